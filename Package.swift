@@ -1,0 +1,90 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// One list of settings for every Swift target: the strictest the tool chain offers that dependencies survive too.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+
+let package = Package(
+  name: "swift-nvmeof",
+  products: [
+    .library(name: "BlockDevice", targets: ["BlockDevice"]),
+    .library(name: "NVMeProtocol", targets: ["NVMeProtocol", "NVMeTCPProtocol"]),
+    .library(name: "EmbeddedTarget", targets: ["EmbeddedTarget"]),
+    .executable(name: "nvmeof-bench", targets: ["Bench"]),
+    .executable(name: "nvmeof", targets: ["CommandLineTool"]),
+    .executable(name: "nvmeof-conformance", targets: ["ConformanceTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    // C shims: liburing's static inlines, and CRC32C with the processor's instructions.
+    .target(name: "CLiburing", linkerSettings: [.linkedLibrary("uring")]),
+    .target(name: "CCRC32C"),
+
+    // Sans-I/O: bytes and time in, actions out. No Foundation, no Glibc.
+    .target(name: "NVMeProtocol", swiftSettings: strict),
+    .target(name: "NVMeTCPProtocol", dependencies: ["NVMeProtocol", "CCRC32C"], swiftSettings: strict),
+
+    // The ring, the reactor, sockets on them.
+    .target(name: "RingReactor", dependencies: ["CLiburing", heap], swiftSettings: strict),
+
+    // The host: controllers and queue pairs over any transport; TCP is one.
+    .target(name: "NVMeHost", dependencies: ["NVMeProtocol", "RingReactor", logging], swiftSettings: strict),
+    .target(
+      name: "TCPTransport", dependencies: ["NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "RingReactor"],
+      swiftSettings: strict),
+
+    // The public interface.
+    .target(
+      name: "BlockDevice", dependencies: ["NVMeProtocol", "NVMeHost", "TCPTransport", "RingReactor", "CLiburing"],
+      swiftSettings: strict),
+
+    // For tests, demonstrations and benchmarks.
+    .target(
+      name: "EmbeddedTarget", dependencies: ["NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
+      swiftSettings: strict),
+
+    // Tools.
+    .target(
+      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", histogram],
+      swiftSettings: strict),
+    .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "CommandLineTool",
+      dependencies: ["BlockDevice", "EmbeddedTarget", "NVMeProtocol", argumentParser, logging],
+      swiftSettings: strict),
+    .target(
+      name: "Conformance",
+      dependencies: ["BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "TCPTransport", "RingReactor"],
+      swiftSettings: strict),
+    .executableTarget(name: "ConformanceTool", dependencies: ["Conformance", argumentParser], swiftSettings: strict),
+
+    // Tests.
+    .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),
+    .testTarget(name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C"], swiftSettings: strict),
+    .testTarget(name: "RingReactorTests", dependencies: ["RingReactor"], swiftSettings: strict),
+    .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
+    .testTarget(
+      name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget"], swiftSettings: strict),
+    .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
+    .testTarget(name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore"], swiftSettings: strict),
+    .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
+    .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget"], swiftSettings: strict),
+  ]
+)
