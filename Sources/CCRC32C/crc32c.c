@@ -33,15 +33,6 @@ ALWAYS_INLINE uint64_t load64(const uint8_t *source) {
   return value;
 }
 
-ALWAYS_INLINE uint32_t load32(const uint8_t *source) {
-  uint32_t value;
-  memcpy(&value, source, sizeof value);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  value = __builtin_bswap32(value);
-#endif
-  return value;
-}
-
 // MARK: - Portable
 
 static uint32_t tables[8][256];
@@ -114,6 +105,12 @@ uint32_t nvmeof_crc32c_copy_extend_portable(uint32_t crc, void *destination, con
 
 #define SSE42 __attribute__((target("sse4.2,pclmul")))
 #define AVX512 __attribute__((target("sse4.2,pclmul,avx512f,avx512bw,avx512vl,avx512dq,vpclmulqdq")))
+
+ALWAYS_INLINE uint32_t load32(const uint8_t *source) {
+  uint32_t value;
+  memcpy(&value, source, sizeof value);
+  return value;
+}
 
 // `constant` is x^(8n-33) mod P, reflected: the carry-less product of two reflected registers carries a factor x, and
 // the crc32 instruction that reduces it a factor x^32.
