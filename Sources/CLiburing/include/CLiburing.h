@@ -1,8 +1,36 @@
 // liburing for Swift: its static inlines import as they are; what Swift cannot import is wrapped here.
 #ifndef CLIBURING_H
 #define CLIBURING_H
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// Before liburing.h, which defines _XOPEN_SOURCE: fd_set's member would then be named differently from Swift's Glibc.
+#include <sys/select.h>
+#include <sys/types.h>
 #include <liburing.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+// The kernel's flags in the submission ring: IORING_SQ_TASKRUN says that deferred work waits for the next enter,
+// IORING_SQ_CQ_OVERFLOW that completions wait inside the kernel. Written by the kernel, hence the atomic load.
+static inline unsigned nvmeof_submission_flags(const struct io_uring *ring) {
+  return IO_URING_READ_ONCE(*ring->sq.kflags);
+}
+
+static const unsigned nvmeof_submission_attention = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+static const int nvmeof_eventfd_flags = EFD_CLOEXEC | EFD_NONBLOCK;
+static const int nvmeof_stream_socket_type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+static const int nvmeof_stream_type = SOCK_STREAM;
+// MSG_WAITALL: the kernel goes on after a short write by itself, so that most sends need one completion.
+static const unsigned nvmeof_send_flags = MSG_NOSIGNAL | MSG_WAITALL;
+static const int nvmeof_accept_flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+void nvmeof_set_thread_name(const char *name);
+static const int nvmeof_write_synchronously = RWF_DSYNC;
+static const unsigned nvmeof_fsync_data_only = IORING_FSYNC_DATASYNC;
+
+static inline int nvmeof_ring_descriptor(const struct io_uring *ring) { return ring->ring_fd; }
+
 #endif

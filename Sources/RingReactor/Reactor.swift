@@ -1,0 +1,440 @@
+internal import CLiburing
+import Glibc
+internal import HeapModule
+internal import Synchronization
+
+/// One thread, one ring: an event loop that sources (sockets, controllers, channels) live on.
+///
+/// A reactor belongs to the thread that made it. Either that thread calls ``turn(_:)`` in a loop of its own, or
+/// ``ReactorThread`` does, or a foreign event loop watches ``pollableFileDescriptor`` and calls ``turnFromEventLoop()``
+/// whenever it is readable. Other threads reach it through ``handle`` alone.
+///
+/// A turn: sources with output prepare ring entries; one system call submits them and collects completions; these are
+/// handed to their sources; then come mailbox, deadlines, and the sources that asked to run. No source is called from
+/// within another's call by the reactor, so there is no recursion to bound.
+public final class Reactor {
+  /// What other threads may use.
+  public let handle: ReactorHandle
+
+  private let ring: Ring
+  private let state: UnsafeMutablePointer<State>
+
+  private struct Slot {
+    var source: Unmanaged<ReactorSource>?
+    var generation: UInt16
+    var isDirty = false
+    var isReady = false
+    var deadlineNanoseconds: UInt64 = .max
+  }
+
+  private struct TimerEntry: Comparable {
+    var deadlineNanoseconds: UInt64
+    var identifier: SourceIdentifier
+    static func < (a: Self, b: Self) -> Bool { a.deadlineNanoseconds < b.deadlineNanoseconds }
+  }
+
+  /// Behind a pointer: class storage would pay an exclusivity check an access.
+  private struct State {
+    var slots: [Slot] = []
+    var freeIndices: [UInt32] = []
+    var dirty: [SourceIdentifier] = []
+    var ready: [SourceIdentifier] = []
+    var timers = Heap<TimerEntry>()
+    var nowNanoseconds: UInt64 = MonotonicClock.nanoseconds()
+    var isEventPollArmed = false
+    var hasEventFired = false
+    var armedForeignDeadlineNanoseconds: UInt64 = .max
+    var foreignTimeout = __kernel_timespec()
+    var runningJobs: [UnownedJob] = []
+    var liveSourceCount = 0
+    /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
+    var retired: [Unmanaged<ReactorSource>] = []
+  }
+
+  /// An index no source gets: the reactor's own entries.
+  private static let internalIndex: UInt32 = 0xFF_FFFF
+  private enum InternalOperation {
+    static let eventPoll: UInt8 = 1
+    static let foreignTimeout: UInt8 = 2
+  }
+
+  /// Makes a reactor on the calling thread.
+  ///
+  /// - Parameters:
+  ///   - submissionEntries: size of the submission ring, 1...32768, rounded up to a power of two.
+  ///   - completionEntries: size of the completion ring. Completions beyond it wait in the kernel; none is lost.
+  /// - Throws: ``RingError``, naming the feature that this kernel lacks.
+  public init(submissionEntries: UInt32 = 256, completionEntries: UInt32 = 2048) throws(RingError) {
+    ring = try Ring(entries: submissionEntries, completionEntries: completionEntries)
+    handle = try ReactorHandle()
+    state = .allocate(capacity: 1)
+    state.initialize(to: State())
+  }
+
+  deinit {
+    let rest = handle.mailbox.withLock { box in
+      box.isClosed = true
+      let jobs = box.jobs
+      box.jobs = []
+      box.messages = []
+      return jobs
+    }
+    handle.isGone.store(true, ordering: .relaxed)
+    for job in handle.localJobs.pointee + rest { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
+    for slot in state.pointee.slots { slot.source?.release() }
+    for source in state.pointee.retired { source.release() }
+    state.deinitialize(count: 1)
+    state.deallocate()
+  }
+
+  /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN: completions then come in batches of our choosing.
+  public var defersTaskWork: Bool { ring.defersTaskWork }
+
+  /// The time this turn began, nanoseconds of `CLOCK_MONOTONIC`.
+  public var nowNanoseconds: UInt64 { state.pointee.nowNanoseconds }
+
+  /// Sources on this reactor.
+  public var sourceCount: Int { state.pointee.liveSourceCount }
+
+  // MARK: Sources
+
+  func reserveIdentifier() -> SourceIdentifier {
+    if let index = state.pointee.freeIndices.popLast() {
+      return SourceIdentifier(index: index, generation: state.pointee.slots[Int(index)].generation)
+    }
+    state.pointee.slots.append(Slot(source: nil, generation: 1))
+    return SourceIdentifier(index: UInt32(state.pointee.slots.count - 1), generation: 1)
+  }
+
+  func adopt(_ source: ReactorSource) {
+    state.pointee.slots[Int(source.identifier.index)].source = .passRetained(source)
+    state.pointee.liveSourceCount += 1
+  }
+
+  func remove(_ source: ReactorSource) {
+    let index = Int(source.identifier.index)
+    guard isLive(source.identifier) else { return }
+    let reference = state.pointee.slots[index].source
+    state.pointee.slots[index] = Slot(
+      source: nil, generation: state.pointee.slots[index].generation &+ 1)
+    state.pointee.freeIndices.append(source.identifier.index)
+    state.pointee.liveSourceCount -= 1
+    if let reference { state.pointee.retired.append(reference) }
+  }
+
+  private func isLive(_ identifier: SourceIdentifier) -> Bool {
+    let index = Int(identifier.index)
+    return index < state.pointee.slots.count && state.pointee.slots[index].generation == identifier.generation
+      && state.pointee.slots[index].source != nil
+  }
+
+  /// Has ``ReactorSource/flush()`` called before the next submission. Cheap to repeat.
+  public func markDirty(_ source: ReactorSource) {
+    let identifier = source.identifier
+    let slot = Int(identifier.index)
+    guard !state.pointee.slots[slot].isDirty else { return }
+    state.pointee.slots[slot].isDirty = true
+    state.pointee.dirty.append(identifier)
+  }
+
+  /// Has ``ReactorSource/run()`` called later in this turn, or in the next. Cheap to repeat.
+  public func markReady(_ source: ReactorSource) {
+    markReady(source.identifier)
+  }
+
+  private func markReady(_ identifier: SourceIdentifier) {
+    guard isLive(identifier), !state.pointee.slots[Int(identifier.index)].isReady else { return }
+    state.pointee.slots[Int(identifier.index)].isReady = true
+    state.pointee.ready.append(identifier)
+  }
+
+  /// Sets the one deadline of a source, nanoseconds of `CLOCK_MONOTONIC`; nil unsets it.
+  public func setDeadline(_ deadlineNanoseconds: UInt64?, of source: ReactorSource) {
+    let identifier = source.identifier
+    let deadline = deadlineNanoseconds ?? .max
+    let old = state.pointee.slots[Int(identifier.index)].deadlineNanoseconds
+    guard deadline != old else { return }
+    state.pointee.slots[Int(identifier.index)].deadlineNanoseconds = deadline
+    // Entries are not removed from the heap when a deadline moves: one that no longer matches its source's deadline
+    // is passed over when it surfaces.
+    if deadline != .max {
+      state.pointee.timers.insert(TimerEntry(deadlineNanoseconds: deadline, identifier: identifier))
+    }
+    if state.pointee.timers.count > 64, state.pointee.timers.count > 8 * state.pointee.liveSourceCount {
+      rebuildTimers()
+    }
+  }
+
+  private func rebuildTimers() {
+    var timers = Heap<TimerEntry>()
+    for (index, slot) in state.pointee.slots.enumerated() where slot.source != nil && slot.deadlineNanoseconds != .max {
+      timers.insert(
+        TimerEntry(
+          deadlineNanoseconds: slot.deadlineNanoseconds,
+          identifier: SourceIdentifier(index: UInt32(index), generation: slot.generation)))
+    }
+    state.pointee.timers = timers
+  }
+
+  // MARK: Ring entries
+
+  /// An entry of the submission ring for `operation` of `source`, ready to be prepared. Submits first when full.
+  func entry(for source: ReactorSource, operation: UInt8, tag: UInt16 = 0) -> UnsafeMutablePointer<io_uring_sqe> {
+    entry(userData: source.identifier.userData(operation: operation, tag: tag))
+  }
+
+  private func entry(userData: UInt64) -> UnsafeMutablePointer<io_uring_sqe> {
+    while true {
+      if let entry = ring.nextEntry() {
+        // `io_uring_prep_*` of liburing 2.3 leave user_data alone, so it can be set before.
+        entry.pointee.user_data = userData
+        return entry
+      }
+      // Full: hand over what is there. EBUSY and EAGAIN pass once completions have been collected by the kernel.
+      _ = ring.submitAndCollect()
+    }
+  }
+
+  // MARK: Turning
+
+  /// One turn of the loop. Call on the reactor's thread only, and never from within a source.
+  ///
+  /// - Returns: how many completions, messages, deadlines and runs were handled; 0 when nothing was there.
+  @discardableResult
+  public func turn(_ wait: WaitMode) -> Int {
+    runReadySources()
+    flushDirtySources()
+    armEventPoll()
+    enter(wait)
+    state.pointee.nowNanoseconds = MonotonicClock.nanoseconds()
+    var handled = reap()
+    handled += drainMailbox()
+    handled += expireDeadlines()
+    handled += runReadySources()
+    releaseRetired()
+    return handled
+  }
+
+  /// Turns until `condition` holds or the time is over; for start-up code and tests.
+  ///
+  /// - Returns: whether the condition holds.
+  public func turn(untilNanoseconds deadline: UInt64 = .max, while condition: () -> Bool) -> Bool {
+    while condition() {
+      let now = MonotonicClock.nanoseconds()
+      if now >= deadline { return false }
+      turn(deadline == .max ? .forever : .atMost(nanoseconds: deadline - now))
+    }
+    return true
+  }
+
+  /// A descriptor that is readable whenever ``turnFromEventLoop()`` has something to do.
+  public var pollableFileDescriptor: Int32 { ring.fileDescriptor }
+
+  /// One turn for a foreign event loop: handles what is there, never waits, and leaves the ring armed so that
+  /// ``pollableFileDescriptor`` becomes readable at the next completion, message or deadline.
+  @discardableResult
+  public func turnFromEventLoop() -> Int {
+    var handled = 0
+    repeat { handled += turn(.none) } while ring.hasCompletions || hasPendingWork
+    armForeignTimeout()
+    flushDirtySources()
+    armEventPoll()
+    _ = ring.submitAndCollect()
+    return handled
+  }
+
+  private var hasPendingWork: Bool { !state.pointee.ready.isEmpty || !state.pointee.dirty.isEmpty }
+
+  private func enter(_ wait: WaitMode) {
+    var limit: UInt64? = nil
+    switch wait {
+    case .none:
+      limit = 0
+    case .forever:
+      break
+    case .atMost(let nanoseconds):
+      limit = nanoseconds
+    }
+    if hasPendingWork || !handle.localJobs.pointee.isEmpty { limit = 0 }
+    if limit != 0, let deadline = nextDeadline() {
+      let now = MonotonicClock.nanoseconds()
+      limit = min(limit ?? .max, deadline > now ? deadline - now : 0)
+    }
+    if limit == 0 {
+      // Nothing to hand over and nothing to fetch: spare the system call, so that spinning is spinning on memory.
+      if ring.unsubmittedCount == 0 && !ring.hasCompletions { return }
+      _ = ring.submitAndCollect()
+    } else if ring.unsubmittedCount == 0 && ring.hasCompletions {
+      _ = ring.submitAndCollect()
+    } else {
+      // EINTR and ETIME are as good as a turn without events: the caller comes again.
+      _ = ring.submitAndWait(timeoutNanoseconds: limit)
+    }
+  }
+
+  private func reap() -> Int {
+    var handled = 0
+    let batch = 64
+    return withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<io_uring_cqe>?.self, capacity: batch) { entries in
+      while true {
+        let count = Int(io_uring_peek_batch_cqe(ring.pointer, entries.baseAddress!, UInt32(batch)))
+        if count == 0 { return handled }
+        for position in 0..<count {
+          let entry = entries[position]!.pointee
+          dispatch(userData: entry.user_data, result: entry.res, flags: entry.flags)
+        }
+        io_uring_cq_advance(ring.pointer, UInt32(count))
+        handled += count
+        // A turn handles at most what fits the ring: others want their turn too.
+        if count < batch || handled >= 4096 { return handled }
+      }
+    }
+  }
+
+  private func dispatch(userData: UInt64, result: Int32, flags: UInt32) {
+    let identifier = SourceIdentifier(userData: userData)
+    let operation = UInt8(truncatingIfNeeded: userData >> 56)
+    if identifier.index == Self.internalIndex {
+      switch operation {
+      case InternalOperation.eventPoll:
+        state.pointee.isEventPollArmed = false
+        state.pointee.hasEventFired = true
+      case InternalOperation.foreignTimeout: state.pointee.armedForeignDeadlineNanoseconds = .max
+      default: break
+      }
+      return
+    }
+    guard Int(identifier.index) < state.pointee.slots.count else { return }
+    let slot = state.pointee.slots[Int(identifier.index)]
+    guard slot.generation == identifier.generation, let source = slot.source else { return }
+    let completion = RingCompletion(
+      operation: operation, tag: UInt16(truncatingIfNeeded: userData >> 40), result: result, flags: flags)
+    source._withUnsafeGuaranteedRef { $0.completed(completion) }
+  }
+
+  private func flushDirtySources() {
+    // A flush may make other sources dirty; a bounded number of rounds, the rest comes next turn.
+    var rounds = 0
+    while !state.pointee.dirty.isEmpty && rounds < 4 {
+      rounds += 1
+      var position = 0
+      let count = state.pointee.dirty.count
+      while position < count {
+        let identifier = state.pointee.dirty[position]
+        position += 1
+        guard isLive(identifier) else { continue }
+        state.pointee.slots[Int(identifier.index)].isDirty = false
+        state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.flush() }
+      }
+      state.pointee.dirty.removeFirst(count)
+    }
+  }
+
+  @discardableResult
+  private func runReadySources() -> Int {
+    var handled = 0
+    if !handle.localJobs.pointee.isEmpty { handled += runJobs() }
+    var rounds = 0
+    while !state.pointee.ready.isEmpty && rounds < 8 {
+      rounds += 1
+      let count = state.pointee.ready.count
+      var position = 0
+      while position < count {
+        let identifier = state.pointee.ready[position]
+        position += 1
+        guard isLive(identifier) else { continue }
+        state.pointee.slots[Int(identifier.index)].isReady = false
+        state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.run() }
+      }
+      state.pointee.ready.removeFirst(count)
+      handled += count
+    }
+    return handled
+  }
+
+  private func runJobs() -> Int {
+    // Two arrays that take turns: jobs enqueue new ones while they run, and nothing is allocated in the long run.
+    swap(&state.pointee.runningJobs, &handle.localJobs.pointee)
+    let executor = handle.asUnownedTaskExecutor()
+    let count = state.pointee.runningJobs.count
+    for position in 0..<count { state.pointee.runningJobs[position].runSynchronously(on: executor) }
+    state.pointee.runningJobs.removeAll(keepingCapacity: true)
+    return count
+  }
+
+  // MARK: Mailbox and deadlines
+
+  private func armEventPoll() {
+    guard !state.pointee.isEventPollArmed else { return }
+    state.pointee.isEventPollArmed = true
+    let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
+      .userData(operation: InternalOperation.eventPoll, tag: 0)
+    io_uring_prep_poll_add(entry(userData: userData), handle.eventDescriptor, UInt32(POLLIN))
+  }
+
+  private func drainMailbox() -> Int {
+    guard state.pointee.hasEventFired || handle.isSignalled.load(ordering: .relaxed) else { return 0 }
+    state.pointee.hasEventFired = false
+    var counter: UInt64 = 0
+    _ = read(handle.eventDescriptor, &counter, 8)
+    handle.isSignalled.store(false, ordering: .sequentiallyConsistent)
+    let (messages, sources, jobs) = handle.mailbox.withLock { box in
+      let content = (box.messages, box.readySources, box.jobs)
+      box.messages.removeAll(keepingCapacity: true)
+      box.readySources.removeAll(keepingCapacity: true)
+      box.jobs.removeAll(keepingCapacity: true)
+      return content
+    }
+    for message in messages { message(self) }
+    for source in sources { markReady(source) }
+    if !jobs.isEmpty {
+      handle.localJobs.pointee.append(contentsOf: jobs)
+    }
+    return messages.count + sources.count + jobs.count
+  }
+
+  private func nextDeadline() -> UInt64? {
+    while let first = state.pointee.timers.min {
+      if isLive(first.identifier),
+        state.pointee.slots[Int(first.identifier.index)].deadlineNanoseconds == first.deadlineNanoseconds
+      {
+        return first.deadlineNanoseconds
+      }
+      _ = state.pointee.timers.popMin()
+    }
+    return nil
+  }
+
+  private func expireDeadlines() -> Int {
+    var handled = 0
+    while let deadline = nextDeadline(), deadline <= state.pointee.nowNanoseconds {
+      guard let entry = state.pointee.timers.popMin() else { break }
+      state.pointee.slots[Int(entry.identifier.index)].deadlineNanoseconds = .max
+      state.pointee.slots[Int(entry.identifier.index)].source?._withUnsafeGuaranteedRef { $0.deadlineExpired() }
+      handled += 1
+    }
+    return handled
+  }
+
+  /// In a foreign event loop nobody passes a time-out to the kernel for us: a timeout entry makes the ring readable.
+  private func armForeignTimeout() {
+    guard let deadline = nextDeadline(), deadline < state.pointee.armedForeignDeadlineNanoseconds else { return }
+    state.pointee.armedForeignDeadlineNanoseconds = deadline
+    state.pointee.foreignTimeout = __kernel_timespec(
+      tv_sec: Int64(deadline / 1_000_000_000), tv_nsec: Int64(deadline % 1_000_000_000))
+    let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
+      .userData(operation: InternalOperation.foreignTimeout, tag: 0)
+    let timeout = UnsafeMutableRawPointer(state)
+      .advanced(by: MemoryLayout<State>.offset(of: \State.foreignTimeout)!)
+      .assumingMemoryBound(to: __kernel_timespec.self)
+    let entry = entry(userData: userData)
+    io_uring_prep_timeout(entry, timeout, 0, UInt32(IORING_TIMEOUT_ABS))
+  }
+
+  private func releaseRetired() {
+    guard !state.pointee.retired.isEmpty else { return }
+    var retired: [Unmanaged<ReactorSource>] = []
+    swap(&retired, &state.pointee.retired)
+    for source in retired { source.release() }
+  }
+}

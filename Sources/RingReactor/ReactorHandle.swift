@@ -1,0 +1,103 @@
+internal import CLiburing
+import Glibc
+import Synchronization
+
+/// The part of a reactor that other threads may use: leave work in its mailbox, wake it.
+///
+/// It is also a `TaskExecutor`: `withTaskExecutorPreference(handle) { … }` runs a task's code on the reactor's own
+/// thread, where submitting and resuming need no hop to another one.
+public final class ReactorHandle: TaskExecutor, Sendable {
+  struct Mailbox {
+    var messages: [@Sendable (Reactor) -> Void] = []
+    var readySources: [SourceIdentifier] = []
+    var jobs: [UnownedJob] = []
+    var isClosed = false
+  }
+
+  let mailbox = Mutex(Mailbox())
+  /// True from the first message until the reactor drains: one eventfd write a batch.
+  let isSignalled = Atomic<Bool>(false)
+  /// Set when the reactor goes.
+  let isGone = Atomic<Bool>(false)
+  let eventDescriptor: Int32
+  let thread: pthread_t
+  /// Jobs enqueued on the reactor's own thread: touched by that thread alone, hence without a lock.
+  nonisolated(unsafe) let localJobs: UnsafeMutablePointer<[UnownedJob]>
+
+  init() throws(RingError) {
+    eventDescriptor = eventfd(0, nvmeof_eventfd_flags)
+    guard eventDescriptor >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
+    thread = pthread_self()
+    localJobs = .allocate(capacity: 1)
+    localJobs.initialize(to: [])
+  }
+
+  deinit {
+    close(eventDescriptor)
+    localJobs.deinitialize(count: 1)
+    localJobs.deallocate()
+  }
+
+  /// True on the thread that owns the reactor.
+  public var isCurrentThread: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
+  /// Runs `message` on the reactor's thread in one of its next turns, in the order of posting.
+  ///
+  /// Any thread may call. Returns false, and drops the message, when the reactor is gone.
+  @discardableResult
+  public func post(_ message: @escaping @Sendable (Reactor) -> Void) -> Bool {
+    deliver { $0.messages.append(message) }
+  }
+
+  /// Runs `body` on the reactor's thread and returns what it returns. Any task may call.
+  ///
+  /// - Throws: what `body` throws, or ``ReactorGone``.
+  public func perform<Value: Sendable>(
+    _ body: @escaping @Sendable (Reactor) throws -> Value
+  ) async throws -> Value {
+    try await withUnsafeThrowingContinuation { continuation in
+      let isOpen = post { reactor in
+        continuation.resume(with: Result { try body(reactor) })
+      }
+      if !isOpen { continuation.resume(throwing: ReactorGone()) }
+    }
+  }
+
+  /// Has ``ReactorSource/run()`` of a source called in one of the next turns. Any thread may call. A source that is
+  /// gone by then is passed over.
+  @discardableResult
+  public func wake(_ source: SourceIdentifier) -> Bool {
+    deliver { $0.readySources.append(source) }
+  }
+
+  /// Makes a sleeping turn return. Any thread may call.
+  public func wake() { deliver { _ in } }
+
+  public func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if isCurrentThread && !isGone.load(ordering: .relaxed) {
+      // A turn never sleeps while there are jobs.
+      localJobs.pointee.append(job)
+      return
+    }
+    if !deliver({ $0.jobs.append(job) }) {
+      // The reactor is gone, but a task must never be lost: run it where we are.
+      job.runSynchronously(on: asUnownedTaskExecutor())
+    }
+  }
+
+  @discardableResult
+  private func deliver(_ body: (inout sending Mailbox) -> Void) -> Bool {
+    let isOpen = mailbox.withLock { box in
+      if box.isClosed { return false }
+      body(&box)
+      return true
+    }
+    if isOpen, !isSignalled.exchange(true, ordering: .acquiringAndReleasing) {
+      var one: UInt64 = 1
+      // EAGAIN would mean that the counter is full: the reactor is awake then anyway.
+      _ = write(eventDescriptor, &one, 8)
+    }
+    return isOpen
+  }
+}

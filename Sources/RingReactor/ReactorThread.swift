@@ -1,0 +1,95 @@
+internal import CLiburing
+import Glibc
+import Synchronization
+
+/// A thread that makes a reactor and turns it until it is stopped.
+public final class ReactorThread: Sendable {
+  /// How the thread waits for work.
+  public enum Waiting: Sendable {
+    /// Sleeps in the kernel when there is nothing to do: idle costs nothing.
+    case eventDriven
+    /// Never sleeps: the lowest latency for a whole processor.
+    case busyPolling
+  }
+
+  private final class Start: Sendable {
+    let name: String
+    let waiting: Waiting
+    let isStopping: Atomic<Bool>
+    let outcome = Mutex<Result<ReactorHandle, RingError>?>(nil)
+    let started: Int32
+    init(name: String, waiting: Waiting, started: Int32) {
+      self.name = name
+      self.waiting = waiting
+      self.started = started
+      isStopping = Atomic(false)
+    }
+  }
+
+  /// What other threads may use of the reactor.
+  public let handle: ReactorHandle
+  private let start: Start
+  private let thread: pthread_t
+  private let isJoined = Atomic<Bool>(false)
+
+  /// Starts the thread and returns when its reactor stands.
+  ///
+  /// - Parameter name: the thread's name, cut at 15 bytes.
+  /// - Throws: ``RingError``.
+  public init(name: String = "nvmeof-reactor", waiting: Waiting = .eventDriven) throws(RingError) {
+    let started = eventfd(0, 0)
+    guard started >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
+    defer { close(started) }
+    let start = Start(name: name, waiting: waiting, started: started)
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread, nil,
+      { argument in
+        ReactorThread.main(Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue())
+        return nil
+      }, Unmanaged.passRetained(start).toOpaque())
+    guard code == 0 else { throw .systemCall(name: "pthread_create", errno: code) }
+    var counter: UInt64 = 0
+    while read(started, &counter, 8) < 0 && errno == EINTR {}
+    switch start.outcome.withLock({ $0! }) {
+    case .success(let handle):
+      self.handle = handle
+    case .failure(let error):
+      pthread_join(thread, nil)
+      throw error
+    }
+    self.start = start
+    self.thread = thread
+  }
+
+  deinit { stop() }
+
+  /// Ends the loop and waits for the thread. Safe to call twice; from the reactor's own thread it only ends the loop.
+  public func stop() {
+    start.isStopping.store(true, ordering: .releasing)
+    handle.wake()
+    guard !isJoined.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    if handle.isCurrentThread { pthread_detach(thread) } else { pthread_join(thread, nil) }
+  }
+
+  private static func main(_ start: Start) {
+    nvmeof_set_thread_name(String(start.name.prefix(15)))
+    let reactor: Reactor
+    do throws(RingError) {
+      reactor = try Reactor()
+    } catch {
+      start.outcome.withLock { $0 = .failure(error) }
+      signal(start)
+      return
+    }
+    start.outcome.withLock { $0 = .success(reactor.handle) }
+    signal(start)
+    let wait: WaitMode = start.waiting == .busyPolling ? .none : .forever
+    while !start.isStopping.load(ordering: .acquiring) { reactor.turn(wait) }
+  }
+
+  private static func signal(_ start: Start) {
+    var one: UInt64 = 1
+    _ = write(start.started, &one, 8)
+  }
+}

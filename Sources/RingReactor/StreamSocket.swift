@@ -1,0 +1,175 @@
+internal import CLiburing
+import Glibc
+
+/// A TCP socket on a reactor's ring: at most one receive and one send in flight.
+///
+/// The socket is a value its owner keeps: the owner starts operations under its own name (a ``ReactorSource``), and
+/// passes the completions back through ``completed(_:)``, which says what they mean. Buffers given to the
+/// socket belong to the kernel until that operation's completion.
+public struct StreamSocket: ~Copyable {
+  /// The operation codes a socket uses in its owner's completions.
+  public enum Operation {
+    public static let connect: UInt8 = 0x10
+    public static let receive: UInt8 = 0x11
+    public static let send: UInt8 = 0x12
+    public static let cancel: UInt8 = 0x13
+  }
+
+  /// What the kernel reads while an operation is in flight; needs a stable address.
+  private struct KernelView {
+    var address = sockaddr_storage()
+    var sendHeader = msghdr()
+    var receiveHeader = msghdr()
+  }
+
+  private let view: UnsafeMutablePointer<KernelView>
+  public private(set) var fileDescriptor: Int32 = -1
+  private var isConnecting = false
+  public private(set) var isReceiving = false
+  public private(set) var isSending = false
+  private var isCancelling = false
+  public private(set) var isClosing = false
+
+  public init() {
+    view = .allocate(capacity: 1)
+    view.initialize(to: KernelView())
+  }
+
+  /// A connected socket, as accepted by a ``ListeningSocket``.
+  public init(accepted fileDescriptor: Int32) {
+    self.init()
+    self.fileDescriptor = fileDescriptor
+    setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+  }
+
+  deinit {
+    precondition(!hasOperationsInFlight, "a socket's memory must outlive its operations in the kernel")
+    if fileDescriptor >= 0 { Glibc.close(fileDescriptor) }
+    view.deallocate()
+  }
+
+  /// True while the kernel may still use memory given to this socket.
+  public var hasOperationsInFlight: Bool { isConnecting || isReceiving || isSending || isCancelling }
+
+  private func setOption(_ level: Int32, _ name: Int32, _ value: Int32) {
+    var value = value
+    setsockopt(fileDescriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  /// The kernel's receive and send buffer sizes in bytes; nil leaves the kernel's automatic sizing.
+  public func setBufferSizes(receiveBytes: Int32?, sendBytes: Int32?) {
+    if let receiveBytes { setOption(SOL_SOCKET, SO_RCVBUF, receiveBytes) }
+    if let sendBytes { setOption(SOL_SOCKET, SO_SNDBUF, sendBytes) }
+  }
+
+  /// How long sent data may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT);
+  /// 0 = the system's default.
+  public func setUserTimeout(milliseconds: UInt32) {
+    setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds))
+  }
+
+  /// Has the next close send a reset instead of an orderly end.
+  public func setResetOnClose() {
+    var value = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(fileDescriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+  }
+
+  /// Starts connecting to `address`. The deadline is the owner's: it closes the socket when its time is over.
+  public mutating func connect(to address: SocketAddress, source: ReactorSource) throws(RingError) {
+    precondition(fileDescriptor < 0, "a socket connects once")
+    fileDescriptor = socket(address.family, Int32(nvmeof_stream_socket_type), 0)
+    guard fileDescriptor >= 0 else { throw .systemCall(name: "socket", errno: errno) }
+    setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    view.pointee.address = address.storage
+    let kernelAddress = UnsafeRawPointer(view)
+      .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.address)!)
+      .assumingMemoryBound(to: sockaddr.self)
+    let entry = source.reactor.entry(for: source, operation: Operation.connect)
+    io_uring_prep_connect(entry, fileDescriptor, kernelAddress, address.byteCount)
+    isConnecting = true
+  }
+
+  /// Starts receiving into `count` bytes at `buffer`.
+  public mutating func receive(into buffer: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
+    assert(!isReceiving && !isClosing)
+    let entry = source.reactor.entry(for: source, operation: Operation.receive)
+    io_uring_prep_recv(entry, fileDescriptor, buffer, count, 0)
+    isReceiving = true
+  }
+
+  /// Starts receiving into `count` I/O vectors. The vectors themselves, too, must stay until the completion.
+  public mutating func receive(vectors: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
+    assert(!isReceiving && !isClosing)
+    view.pointee.receiveHeader = msghdr()
+    view.pointee.receiveHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
+    view.pointee.receiveHeader.msg_iovlen = count
+    let header = UnsafeMutableRawPointer(view)
+      .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.receiveHeader)!)
+      .assumingMemoryBound(to: msghdr.self)
+    let entry = source.reactor.entry(for: source, operation: Operation.receive)
+    io_uring_prep_recvmsg(entry, fileDescriptor, header, 0)
+    isReceiving = true
+  }
+
+  /// Starts sending `count` I/O vectors (at most 1024). The vectors themselves, too, must stay until the completion.
+  public mutating func send(vectors: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
+    assert(!isSending && !isClosing)
+    view.pointee.sendHeader = msghdr()
+    view.pointee.sendHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
+    view.pointee.sendHeader.msg_iovlen = count
+    let header = UnsafeMutableRawPointer(view)
+      .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.sendHeader)!)
+      .assumingMemoryBound(to: msghdr.self)
+    let entry = source.reactor.entry(for: source, operation: Operation.send)
+    io_uring_prep_sendmsg(entry, fileDescriptor, header, nvmeof_send_flags)
+    isSending = true
+  }
+
+  /// Starts closing: takes back what is in the kernel. Returns true when nothing is, and the socket is closed already;
+  /// else ``SocketEvent/closed`` follows.
+  public mutating func beginClose(source: ReactorSource) -> Bool {
+    if isClosing { return false }
+    isClosing = true
+    guard fileDescriptor >= 0 else { return true }
+    if isConnecting || isReceiving || isSending {
+      let entry = source.reactor.entry(for: source, operation: Operation.cancel)
+      io_uring_prep_cancel_fd(entry, fileDescriptor, UInt32(IORING_ASYNC_CANCEL_ALL))
+      isCancelling = true
+      return false
+    }
+    finishClose()
+    return true
+  }
+
+  private mutating func finishClose() {
+    Glibc.close(fileDescriptor)
+    fileDescriptor = -1
+  }
+
+  /// What a completion of one of this socket's operations means.
+  public mutating func completed(_ completion: RingCompletion) -> SocketEvent {
+    let result = completion.result
+    var event = SocketEvent.none
+    switch completion.operation {
+    case Operation.connect:
+      isConnecting = false
+      event = result == 0 ? .connected : .failed(operation: "connect", errno: -result)
+    case Operation.receive:
+      isReceiving = false
+      event =
+        result > 0
+        ? .received(Int(result)) : result == 0 ? .endOfStream : .failed(operation: "receive", errno: -result)
+    case Operation.send:
+      isSending = false
+      event = result > 0 ? .sent(Int(result)) : .failed(operation: "send", errno: result == 0 ? EPIPE : -result)
+    case Operation.cancel:
+      isCancelling = false
+    default:
+      return .none
+    }
+    guard isClosing else { return event }
+    if hasOperationsInFlight || fileDescriptor < 0 { return .none }
+    finishClose()
+    return .closed
+  }
+}
