@@ -40,7 +40,7 @@ public struct DiscoveryRecord: Hashable, Sendable {
     if let problem = NVMeQualifiedName.problem(with: entry.subsystemNQN) {
       return refuse("its subsystem NQN is not valid: \(problem)")
     }
-    // For TCP, TRSVCID is a port number (NVMe/TCP Transport 1.1, section 3.1.1).
+    // For TCP, TRSVCID is a port number.
     guard let port = UInt16(entry.serviceIdentifier), port > 0 else {
       return refuse("its service identifier \"\(entry.serviceIdentifier)\" is not a port number")
     }
