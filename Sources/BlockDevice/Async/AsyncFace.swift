@@ -1,3 +1,4 @@
+internal import NVMeProtocol
 public import RingReactor
 import Synchronization
 

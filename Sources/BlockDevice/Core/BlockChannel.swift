@@ -1,5 +1,4 @@
 public import NVMeHost
-public import NVMeProtocol
 public import RingReactor
 
 /// The submit/poll face of a block device: one channel a reactor, used on that reactor's thread alone.

@@ -32,7 +32,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
     case .refused(let step, let status):
       return "\(step) was refused by the controller: \(status)"
     case .notReady(let milliseconds):
-      return "the controller did not become ready within the \(milliseconds) ms it asks for (CAP.TO); look at the target's log"
+      return
+        "the controller did not become ready within the \(milliseconds) ms it asks for (CAP.TO); look at the target's log"
     case .fatalStatus:
       return "the controller reports a fatal status (CSTS.CFS); reset it at the target"
     case .unusable(let reason):
@@ -53,7 +54,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   ) -> String {
     let place = queue == 0 ? "connecting to \(subsystemNQN)" : "connecting I/O queue \(queue) to \(subsystemNQN)"
     if status.matches(.connectInvalidHost) {
-      return "\(place) was refused: host NQN \(hostNQN) is not allowed there; allow it at the target, or use another --hostnqn"
+      return
+        "\(place) was refused: host NQN \(hostNQN) is not allowed there; allow it at the target, or use another --hostnqn"
     }
     if status.matches(.connectInvalidParameters) {
       // NVMe Base 2.1, figure 552: dword 0 holds the offset of the bad parameter, bit 16 whether it is in the data.

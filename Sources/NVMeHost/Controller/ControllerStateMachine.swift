@@ -54,7 +54,7 @@ public struct ControllerStateMachine: Sendable {
   public private(set) var identification: IdentifyController?
   public private(set) var namespaces: [UInt32: NamespaceInformation] = [:]
   public private(set) var isNamespaceListTruncated = false
-  public private(set) var anaLog: AsymmetricNamespaceAccessLog?
+  public private(set) var anaLog: ANALog?
   /// I/O queues granted.
   public private(set) var queueCount = 0
   /// Commands outstanding at once on each I/O queue.
@@ -96,7 +96,7 @@ public struct ControllerStateMachine: Sendable {
   }
 
   /// The ANA state of a namespace; optimized where the controller has no ANA.
-  public func anaState(ofGroup group: UInt32) -> AsymmetricNamespaceAccessState {
+  public func anaState(ofGroup group: UInt32) -> ANAState {
     anaLog?.groups.first { $0.identifier == group }?.state ?? .optimized
   }
 
@@ -251,8 +251,7 @@ public struct ControllerStateMachine: Sendable {
     shutdown: ControllerConfigurationRegister.ShutdownNotification
   ) -> ControllerConfigurationRegister {
     ControllerConfigurationRegister(
-      enable: true, commandSetSelection: capabilities.supportsIOCommandSets ? .allSupported : .nvm,
-      shutdownNotification: shutdown)
+      enable: true, commandSet: capabilities.supportsIOCommandSets ? .allSupported : .nvm, shutdown: shutdown)
   }
 
   private mutating func identified(_ data: [UInt8], _ now: UInt64) {
@@ -447,19 +446,18 @@ public struct ControllerStateMachine: Sendable {
     guard completion.status.isSuccess else { return }
     guard state != .requestingShutdown && state != .waitingForShutdown else { return }
     armAsynchronousEvent()
-    let event = AsynchronousEventResult(rawValue: completion.dword0)
-    switch event.kind {
-    case .namespaceAttributeChanged:
+    let event = AsynchronousEvent(rawValue: completion.dword0)
+    if event.matches(.namespaceAttributeChanged) {
       submit(
         .changedNamespaceList, "reading the changed namespace list",
         .getLogPage(.changedNamespaceList, byteCount: 4096), dataInByteCount: 4096,
         deadlineNanoseconds: adminDeadline(now))
-    case .asymmetricNamespaceAccessChanged:
+    } else if event.matches(.anaChange) {
       needsANALog = true
       refreshANALogIfIdle(now)
-    case .discoveryLogChanged:
+    } else if event.matches(.discoveryLogPageChange) {
       actions.append(.discoveryLogChanged)
-    case .other:
+    } else {
       actions.append(.asynchronousEvent(result: completion.dword0))
     }
   }
@@ -513,8 +511,8 @@ public struct ControllerStateMachine: Sendable {
     let groups = Int(min(identification?.anaGroupCount ?? 0, 65_536))
     let namespaces = Int(min(identification?.maximumAllowedNamespaces ?? 0, 65_536))
     let fallback = Int(min(identification?.namespaceCount ?? 0, 65_536))
-    let wanted = 16 + groups * 32 + (namespaces > 0 ? namespaces : fallback) * 4
-    let byteCount = min(max(4096, (wanted + 3) / 4 * 4), Self.maximumANALogByteCount)
+    let wanted = ANALog.byteCount(groupCount: groups, namespaceCount: namespaces > 0 ? namespaces : fallback)
+    let byteCount = min(max(4096, wanted), Self.maximumANALogByteCount)
     submit(
       .anaLog(isRefresh: isRefresh), "reading the ANA log",
       .getLogPage(.asymmetricNamespaceAccess, byteCount: byteCount), dataInByteCount: byteCount,
@@ -525,7 +523,7 @@ public struct ControllerStateMachine: Sendable {
     isReadingANALog = false
     if status.isSuccess {
       do throws(DecodingError) {
-        anaLog = try AsymmetricNamespaceAccessLog(decoding: data.span.bytes)
+        anaLog = try ANALog(decoding: data.span.bytes)
         if isRefresh { actions.append(.anaChanged) }
       } catch {
         if !isRefresh {

@@ -49,8 +49,9 @@ struct NamespaceScan {
     case .namespace:
       // A namespace may go between the list and here: then it is not there.
       guard status.isSuccess else {
-        guard status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
-          || status.matches(.invalidFieldInCommand) || status.matches(.namespaceNotReady)
+        guard
+          status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
+            || status.matches(.invalidFieldInCommand) || status.matches(.namespaceNotReady)
         else { throw .refused(step: stepName, status) }
         advance()
         return

@@ -17,7 +17,7 @@ public final class Controller: Sendable {
     public var identification: IdentifyController?
     public var namespaces: [UInt32: NamespaceInformation] = [:]
     public var isNamespaceListTruncated = false
-    public var anaLog: AsymmetricNamespaceAccessLog?
+    public var anaLog: ANALog?
     /// I/O queues in use, and how many commands may be outstanding on each.
     public var queueCount = 0
     public var queueDepth = 0
@@ -156,7 +156,8 @@ public final class Controller: Sendable {
   public func admin(
     _ command: SubmissionQueueEntry, dataOut: [UInt8] = [], dataInByteCount: Int = 0
   ) async throws(ControllerError) -> AdminReply {
-    let result = await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
+    let result = await withUnsafeContinuation {
+      (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
       let isPosted = home.post { _ in
         guard let driver = self.driver else {
           continuation.resume(returning: .failure(.disconnected))

@@ -169,8 +169,8 @@ final class ControllerDriver: CompletionSink {
     guard let command = commands.removeValue(forKey: UInt32(truncatingIfNeeded: completion.token)) else { return }
     if completion.outcome == .answered || completion.outcome == .dataDigestError || completion.outcome == .shortData {
       let entry = CompletionQueueEntry(
-        dword0: UInt32(truncatingIfNeeded: completion.result),
-        dword1: UInt32(truncatingIfNeeded: completion.result >> 32), status: completion.status)
+        status: completion.status, dword0: UInt32(truncatingIfNeeded: completion.result),
+        dword1: UInt32(truncatingIfNeeded: completion.result >> 32))
       if let reply = command.reply {
         reply(.success(AdminReply(completion: entry, data: command.dataIn)))
       } else {
