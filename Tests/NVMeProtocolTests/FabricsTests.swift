@@ -42,7 +42,7 @@ import Testing
     #expect(ControllerVersion(rawValue: 0x0002_0100) == ControllerVersion(major: 2, minor: 1))
     #expect(ControllerVersion(rawValue: 0x0001_0201).description == "1.2.1")
 
-    var configuration = ControllerConfigurationRegister(enable: true, commandSetSelection: .allSupported)
+    var configuration = ControllerConfigurationRegister(enable: true, commandSet: .allSupported)
     #expect(configuration.rawValue == 0x0046_0061)
     configuration.shutdownNotification = .normal
     #expect(configuration.rawValue == 0x0046_4061)

@@ -56,29 +56,26 @@ import Testing
   }
 
   @Test func ana() throws {
-    let log = try AsymmetricNamespaceAccessLog(decoding: Vector.ana.bytes)
+    let log = try ANALog(decoding: Vector.ana.bytes)
     #expect(log.encode() == Vector.ana.bytes)
     #expect(log.changeCount == 9)
     #expect(
       log.groups == [
-        AsymmetricNamespaceAccessLog.Group(
-          identifier: 1, state: .optimized, changeCount: 7, namespaceIdentifiers: [1, 5]),
-        AsymmetricNamespaceAccessLog.Group(identifier: 2, state: .change, changeCount: 8),
+        ANALog.Group(identifier: 1, state: .optimized, changeCount: 7, namespaceIdentifiers: [1, 5]),
+        ANALog.Group(identifier: 2, state: .change, changeCount: 8),
       ])
-    #expect(AsymmetricNamespaceAccessLog.byteCount(groupCount: 2, namespaceCount: 2) == Vector.ana.bytes.count)
+    #expect(ANALog.byteCount(groupCount: 2, namespaceCount: 2) == Vector.ana.bytes.count)
     #expect(log.groups[0].state.isAccessible && !log.groups[1].state.isAccessible)
     // Every truncation, and counts beyond the buffer.
     for count in 0..<Vector.ana.bytes.count {
-      #expect(throws: DecodingError.self) {
-        try AsymmetricNamespaceAccessLog(decoding: Array(Vector.ana.bytes.prefix(count)))
-      }
+      #expect(throws: DecodingError.self) { try ANALog(decoding: Array(Vector.ana.bytes.prefix(count))) }
     }
     var hostile = Vector.ana.bytes
     hostile.replaceSubrange(20..<24, with: [0xFF, 0xFF, 0xFF, 0xFF])
-    #expect(throws: DecodingError.self) { try AsymmetricNamespaceAccessLog(decoding: hostile) }
+    #expect(throws: DecodingError.self) { try ANALog(decoding: hostile) }
     hostile = Vector.ana.bytes
     hostile[9] = 0xFF
-    #expect(throws: DecodingError.self) { try AsymmetricNamespaceAccessLog(decoding: hostile) }
+    #expect(throws: DecodingError.self) { try ANALog(decoding: hostile) }
   }
 
   @Test func discovery() throws {
@@ -99,13 +96,11 @@ import Testing
   }
 
   @Test func asynchronousEvents() {
-    let event = AsynchronousEventResult(rawValue: 0x000C_0302)
-    #expect(
-      event == .anaChange && event.kind == .asymmetricNamespaceAccessChanged
-        && event.logPage == .asymmetricNamespaceAccess)
+    let event = AsynchronousEvent(rawValue: 0x000C_0302)
+    #expect(event == .anaChange && event.logPage == .asymmetricNamespaceAccess)
     #expect(event.description == "Asymmetric Namespace Access Change, log page 0Ch")
-    #expect(AsynchronousEventResult(rawValue: 0x0004_0002).kind == .namespaceAttributeChanged)
-    #expect(AsynchronousEventResult(rawValue: 0x0070_F002) == .discoveryLogPageChange)
-    #expect(AsynchronousEventResult(rawValue: 0x0000_7707).description.contains("type 7, information 77h"))
+    #expect(AsynchronousEvent(rawValue: 0x0004_0002).matches(.namespaceAttributeChanged))
+    #expect(AsynchronousEvent(rawValue: 0x0070_F002) == .discoveryLogPageChange)
+    #expect(AsynchronousEvent(rawValue: 0x0000_7707).description.contains("type 7, information 77h"))
   }
 }

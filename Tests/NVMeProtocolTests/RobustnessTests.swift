@@ -33,7 +33,7 @@ import Testing
     Decoder(HostBehaviorSupport.self, .hostBehaviorSupport), Decoder(ErrorInformationLog.self, .errorInformation),
     Decoder(SMARTHealthLog.self, .smartHealth), Decoder(FirmwareSlotLog.self, .firmwareSlot),
     Decoder(ChangedNamespaceList.self, .changedNamespaces), Decoder(CommandEffectsLog.self, .commandEffects),
-    Decoder(SupportedLogPages.self, .supportedLogPages), Decoder(AsymmetricNamespaceAccessLog.self, .ana),
+    Decoder(SupportedLogPages.self, .supportedLogPages), Decoder(ANALog.self, .ana),
     Decoder(DiscoveryLogHeader.self, .discoveryHeader), Decoder(DiscoveryLogEntry.self, .discoveryEntry),
   ]
 

@@ -33,12 +33,6 @@ public struct CompletionQueueEntry: WireStructure, Hashable, BitwiseCopyable {
     statusAndPhase = status.rawValue << 1
   }
 
-  /// What a host keeps of a completion: its result and its status.
-  @inlinable
-  public init(dword0: UInt32, dword1: UInt32, status: StatusField) {
-    self.init(commandIdentifier: 0, status: status, dword0: dword0, dword1: dword1)
-  }
-
   /// Reads 16 bytes; the caller guarantees them. No alignment needed.
   @inlinable
   public init(loading pointer: UnsafeRawPointer) {

@@ -20,11 +20,11 @@ public struct ControllerConfigurationRegister: RawRepresentable, Hashable, Senda
 
   /// Entry sizes are exponents of two; fabrics want 6 (64 bytes) and 4 (16 bytes).
   public init(
-    enable: Bool, commandSetSelection: CommandSetSelection = .nvm, shutdownNotification: ShutdownNotification = .none,
-    submissionEntryExponent: UInt8 = 6, completionEntryExponent: UInt8 = 4
+    enable: Bool, commandSet: CommandSetSelection = .nvm, submissionEntryExponent: UInt8 = 6,
+    completionEntryExponent: UInt8 = 4, shutdown: ShutdownNotification = .none
   ) {
     rawValue =
-      (enable ? 1 : 0) | UInt32(commandSetSelection.rawValue) << 4 | UInt32(shutdownNotification.rawValue) << 14
+      (enable ? 1 : 0) | UInt32(commandSet.rawValue) << 4 | UInt32(shutdown.rawValue) << 14
       | UInt32(submissionEntryExponent & 0xF) << 16 | UInt32(completionEntryExponent & 0xF) << 20
   }
 

@@ -1,58 +1,45 @@
 /// What an Asynchronous Event Request completed with: dword 0 (NVMe Base 2.1, section 5.1.2.1, figure 147).
-public struct AsynchronousEventResult: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+public struct AsynchronousEvent: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
   public var rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  public init(type: EventType, information: UInt8, logPage: LogPageIdentifier) {
-    rawValue = UInt32(type.rawValue) | UInt32(information) << 8 | UInt32(logPage.rawValue) << 16
+  public init(kind: Kind, information: UInt8, logPage: LogPageIdentifier) {
+    rawValue = UInt32(kind.rawValue) | UInt32(information) << 8 | UInt32(logPage.rawValue) << 16
   }
 
   /// Asynchronous Event Type, bits 2:0
-  public struct EventType: RawRepresentable, Hashable, Sendable {
+  public struct Kind: RawRepresentable, Hashable, Sendable {
     public var rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue & 0b111 }
-    public static let errorStatus = EventType(rawValue: 0)
-    public static let smartHealthStatus = EventType(rawValue: 1)
-    public static let notice = EventType(rawValue: 2)
-    public static let immediate = EventType(rawValue: 3)
-    public static let oneShot = EventType(rawValue: 4)
-    public static let commandSetSpecific = EventType(rawValue: 6)
-    public static let vendorSpecific = EventType(rawValue: 7)
+    public static let errorStatus = Kind(rawValue: 0)
+    public static let smartHealthStatus = Kind(rawValue: 1)
+    public static let notice = Kind(rawValue: 2)
+    public static let immediate = Kind(rawValue: 3)
+    public static let oneShot = Kind(rawValue: 4)
+    public static let commandSetSpecific = Kind(rawValue: 6)
+    public static let vendorSpecific = Kind(rawValue: 7)
   }
 
-  public var type: EventType { EventType(rawValue: UInt8(truncatingIfNeeded: rawValue)) }
+  public var kind: Kind { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue)) }
   /// Bits 15:8
   public var information: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 8) }
   /// Bits 23:16: the page to read, which also clears the event.
   public var logPage: LogPageIdentifier { LogPageIdentifier(rawValue: UInt8(truncatingIfNeeded: rawValue >> 16)) }
 
-  public static let namespaceAttributeChanged = AsynchronousEventResult(
-    type: .notice, information: 0x00, logPage: .changedNamespaceList)
-  public static let anaChange = AsynchronousEventResult(
-    type: .notice, information: 0x03, logPage: .asymmetricNamespaceAccess)
-  public static let discoveryLogPageChange = AsynchronousEventResult(
-    type: .notice, information: 0xF0, logPage: .discovery)
+  public static let namespaceAttributeChanged = AsynchronousEvent(
+    kind: .notice, information: 0x00, logPage: .changedNamespaceList)
+  public static let anaChange = AsynchronousEvent(
+    kind: .notice, information: 0x03, logPage: .asymmetricNamespaceAccess)
+  public static let discoveryLogPageChange = AsynchronousEvent(kind: .notice, information: 0xF0, logPage: .discovery)
 
-  /// The events that a host acts on; every other one is `other`.
-  public enum Kind: Hashable, Sendable {
-    case namespaceAttributeChanged
-    case asymmetricNamespaceAccessChanged
-    case discoveryLogChanged
-    case other
-  }
-
-  public var kind: Kind {
-    switch (type, information) {
-    case (.notice, 0x00): .namespaceAttributeChanged
-    case (.notice, 0x03): .asymmetricNamespaceAccessChanged
-    case (.notice, 0xF0): .discoveryLogChanged
-    default: .other
-    }
+  /// Whether kind and information are the same.
+  public func matches(_ other: AsynchronousEvent) -> Bool {
+    kind == other.kind && information == other.information
   }
 
   public var description: String {
     let name: String
-    switch (type, information) {
+    switch (kind, information) {
     case (.errorStatus, 0): name = "Write to Invalid Doorbell Register"
     case (.errorStatus, 1): name = "Invalid Doorbell Write Value"
     case (.errorStatus, 2): name = "Diagnostic Failure"
@@ -78,7 +65,7 @@ public struct AsynchronousEventResult: RawRepresentable, Hashable, Sendable, Cus
     case (.immediate, 0): name = "Normal NVM Subsystem Shutdown"
     case (.commandSetSpecific, 0): name = "Reservation Log Page Available"
     case (.commandSetSpecific, 1): name = "Sanitize Operation Completed"
-    default: name = "asynchronous event of type \(type.rawValue), information \(hexadecimal(information))"
+    default: name = "asynchronous event of type \(kind.rawValue), information \(hexadecimal(information))"
     }
     return "\(name), log page \(hexadecimal(logPage.rawValue))"
   }

@@ -1,5 +1,5 @@
 /// The Asymmetric Namespace Access log, LID 0Ch (NVMe Base 2.1, figures 219 and 220).
-public struct AsymmetricNamespaceAccessLog: WireStructure, Hashable {
+public struct ANALog: WireStructure, Hashable {
   public static let structureName = "Asymmetric Namespace Access log"
   static let headerBytes = 16
   static let descriptorBytes = 32
@@ -9,13 +9,12 @@ public struct AsymmetricNamespaceAccessLog: WireStructure, Hashable {
     /// AGID
     public var identifier: UInt32
     public var changeCount: UInt64
-    public var state: AsymmetricNamespaceAccessState
+    public var state: ANAState
     /// Empty if only groups were asked for (RGO).
     public var namespaceIdentifiers: [UInt32]
 
     public init(
-      identifier: UInt32, state: AsymmetricNamespaceAccessState, changeCount: UInt64 = 0,
-      namespaceIdentifiers: [UInt32] = []
+      identifier: UInt32, state: ANAState, changeCount: UInt64 = 0, namespaceIdentifiers: [UInt32] = []
     ) {
       self.identifier = identifier
       self.changeCount = changeCount
@@ -59,8 +58,7 @@ public struct AsymmetricNamespaceAccessLog: WireStructure, Hashable {
           reason: .countOutOfRange(count: UInt64(namespaceCount), limit: UInt64(room)))
       }
       var group = Group(
-        identifier: bytes.loadInteger(offset),
-        state: AsymmetricNamespaceAccessState(rawValue: bytes.loadInteger(offset + 16)),
+        identifier: bytes.loadInteger(offset), state: ANAState(rawValue: bytes.loadInteger(offset + 16)),
         changeCount: bytes.loadInteger(offset + 8))
       offset += Self.descriptorBytes
       group.namespaceIdentifiers.reserveCapacity(namespaceCount)
