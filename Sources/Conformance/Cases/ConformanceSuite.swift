@@ -1,7 +1,8 @@
 /// All there is to test, in the order it runs.
 public enum ConformanceSuite {
   public static let cases: [ConformanceCase] =
-    InitializeCases.all + ConnectCases.all + CommandCases.all + LifeCases.all
+    InitializeCases.all + ConnectCases.all + CommandCases.all + LifeCases.all + DataCases.all + QueueCases.all
+    + OperationCases.all + ChangeCases.all
 
   /// The cases whose identifier contains `pattern`, or matches it where it has asterisks.
   public static func cases(matching pattern: String) -> [ConformanceCase] {
