@@ -128,7 +128,9 @@ enum DataCases {
           namespace: identifier, offset: Int(start + 1) * check.blockByteCount, count: check.blockByteCount, with: 0x6D)
         let block = Buffer(byteCount: check.blockByteCount)
         try await check.read(block, at: start + 1)
-        try expect(block.bytes.allSatisfy { $0 == 0x6D }, "\(check.device.name) does not read as the target wrote it")
+        try expect(
+          block.bytes.allSatisfy { $0 == 0x6D },
+          "\(check.device.name) does not read as the target wrote it: \(Array(block.bytes.prefix(16)))")
       }
     },
   ]

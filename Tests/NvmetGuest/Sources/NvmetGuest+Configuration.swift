@@ -168,14 +168,16 @@ extension NvmetGuest {
     return checksum
   }
 
-  /// Writes bytes of a device from inside the guest, past its page cache.
+  /// Writes bytes of a device from inside the guest. Busybox's dd may go through the page cache all the same, and nvmet,
+  /// which keeps the device open, does not: hence the cache is written out and dropped.
   /// - Parameter offset: in bytes, a multiple of the device's block size, as the number of bytes.
   public func fill(_ device: String, offset: Int, count: Int, with byte: UInt8) async throws {
     try await run(
       """
       head -c \(count) /dev/zero | tr '\\000' '\\\(octal(byte))' |
         dd of=\(quote(device)) bs=\(Self.commonBlockSize(offset, count)) iflag=fullblock oflag=seek_bytes,direct \
-        conv=notrunc seek=\(offset) status=none
+        conv=notrunc,fsync seek=\(offset) status=none || exit
+      echo 1 >/proc/sys/vm/drop_caches
       """, deadline: .seconds(300))
   }
 
