@@ -71,7 +71,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Conformance",
-      dependencies: ["BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "TCPTransport", "RingReactor"],
+      dependencies: [
+        "BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "TCPTransport", "RingReactor", "CCRC32C",
+      ],
       swiftSettings: strict),
     .executableTarget(name: "ConformanceTool", dependencies: ["Conformance", argumentParser], swiftSettings: strict),
 
