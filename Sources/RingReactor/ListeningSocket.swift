@@ -55,7 +55,7 @@ public struct ListeningSocket: ~Copyable {
     isAccepting = true
   }
 
-  /// Starts closing. Returns true when it is closed already; else a later ``completed(operation:result:)`` says so.
+  /// Starts closing. Returns true when it is closed already; else a later ``completed(_:)`` says so.
   public mutating func beginClose(source: ReactorSource) -> Bool {
     guard !isClosing else { return false }
     isClosing = true
@@ -78,7 +78,8 @@ public struct ListeningSocket: ~Copyable {
   }
 
   /// What a completion of this socket's operations means.
-  public mutating func completed(operation: UInt8, result: Int32) -> Event {
+  public mutating func completed(_ completion: RingCompletion) -> Event {
+    let (operation, result) = (completion.operation, completion.result)
     switch operation {
     case Operation.accept: isAccepting = false
     case Operation.cancel: isCancelling = false

@@ -21,7 +21,7 @@ public final class Reactor {
 
   private struct Slot {
     var source: Unmanaged<ReactorSource>?
-    var generation: UInt32
+    var generation: UInt16
     var isDirty = false
     var isReady = false
     var deadlineNanoseconds: UInt64 = .max
@@ -45,13 +45,14 @@ public final class Reactor {
     var hasEventFired = false
     var armedForeignDeadlineNanoseconds: UInt64 = .max
     var foreignTimeout = __kernel_timespec()
-    var jobs: [UnownedJob] = []
+    var runningJobs: [UnownedJob] = []
     var liveSourceCount = 0
     /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
     var retired: [Unmanaged<ReactorSource>] = []
   }
 
-  private static let internalIndex = UInt32.max
+  /// An index no source gets: the reactor's own entries.
+  private static let internalIndex: UInt32 = 0xFF_FFFF
   private enum InternalOperation {
     static let eventPoll: UInt8 = 1
     static let foreignTimeout: UInt8 = 2
@@ -78,7 +79,8 @@ public final class Reactor {
       box.messages = []
       return jobs
     }
-    for job in rest { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
+    handle.isGone.store(true, ordering: .relaxed)
+    for job in handle.localJobs.pointee + rest { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
     for slot in state.pointee.slots { slot.source?.release() }
     for source in state.pointee.retired { source.release() }
     state.deinitialize(count: 1)
@@ -114,7 +116,7 @@ public final class Reactor {
     guard isLive(source.identifier) else { return }
     let reference = state.pointee.slots[index].source
     state.pointee.slots[index] = Slot(
-      source: nil, generation: (state.pointee.slots[index].generation &+ 1) & 0xFF_FFFF)
+      source: nil, generation: state.pointee.slots[index].generation &+ 1)
     state.pointee.freeIndices.append(source.identifier.index)
     state.pointee.liveSourceCount -= 1
     if let reference { state.pointee.retired.append(reference) }
@@ -177,8 +179,8 @@ public final class Reactor {
   // MARK: Ring entries
 
   /// An entry of the submission ring for `operation` of `source`, ready to be prepared. Submits first when full.
-  func entry(for source: ReactorSource, operation: UInt8) -> UnsafeMutablePointer<io_uring_sqe> {
-    entry(userData: source.identifier.userData(operation: operation))
+  func entry(for source: ReactorSource, operation: UInt8, tag: UInt16 = 0) -> UnsafeMutablePointer<io_uring_sqe> {
+    entry(userData: source.identifier.userData(operation: operation, tag: tag))
   }
 
   private func entry(userData: UInt64) -> UnsafeMutablePointer<io_uring_sqe> {
@@ -253,7 +255,7 @@ public final class Reactor {
     case .atMost(let nanoseconds):
       limit = nanoseconds
     }
-    if hasPendingWork || !state.pointee.jobs.isEmpty { limit = 0 }
+    if hasPendingWork || !handle.localJobs.pointee.isEmpty { limit = 0 }
     if limit != 0, let deadline = nextDeadline() {
       let now = MonotonicClock.nanoseconds()
       limit = min(limit ?? .max, deadline > now ? deadline - now : 0)
@@ -290,10 +292,9 @@ public final class Reactor {
   }
 
   private func dispatch(userData: UInt64, result: Int32, flags: UInt32) {
-    let index = UInt32(truncatingIfNeeded: userData)
-    let generation = UInt32(truncatingIfNeeded: userData >> 32) & 0xFF_FFFF
+    let identifier = SourceIdentifier(userData: userData)
     let operation = UInt8(truncatingIfNeeded: userData >> 56)
-    if index == Self.internalIndex {
+    if identifier.index == Self.internalIndex {
       switch operation {
       case InternalOperation.eventPoll:
         state.pointee.isEventPollArmed = false
@@ -303,10 +304,12 @@ public final class Reactor {
       }
       return
     }
-    guard Int(index) < state.pointee.slots.count else { return }
-    let slot = state.pointee.slots[Int(index)]
-    guard slot.generation == generation, let source = slot.source else { return }
-    source._withUnsafeGuaranteedRef { $0.completed(operation: operation, result: result, flags: flags) }
+    guard Int(identifier.index) < state.pointee.slots.count else { return }
+    let slot = state.pointee.slots[Int(identifier.index)]
+    guard slot.generation == identifier.generation, let source = slot.source else { return }
+    let completion = RingCompletion(
+      operation: operation, tag: UInt16(truncatingIfNeeded: userData >> 40), result: result, flags: flags)
+    source._withUnsafeGuaranteedRef { $0.completed(completion) }
   }
 
   private func flushDirtySources() {
@@ -330,7 +333,7 @@ public final class Reactor {
   @discardableResult
   private func runReadySources() -> Int {
     var handled = 0
-    if !state.pointee.jobs.isEmpty { handled += runJobs() }
+    if !handle.localJobs.pointee.isEmpty { handled += runJobs() }
     var rounds = 0
     while !state.pointee.ready.isEmpty && rounds < 8 {
       rounds += 1
@@ -350,15 +353,13 @@ public final class Reactor {
   }
 
   private func runJobs() -> Int {
-    var handled = 0
-    var jobs: [UnownedJob] = []
-    swap(&jobs, &state.pointee.jobs)
+    // Two arrays that take turns: jobs enqueue new ones while they run, and nothing is allocated in the long run.
+    swap(&state.pointee.runningJobs, &handle.localJobs.pointee)
     let executor = handle.asUnownedTaskExecutor()
-    for job in jobs {
-      job.runSynchronously(on: executor)
-      handled += 1
-    }
-    return handled
+    let count = state.pointee.runningJobs.count
+    for position in 0..<count { state.pointee.runningJobs[position].runSynchronously(on: executor) }
+    state.pointee.runningJobs.removeAll(keepingCapacity: true)
+    return count
   }
 
   // MARK: Mailbox and deadlines
@@ -367,7 +368,7 @@ public final class Reactor {
     guard !state.pointee.isEventPollArmed else { return }
     state.pointee.isEventPollArmed = true
     let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
-      .userData(operation: InternalOperation.eventPoll)
+      .userData(operation: InternalOperation.eventPoll, tag: 0)
     io_uring_prep_poll_add(entry(userData: userData), handle.eventDescriptor, UInt32(POLLIN))
   }
 
@@ -387,7 +388,7 @@ public final class Reactor {
     for message in messages { message(self) }
     for source in sources { markReady(source) }
     if !jobs.isEmpty {
-      state.pointee.jobs.append(contentsOf: jobs)
+      handle.localJobs.pointee.append(contentsOf: jobs)
     }
     return messages.count + sources.count + jobs.count
   }
@@ -422,7 +423,7 @@ public final class Reactor {
     state.pointee.foreignTimeout = __kernel_timespec(
       tv_sec: Int64(deadline / 1_000_000_000), tv_nsec: Int64(deadline % 1_000_000_000))
     let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
-      .userData(operation: InternalOperation.foreignTimeout)
+      .userData(operation: InternalOperation.foreignTimeout, tag: 0)
     let timeout = UnsafeMutableRawPointer(state)
       .advanced(by: MemoryLayout<State>.offset(of: \State.foreignTimeout)!)
       .assumingMemoryBound(to: __kernel_timespec.self)

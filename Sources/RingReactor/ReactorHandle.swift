@@ -17,16 +17,26 @@ public final class ReactorHandle: TaskExecutor, Sendable {
   let mailbox = Mutex(Mailbox())
   /// True from the first message until the reactor drains: one eventfd write a batch.
   let isSignalled = Atomic<Bool>(false)
+  /// Set when the reactor goes.
+  let isGone = Atomic<Bool>(false)
   let eventDescriptor: Int32
   let thread: pthread_t
+  /// Jobs enqueued on the reactor's own thread: touched by that thread alone, hence without a lock.
+  nonisolated(unsafe) let localJobs: UnsafeMutablePointer<[UnownedJob]>
 
   init() throws(RingError) {
     eventDescriptor = eventfd(0, nvmeof_eventfd_flags)
     guard eventDescriptor >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
     thread = pthread_self()
+    localJobs = .allocate(capacity: 1)
+    localJobs.initialize(to: [])
   }
 
-  deinit { close(eventDescriptor) }
+  deinit {
+    close(eventDescriptor)
+    localJobs.deinitialize(count: 1)
+    localJobs.deallocate()
+  }
 
   /// True on the thread that owns the reactor.
   public var isCurrentThread: Bool { pthread_equal(pthread_self(), thread) != 0 }
@@ -65,6 +75,11 @@ public final class ReactorHandle: TaskExecutor, Sendable {
 
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
+    if isCurrentThread && !isGone.load(ordering: .relaxed) {
+      // A turn never sleeps while there are jobs.
+      localJobs.pointee.append(job)
+      return
+    }
     if !deliver({ $0.jobs.append(job) }) {
       // The reactor is gone, but a task must never be lost: run it where we are.
       job.runSynchronously(on: asUnownedTaskExecutor())

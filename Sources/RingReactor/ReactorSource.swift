@@ -17,8 +17,8 @@ open class ReactorSource {
     reactor.adopt(self)
   }
 
-  /// A ring entry of this source has completed. `result` is the system call's: negative means `-errno`.
-  open func completed(operation: UInt8, result: Int32, flags: UInt32) {}
+  /// A ring entry of this source has completed.
+  open func completed(_ completion: RingCompletion) {}
 
   /// Called before the next submission, after ``Reactor/markDirty(_:)``: the place to put all of a turn's output into
   /// one ring entry.

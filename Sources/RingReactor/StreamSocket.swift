@@ -4,7 +4,7 @@ import Glibc
 /// A TCP socket on a reactor's ring: at most one receive and one send in flight.
 ///
 /// The socket is a value its owner keeps: the owner starts operations under its own name (a ``ReactorSource``), and
-/// passes the completions back through ``completed(operation:result:)``, which says what they mean. Buffers given to the
+/// passes the completions back through ``completed(_:)``, which says what they mean. Buffers given to the
 /// socket belong to the kernel until that operation's completion.
 public struct StreamSocket: ~Copyable {
   /// The operation codes a socket uses in its owner's completions.
@@ -147,9 +147,10 @@ public struct StreamSocket: ~Copyable {
   }
 
   /// What a completion of one of this socket's operations means.
-  public mutating func completed(operation: UInt8, result: Int32) -> SocketEvent {
+  public mutating func completed(_ completion: RingCompletion) -> SocketEvent {
+    let result = completion.result
     var event = SocketEvent.none
-    switch operation {
+    switch completion.operation {
     case Operation.connect:
       isConnecting = false
       event = result == 0 ? .connected : .failed(operation: "connect", errno: -result)

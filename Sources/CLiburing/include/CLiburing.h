@@ -8,6 +8,9 @@
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -25,6 +28,7 @@ static const int nvmeof_stream_type = SOCK_STREAM;
 static const unsigned nvmeof_send_flags = MSG_NOSIGNAL | MSG_WAITALL;
 static const int nvmeof_accept_flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 void nvmeof_set_thread_name(const char *name);
+static const int nvmeof_write_synchronously = RWF_DSYNC;
 static const unsigned nvmeof_fsync_data_only = IORING_FSYNC_DATASYNC;
 
 static inline int nvmeof_ring_descriptor(const struct io_uring *ring) { return ring->ring_fd; }

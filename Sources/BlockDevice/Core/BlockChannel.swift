@@ -1,0 +1,128 @@
+public import NVMeHost
+public import NVMeProtocol
+public import RingReactor
+
+/// The submit/poll face of a block device: one channel a reactor, used on that reactor's thread alone.
+///
+/// ``submit(_:)`` takes requests; turning the reactor moves them; ``poll(into:)`` hands back those that have ended. None
+/// of the three allocates, locks, or calls back into the caller.
+///
+///     let channel = try device.openChannel(on: reactor, queueDepth: 128)
+///     while channel.submit(next) == .accepted { … }
+///     reactor.turn(.forever)
+///     let count = channel.poll(into: completions)
+open class BlockChannel: CompletionSink {
+  /// Requests that may be outstanding at once.
+  public let queueDepth: Int
+  /// Behind a pointer: class storage would pay an exclusivity check an access.
+  private let state: UnsafeMutablePointer<State>
+
+  private struct State {
+    var outstandingCount = 0
+    var completions: UnsafeMutablePointer<BlockCompletion>
+    var mask: Int
+    var head = 0
+    var tail = 0
+    var isClosed = false
+    var observer: ReactorSource?
+  }
+
+  public init(reactor: Reactor, queueDepth: Int) {
+    precondition((1...65535).contains(queueDepth), "a channel's queue depth is 1...65535")
+    self.queueDepth = queueDepth
+    var size = 1
+    while size < queueDepth { size *= 2 }
+    state = .allocate(capacity: 1)
+    state.initialize(to: State(completions: .allocate(capacity: size), mask: size - 1))
+    super.init(reactor: reactor)
+  }
+
+  deinit {
+    state.pointee.completions.deallocate()
+    state.deinitialize(count: 1)
+    state.deallocate()
+  }
+
+  /// Size and limits as this channel goes by; for subclasses.
+  open var geometry: BlockGeometry { preconditionFailure("subclasses override this") }
+  open var capabilities: BlockCapabilities { preconditionFailure("subclasses override this") }
+
+  /// Starts a request that has been validated; for subclasses. Its end is reported by ``finish(_:)``, at once or later.
+  open func start(_ request: BlockRequest) { preconditionFailure("subclasses override this") }
+
+  /// Requests accepted and not yet polled as completed.
+  public final var outstandingCount: Int { state.pointee.outstandingCount }
+
+  /// Takes a request. Its memory is lent to the channel when the answer is ``BlockSubmission/accepted``.
+  public final func submit(_ request: BlockRequest) -> BlockSubmission {
+    if let refusal = refusal(of: request) { return .refused(refusal) }
+    if state.pointee.outstandingCount >= queueDepth { return .busy }
+    state.pointee.outstandingCount += 1
+    start(request)
+    return .accepted
+  }
+
+  /// Why a request cannot be taken, whatever the device's state; nil when it can.
+  public final func refusal(of request: BlockRequest) -> BlockRefusal? {
+    if state.pointee.isClosed { return .closed }
+    if request.operation == .flush { return nil }
+    let capabilities = capabilities
+    switch request.operation {
+    case .read, .flush: break
+    case .write: if !capabilities.contains(.write) { return .readOnly }
+    case .discard: if !capabilities.contains(.discard) { return .unsupported }
+    case .writeZeroes: if !capabilities.contains(.writeZeroes) { return .unsupported }
+    case .compare: if !capabilities.contains(.compare) { return .unsupported }
+    case .verify: if !capabilities.contains(.verify) { return .unsupported }
+    }
+    if request.blockCount == 0 { return .zeroLength }
+    let geometry = geometry
+    let (end, overflow) = request.logicalBlockAddress.addingReportingOverflow(UInt64(request.blockCount))
+    if overflow || end > geometry.blockCount { return .outOfRange }
+    guard request.operation.hasData else { return nil }
+    let byteCount = UInt64(request.blockCount) * UInt64(geometry.blockByteCount)
+    if byteCount > UInt64(geometry.maximumRequestByteCount) { return .tooLarge }
+    guard let memory = request.memoryByteCount, UInt64(memory) == byteCount else { return .lengthMismatch }
+    return nil
+  }
+
+  /// Hands back requests that have ended; their memory is the caller's again.
+  ///
+  /// - Returns: how many were written to the front of `completions`.
+  public final func poll(into completions: UnsafeMutableBufferPointer<BlockCompletion>) -> Int {
+    let count = min(completions.count, state.pointee.tail &- state.pointee.head)
+    for index in 0..<count {
+      (completions.baseAddress! + index).initialize(
+        to: state.pointee.completions[(state.pointee.head &+ index) & state.pointee.mask])
+    }
+    state.pointee.head &+= count
+    state.pointee.outstandingCount -= count
+    return count
+  }
+
+  /// True when ``poll(into:)`` has something.
+  public final var hasCompletions: Bool { state.pointee.head != state.pointee.tail }
+
+  /// Reports a request's end; for subclasses.
+  public final func finish(_ completion: BlockCompletion) {
+    (state.pointee.completions + (state.pointee.tail & state.pointee.mask)).initialize(to: completion)
+    state.pointee.tail &+= 1
+    if let observer = state.pointee.observer { reactor.markReady(observer) }
+  }
+
+  /// Has `observer` run whenever there is something to poll; nil for nobody.
+  public final func setObserver(_ observer: ReactorSource?) { state.pointee.observer = observer }
+
+  /// Ends the channel: no request is taken any more. Those outstanding still complete and can be polled.
+  public final func close() {
+    guard !state.pointee.isClosed else { return }
+    state.pointee.isClosed = true
+    state.pointee.observer = nil
+    didClose()
+  }
+
+  public final var isClosed: Bool { state.pointee.isClosed }
+
+  /// For subclasses: the channel has been closed.
+  open func didClose() {}
+}

@@ -1,0 +1,24 @@
+public import RingReactor
+
+/// Something with numbered blocks of equal size: an NVMe namespace, memory, a file.
+///
+/// A device is a handle that any thread may hold. Work goes through a ``BlockChannel``, made for one reactor and used on
+/// its thread alone (the submit/poll face), or through the `async` methods (the `async` face), which use a channel on
+/// ``reactor`` underneath.
+public protocol BlockDevice: AnyObject, Sendable {
+  /// A name for people and logs.
+  var name: String { get }
+  /// Size and limits now. An NVMe namespace may be resized while in use.
+  var geometry: BlockGeometry { get }
+  var capabilities: BlockCapabilities { get }
+  /// The reactor that the `async` face runs on.
+  var reactor: ReactorHandle { get }
+  /// The `async` face's state, made by the device along with itself.
+  var asyncFace: AsyncFace { get }
+
+  /// Opens a channel for the calling thread, whose reactor is `reactor`.
+  ///
+  /// - Parameter queueDepth: requests accepted at once, 1...65535; more are answered ``BlockSubmission/busy``.
+  /// - Throws: ``BlockRefusal`` when the device is gone.
+  func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel
+}

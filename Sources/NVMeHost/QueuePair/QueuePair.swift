@@ -1,0 +1,55 @@
+public import NVMeProtocol
+public import RingReactor
+
+/// One queue pair over some transport: capsules in, completions out. This class is the whole boundary between the host's
+/// logic and a transport; how data moves (copied into a stream, placed by an RDMA adapter) is the transport's affair.
+///
+/// A transport subclasses it. All methods are called on the reactor's thread. There is no callback for its life:
+/// whenever ``state`` changes, the owner is made ready to run and looks. Commands' ends go to the sink that was named
+/// with each command; when ``state`` is `closed`, every command's end has been told, and the kernel holds no memory of
+/// any of them.
+///
+/// One virtual call a command is what the boundary costs.
+open class QueuePair: ReactorSource {
+  public let parameters: QueuePairParameters
+  private let owner: Unmanaged<ReactorSource>
+  private var storedState = QueuePairState.connecting
+
+  /// Begins to connect.
+  ///
+  /// - Parameter owner: run whenever ``state`` changes. It must outlive the queue pair.
+  public init(reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters) {
+    self.parameters = parameters
+    self.owner = .passRetained(owner)
+    super.init(reactor: reactor)
+  }
+
+  deinit { owner.release() }
+
+  /// Where the queue pair stands.
+  public final var state: QueuePairState { storedState }
+
+  /// For transports: moves on, and has the owner look.
+  public final func transition(to state: QueuePairState) {
+    guard storedState != state else { return }
+    storedState = state
+    owner._withUnsafeGuaranteedRef { reactor.markReady($0) }
+  }
+
+  /// Commands that can be submitted now; 0 unless connected.
+  open var freeCommandCount: Int { preconditionFailure("transports override this") }
+
+  /// Takes a command. The transport fills in command identifier and SGL.
+  ///
+  /// - Parameters:
+  ///   - data: the command's memory, the caller's until the completion.
+  ///   - sink: told the command's end, with `token`. It must outlive the command.
+  /// - Returns: false when no command identifier is free or the queue pair is not connected; nothing has happened then.
+  open func submit(
+    _ command: SubmissionQueueEntry, data: DataSegments, direction: DataDirection,
+    sink: Unmanaged<CompletionSink>, token: UInt64
+  ) -> Bool { preconditionFailure("transports override this") }
+
+  /// Takes the connection down, at any time. ``state`` becomes `closed` when that is done.
+  open func close() { preconditionFailure("transports override this") }
+}

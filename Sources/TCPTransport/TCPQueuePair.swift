@@ -1,0 +1,304 @@
+internal import NVMeHost
+internal import NVMeProtocol
+internal import NVMeTCPProtocol
+internal import RingReactor
+
+/// A queue pair over a TCP socket on the ring: the socket's completions go into the sans-I/O ``HostQueuePair``, what it
+/// wants sent goes out in one gathered send a turn, and the commands' ends go to their sinks.
+final class TCPQueuePair: QueuePair {
+  /// Behind a pointer: class storage would pay an exclusivity check an access.
+  private struct State: ~Copyable {
+    var engine: HostQueuePair
+    var socket = StreamSocket()
+    var addresses: ArraySlice<SocketAddress> = []
+    var connectDeadlineNanoseconds: UInt64
+    var failure: TransportError?
+    /// Bytes of the receive in flight that go straight into a command's memory; the rest goes to the buffer.
+    var directByteCount = 0
+    var isResolving = true
+    var isTerminating = false
+    var hasConnection = false
+    var isSocketClosed = false
+    var isScanScheduled = false
+  }
+
+  private let transport: TCPTransport
+  /// (Short, because every line of the hot path has it.)
+  private let st: UnsafeMutablePointer<State>
+  private let buffer: UnsafeMutableRawPointer
+  private let receiveVectors: UnsafeMutablePointer<IOVector>
+  private let commandTimeoutNanoseconds: UInt64
+
+  private static let receiveVectorCapacity = 64
+  /// How often outstanding commands' deadlines are looked at.
+  private static let deadlineScanNanoseconds: UInt64 = 500_000_000
+  /// How long the termination request may take to leave.
+  private static let terminationNanoseconds: UInt64 = 1_000_000_000
+  /// What is received into the buffer behind a direct receive: the next header and a little more.
+  private static let directTailByteCount = 4096
+
+  init(reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters, transport: TCPTransport) {
+    self.transport = transport
+    var configuration = HostQueuePairConfiguration(
+      depth: parameters.depth, maximumInCapsuleByteCount: parameters.maximumInCapsuleByteCount)
+    configuration.requestsHeaderDigest = transport.options.headerDigest
+    configuration.requestsDataDigest = transport.options.dataDigest
+    st = .allocate(capacity: 1)
+    let timeout = UInt64(parameters.connectTimeoutMilliseconds) * 1_000_000
+    let deadline = MonotonicClock.nanoseconds() + timeout
+    st.initialize(
+      to: State(engine: HostQueuePair(configuration: configuration), connectDeadlineNanoseconds: deadline))
+    buffer = .allocate(byteCount: transport.options.receiveBufferByteCount, alignment: 4096)
+    receiveVectors = .allocate(capacity: Self.receiveVectorCapacity)
+    commandTimeoutNanoseconds = UInt64(parameters.commandTimeoutMilliseconds) * 1_000_000
+    super.init(reactor: reactor, owner: owner, parameters: parameters)
+    reactor.setDeadline(deadline, of: self)
+    resolve()
+  }
+
+  deinit {
+    st.deinitialize(count: 1)
+    st.deallocate()
+    buffer.deallocate()
+    receiveVectors.deallocate()
+  }
+
+  // MARK: Connecting
+
+  private func resolve() {
+    // The look-up may end after the queue pair has: its answer then finds nobody.
+    nonisolated(unsafe) weak let queuePair = self
+    NameResolver.resolve(host: transport.host, port: transport.port, on: reactor.handle) { _, result in
+      queuePair?.resolved(result)
+    }
+  }
+
+  private func resolved(_ result: Result<[SocketAddress], NameResolutionError>) {
+    st.pointee.isResolving = false
+    guard state == .connecting else { return }
+    switch result {
+    case .failure(let error):
+      fail(TransportError(.nameResolution, error.description))
+    case .success(let addresses):
+      st.pointee.addresses = addresses[...]
+      connectNext(after: nil)
+    }
+  }
+
+  /// Tries the next address; with none left, the last one's failure is the connection's.
+  private func connectNext(after failure: TransportError?) {
+    guard let address = st.pointee.addresses.popFirst() else {
+      fail(failure ?? TransportError(.connect, "\(transport) has no address"))
+      return
+    }
+    do throws(RingError) {
+      st.pointee.socket = StreamSocket()
+      try st.pointee.socket.connect(to: address, source: self)
+      st.pointee.socket.setBufferSizes(
+        receiveBytes: transport.options.socketReceiveBufferByteCount,
+        sendBytes: transport.options.socketSendBufferByteCount)
+      if transport.options.userTimeoutMilliseconds > 0 {
+        st.pointee.socket.setUserTimeout(milliseconds: transport.options.userTimeoutMilliseconds)
+      }
+    } catch {
+      connectNext(after: TransportError(.local, "\(address): \(error)"))
+    }
+  }
+
+  override func deadlineExpired() {
+    switch state {
+    case .connecting:
+      let place = st.pointee.isResolving ? "the name look-up" : "the connection"
+      fail(
+        TransportError(
+          .timedOut,
+          "\(transport): \(place) did not come about within \(parameters.connectTimeoutMilliseconds) ms; is the target up, "
+            + "and does nothing drop packets on the way?"))
+    case .connected:
+      if st.pointee.isTerminating {
+        beginClose()
+      } else if st.pointee.engine.expiredCommandCount(nowNanoseconds: reactor.nowNanoseconds) > 0 {
+        fail(
+          TransportError(
+            .commandTimedOut,
+            "\(transport): a command was not answered within \(parameters.commandTimeoutMilliseconds) ms"))
+      } else {
+        scheduleDeadlineScan()
+      }
+    case .closing, .closed:
+      break
+    }
+  }
+
+  private func scheduleDeadlineScan() {
+    guard commandTimeoutNanoseconds > 0 else { return }
+    reactor.setDeadline(
+      st.pointee.engine.outstandingCount > 0 ? reactor.nowNanoseconds + Self.deadlineScanNanoseconds : nil, of: self)
+    st.pointee.isScanScheduled = st.pointee.engine.outstandingCount > 0
+  }
+
+  // MARK: Commands
+
+  override var freeCommandCount: Int { st.pointee.engine.state == .ready ? st.pointee.engine.freeSlotCount : 0 }
+
+  override func submit(
+    _ command: SubmissionQueueEntry, data: DataSegments, direction: DataDirection,
+    sink: Unmanaged<CompletionSink>, token: UInt64
+  ) -> Bool {
+    let deadline = commandTimeoutNanoseconds > 0 ? reactor.nowNanoseconds &+ commandTimeoutNanoseconds : .max
+    guard
+      st.pointee.engine.submit(
+        command, data: data, direction: direction, context: sink.toOpaque(), token: token,
+        deadlineNanoseconds: deadline)
+    else { return false }
+    reactor.markDirty(self)
+    if commandTimeoutNanoseconds > 0 && !st.pointee.isScanScheduled { scheduleDeadlineScan() }
+    return true
+  }
+
+  override func flush() {
+    guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
+    guard st.pointee.engine.buildSend() > 0 else {
+      if st.pointee.isTerminating { beginClose() }
+      return
+    }
+    let vectors = st.pointee.engine.sendVectors
+    st.pointee.socket.send(vectors: UnsafeMutableRawPointer(vectors.baseAddress!), count: vectors.count, source: self)
+  }
+
+  /// Tells the sinks which commands have ended.
+  override func run() {
+    while let completion = st.pointee.engine.popCompletion() {
+      Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
+    }
+    if case .closing = state, st.pointee.isSocketClosed { finishClose() }
+  }
+
+  // MARK: The socket
+
+  override func completed(_ completion: RingCompletion) {
+    switch st.pointee.socket.completed(completion) {
+    case .connected:
+      st.pointee.hasConnection = true
+      reactor.markDirty(self)
+      receiveMore()
+    case .received(let count):
+      received(count)
+    case .sent(let count):
+      st.pointee.engine.didSend(byteCount: count)
+      if st.pointee.engine.wantsToSend || st.pointee.isTerminating { reactor.markDirty(self) }
+      if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    case .endOfStream:
+      fail(TransportError(.closedByPeer, "\(transport): the controller closed the connection\(whileDoing)"))
+    case .failed(let operation, let code):
+      if operation == "connect" {
+        let error = TransportError(.connect, "\(transport): cannot connect: \(errorText(code))")
+        // The socket of a failed connect has nothing in flight: drop it and try the next address.
+        if st.pointee.addresses.isEmpty { fail(error) } else { connectNext(after: error) }
+      } else {
+        fail(TransportError(.broken, "\(transport): the connection broke (\(operation)): \(errorText(code))"))
+      }
+    case .closed:
+      socketClosed()
+    case .none:
+      break
+    }
+  }
+
+  private var whileDoing: String {
+    switch state {
+    case .connecting: " before it was set up"
+    default:
+      st.pointee.engine.outstandingCount > 0 ? ", \(st.pointee.engine.outstandingCount) commands outstanding" : ""
+    }
+  }
+
+  private func received(_ count: Int) {
+    let direct = min(count, st.pointee.directByteCount)
+    if direct > 0 { st.pointee.engine.didReceiveDirectly(byteCount: direct) }
+    let isHealthy = st.pointee.engine.receive(UnsafeRawBufferPointer(start: buffer, count: count - direct))
+    if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    switch st.pointee.engine.state {
+    case .ready:
+      if state == .connecting { becomeConnected() }
+      if st.pointee.engine.wantsToSend { reactor.markDirty(self) }
+    case .initializing:
+      break
+    case .terminating:
+      terminate()
+    case .terminatedByController:
+      let reason = st.pointee.engine.controllerTermination.map { "\($0)" } ?? ""
+      fail(
+        TransportError(
+          .terminatedByController, "\(transport): the controller ended the connection (C2HTermReq): \(reason)"))
+    }
+    if isHealthy { receiveMore() }
+  }
+
+  private func receiveMore() {
+    guard !st.pointee.socket.isClosing else { return }
+    let capacity = transport.options.receiveBufferByteCount
+    let direct = st.pointee.engine.directReceiveVectors(
+      into: receiveVectors, capacity: Self.receiveVectorCapacity - 1,
+      minimumByteCount: transport.options.directReceiveThresholdByteCount)
+    st.pointee.directByteCount = direct.byteCount
+    if direct.vectorCount == 0 {
+      st.pointee.socket.receive(into: buffer, count: capacity, source: self)
+      return
+    }
+    var vectorCount = direct.vectorCount
+    // Only behind the payload's end: a payload in more pieces than there are vectors goes on in the next receive.
+    if direct.byteCount == st.pointee.engine.remainingPayloadByteCount {
+      receiveVectors[vectorCount] = IOVector(base: buffer, count: min(capacity, Self.directTailByteCount))
+      vectorCount += 1
+    }
+    st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: vectorCount, source: self)
+  }
+
+  private func becomeConnected() {
+    reactor.setDeadline(nil, of: self)
+    transition(to: .connected)
+  }
+
+  // MARK: The end
+
+  /// A rule was broken: the termination request goes out, then the connection goes.
+  private func terminate() {
+    guard !st.pointee.isTerminating, !st.pointee.socket.isClosing else { return }
+    let violation = st.pointee.engine.violation.map { "\($0)" } ?? ""
+    st.pointee.failure = TransportError(
+      .protocolViolation, "\(transport): the controller broke the transport's rules: \(violation)")
+    st.pointee.isTerminating = true
+    reactor.setDeadline(reactor.nowNanoseconds + Self.terminationNanoseconds, of: self)
+    reactor.markDirty(self)
+  }
+
+  private func fail(_ error: TransportError) {
+    if st.pointee.failure == nil { st.pointee.failure = error }
+    beginClose()
+  }
+
+  override func close() { beginClose() }
+
+  private func beginClose() {
+    switch state {
+    case .closing, .closed: return
+    case .connecting, .connected: break
+    }
+    reactor.setDeadline(nil, of: self)
+    transition(to: .closing)
+    if st.pointee.socket.beginClose(source: self) { socketClosed() }
+  }
+
+  private func socketClosed() {
+    // Only now does the kernel hold none of the commands' memory.
+    st.pointee.engine.failAll()
+    st.pointee.isSocketClosed = true
+    reactor.markReady(self)
+  }
+
+  private func finishClose() {
+    transition(to: .closed(st.pointee.failure))
+    retire()
+  }
+}

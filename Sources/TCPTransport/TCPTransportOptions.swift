@@ -1,0 +1,19 @@
+/// How TCP queue pairs are made.
+public struct TCPTransportOptions: Sendable, Hashable {
+  /// Ask for CRC32C header digests.
+  public var headerDigest = false
+  /// Ask for CRC32C data digests.
+  public var dataDigest = false
+  /// Bytes received at once into the queue pair's own buffer, 4 KiB...1 MiB.
+  public var receiveBufferByteCount = 128 * 1024
+  /// From this many bytes of payload still to come, they are received straight into the caller's memory.
+  public var directReceiveThresholdByteCount = 16 * 1024
+  /// The kernel's socket buffer sizes in bytes; nil leaves them to the kernel.
+  public var socketReceiveBufferByteCount: Int32?
+  public var socketSendBufferByteCount: Int32?
+  /// How long sent data may stay unacknowledged before the kernel gives the connection up, in milliseconds; 0 = the
+  /// system's default (about 15 minutes).
+  public var userTimeoutMilliseconds: UInt32 = 0
+
+  public init() {}
+}
