@@ -47,6 +47,14 @@ struct WriteLedger: ~Copyable {
     }
   }
 
+  /// Takes `beginWrite` back: nothing was sent.
+  mutating func cancelWrite(_ offset: UInt64, _ byteCount: UInt32) {
+    for index in indices(offset, byteCount) {
+      let generation = entries[index] & Self.generationMask
+      entries[index] = generation > 0 ? generation - 1 : 0
+    }
+  }
+
   mutating func beginRead(_ offset: UInt64, _ byteCount: UInt32) {
     for index in indices(offset, byteCount) { entries[index] |= Self.inFlight }
   }
