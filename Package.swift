@@ -75,7 +75,8 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(name: "ConformanceTool", dependencies: ["Conformance", argumentParser], swiftSettings: strict),
 
-    // Tests.
+    // Tests. NvmetGuest boots a real Linux target for them.
+    .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
     .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),
     .testTarget(name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C"], swiftSettings: strict),
     .testTarget(name: "RingReactorTests", dependencies: ["RingReactor"], swiftSettings: strict),
@@ -85,6 +86,6 @@ let package = Package(
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
-    .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget"], swiftSettings: strict),
+    .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest"], swiftSettings: strict),
   ]
 )

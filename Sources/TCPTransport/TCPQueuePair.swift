@@ -171,6 +171,7 @@ final class TCPQueuePair: QueuePair {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
+    notifyCapacityWaiters()
     if case .closing = state, st.pointee.isSocketClosed { finishClose() }
   }
 

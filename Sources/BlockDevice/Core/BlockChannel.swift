@@ -1,5 +1,4 @@
 public import NVMeHost
-public import NVMeProtocol
 public import RingReactor
 
 /// The submit/poll face of a block device: one channel a reactor, used on that reactor's thread alone.
@@ -62,13 +61,19 @@ open class BlockChannel: CompletionSink {
     return .accepted
   }
 
-  /// Why a request cannot be taken, whatever the device's state; nil when it can.
+  /// Why a request cannot be taken; nil when it can.
   public final func refusal(of request: BlockRequest) -> BlockRefusal? {
     if state.pointee.isClosed { return .closed }
-    if request.operation == .flush { return nil }
-    let capabilities = capabilities
+    return Self.refusal(of: request, geometry: geometry, capabilities: capabilities)
+  }
+
+  /// The rules that every request is held against before it goes anywhere.
+  static func refusal(
+    of request: BlockRequest, geometry: BlockGeometry, capabilities: BlockCapabilities
+  ) -> BlockRefusal? {
     switch request.operation {
-    case .read, .flush: break
+    case .flush: return nil
+    case .read: break
     case .write: if !capabilities.contains(.write) { return .readOnly }
     case .discard: if !capabilities.contains(.discard) { return .unsupported }
     case .writeZeroes: if !capabilities.contains(.writeZeroes) { return .unsupported }
@@ -76,7 +81,6 @@ open class BlockChannel: CompletionSink {
     case .verify: if !capabilities.contains(.verify) { return .unsupported }
     }
     if request.blockCount == 0 { return .zeroLength }
-    let geometry = geometry
     let (end, overflow) = request.logicalBlockAddress.addingReportingOverflow(UInt64(request.blockCount))
     if overflow || end > geometry.blockCount { return .outOfRange }
     guard request.operation.hasData else { return nil }

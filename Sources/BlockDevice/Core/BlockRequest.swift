@@ -62,4 +62,16 @@ public import NVMeProtocol
     }
     return total
   }
+
+  /// Calls `body` with each piece of the request's memory, in order.
+  @inlinable @inline(__always)
+  public func forEachPiece(_ body: (UnsafeMutableRawPointer, Int) -> Void) {
+    guard let vectors else {
+      if let base = buffer.base { body(base, buffer.count) }
+      return
+    }
+    for index in 0..<Int(vectorCount) {
+      if let base = vectors[index].base { body(base, vectors[index].count) }
+    }
+  }
 }

@@ -14,6 +14,7 @@ open class QueuePair: ReactorSource {
   public let parameters: QueuePairParameters
   private let owner: Unmanaged<ReactorSource>
   private var storedState = QueuePairState.connecting
+  private var capacityWaiters: [ReactorSource] = []
 
   /// Begins to connect.
   ///
@@ -34,6 +35,17 @@ open class QueuePair: ReactorSource {
     guard storedState != state else { return }
     storedState = state
     owner._withUnsafeGuaranteedRef { reactor.markReady($0) }
+    notifyCapacityWaiters()
+  }
+
+  /// Has `source` run once when a command has ended or ``state`` has changed: for whoever was refused a command.
+  public final func waitForCapacity(_ source: ReactorSource) { capacityWaiters.append(source) }
+
+  /// For transports: commands have ended.
+  public final func notifyCapacityWaiters() {
+    if capacityWaiters.isEmpty { return }
+    for source in capacityWaiters { reactor.markReady(source) }
+    capacityWaiters.removeAll(keepingCapacity: true)
   }
 
   /// Commands that can be submitted now; 0 unless connected.

@@ -4,7 +4,9 @@
 /// this file; they leave the command identifier 0 and the SGL empty: the queue pair fills in the first, the transport
 /// the second.
 @frozen
-public struct SubmissionQueueEntry: Hashable, Sendable, BitwiseCopyable {
+public struct SubmissionQueueEntry: WireStructure, Hashable, BitwiseCopyable {
+  public static let structureName = "submission queue entry"
+
   /// Opcode, flags and command identifier.
   public var cdw0: UInt32
   /// NSID; 0 where a command has no namespace. Fabrics commands keep FCTYPE in the low byte.
@@ -150,7 +152,7 @@ public struct SubmissionQueueEntry: Hashable, Sendable, BitwiseCopyable {
 
   /// - Throws: `DecodingError` if fewer than 64 bytes are given; every content is accepted.
   public init(decoding bytes: RawSpan) throws(DecodingError) {
-    try bytes.require(Self.byteCount, of: "submission queue entry")
+    try bytes.require(Self.byteCount, of: Self.structureName)
     self = bytes.withUnsafeBytes { SubmissionQueueEntry(loading: $0.baseAddress!) }
   }
 }

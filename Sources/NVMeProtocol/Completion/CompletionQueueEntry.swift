@@ -1,6 +1,8 @@
 /// A completion queue entry, exactly 16 bytes (NVMe Base 2.1, section 3.3.3.2, figure 96).
 @frozen
-public struct CompletionQueueEntry: Hashable, Sendable, BitwiseCopyable {
+public struct CompletionQueueEntry: WireStructure, Hashable, BitwiseCopyable {
+  public static let structureName = "completion queue entry"
+
   /// Command-specific result, dword 0.
   public var dword0: UInt32
   /// Command-specific result, dword 1.
@@ -84,7 +86,7 @@ public struct CompletionQueueEntry: Hashable, Sendable, BitwiseCopyable {
 
   /// - Throws: `DecodingError` if fewer than 16 bytes are given; every content is accepted.
   public init(decoding bytes: RawSpan) throws(DecodingError) {
-    try bytes.require(Self.byteCount, of: "completion queue entry")
+    try bytes.require(Self.byteCount, of: Self.structureName)
     self = bytes.withUnsafeBytes { CompletionQueueEntry(loading: $0.baseAddress!) }
   }
 }

@@ -1,0 +1,36 @@
+public import RingReactor
+
+/// A block device in a file, or another block device's special file, through the ring.
+public final class FileBlockDevice: BlockDevice {
+  public let name: String
+  public let geometry: BlockGeometry
+  public let capabilities: BlockCapabilities
+  public let asyncFace: AsyncFace
+  public var reactor: ReactorHandle { asyncFace.reactor }
+  let file: RingFile
+
+  /// Opens a file as a block device; a rest shorter than a block at its end is left alone. May block.
+  ///
+  /// - Parameters:
+  ///   - creatingByteCount: makes the file, sparse and of this size, if it is not there; gives it this size if it is.
+  ///   - reactor: for the `async` face.
+  /// - Throws: ``RingError`` naming the system call.
+  public init(
+    path: String, blockByteCount: UInt32 = 4096, isWritable: Bool = true, creatingByteCount: UInt64? = nil,
+    reactor: ReactorHandle
+  ) throws(RingError) {
+    precondition(
+      blockByteCount.nonzeroBitCount == 1 && (512...65_536).contains(blockByteCount),
+      "a block size is a power of two from 512 to 65536")
+    file = try RingFile(path: path, writable: isWritable, creatingByteCount: creatingByteCount)
+    name = path
+    geometry = BlockGeometry(blockByteCount: blockByteCount, blockCount: file.byteCount / UInt64(blockByteCount))
+    capabilities =
+      isWritable ? [.write, .volatileWriteCache, .discard, .writeZeroes, .forceUnitAccess] : []
+    asyncFace = AsyncFace(reactor: reactor)
+  }
+
+  public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
+    FileChannel(reactor: reactor, queueDepth: queueDepth, device: self)
+  }
+}

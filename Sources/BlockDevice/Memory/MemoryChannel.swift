@@ -1,0 +1,33 @@
+internal import NVMeProtocol
+internal import RingReactor
+
+/// The channel of a ``MemoryBlockDevice``.
+final class MemoryChannel: BlockChannel {
+  private let device: MemoryBlockDevice
+  private var isRetired = false
+
+  init(reactor: Reactor, queueDepth: Int, device: MemoryBlockDevice) {
+    self.device = device
+    super.init(reactor: reactor, queueDepth: queueDepth)
+  }
+
+  override var geometry: BlockGeometry { device.geometry }
+  override var capabilities: BlockCapabilities { device.capabilities }
+
+  override func start(_ request: BlockRequest) {
+    let isEqual = device.carryOut(request)
+    finish(
+      BlockCompletion(
+        token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
+        blockCount: request.blockCount, outcome: isEqual ? .success : .compareMismatch,
+        status: isEqual ? .success : .compareFailure))
+    // Turns must not sleep while something can be polled.
+    reactor.markReady(self)
+  }
+
+  override func didClose() {
+    guard !isRetired else { return }
+    isRetired = true
+    retire()
+  }
+}

@@ -1,0 +1,108 @@
+public import NVMeHost
+public import RingReactor
+import Synchronization
+
+/// An NVMe namespace as a block device.
+///
+/// Its size and attributes follow the namespace at run time. When the namespace goes, or is replaced by another one
+/// under the same NSID, the device is gone for good: its channels close, and ``isGone`` says so.
+public final class NVMeBlockDevice: BlockDevice {
+  private final class WeakChannel: @unchecked Sendable {
+    weak let channel: NVMeChannel?
+    let reactor: ReactorHandle
+    init(_ channel: NVMeChannel, reactor: ReactorHandle) {
+      self.channel = channel
+      self.reactor = reactor
+    }
+  }
+
+  private struct Shared {
+    var namespace: NamespaceInformation
+    var limits: NVMeNamespaceLimits
+    var channels: [WeakChannel] = []
+    var nextQueue = 0
+  }
+
+  public let name: String
+  public let controller: Controller
+  public let asyncFace: AsyncFace
+  private let shared: Mutex<Shared>
+  private let observer: Mutex<UInt64?> = Mutex(nil)
+
+  /// - Parameter namespace: one of the controller's namespaces that has no `unusableReason`.
+  init(controller: Controller, namespace: NamespaceInformation) {
+    self.controller = controller
+    name = "\(controller.configuration.subsystemNQN)/\(namespace.identifier)"
+    asyncFace = AsyncFace(reactor: controller.ioQueues.first?.reactor ?? controller.home)
+    shared = Mutex(
+      Shared(namespace: namespace, limits: NVMeNamespaceLimits(namespace, controller.snapshot)))
+    let identifier = controller.addObserver { [weak self] notice in
+      if case .namespacesChanged(let changes) = notice { self?.take(changes) }
+    }
+    observer.withLock { $0 = identifier }
+  }
+
+  deinit {
+    if let identifier = observer.withLock({ $0 }) { controller.removeObserver(identifier) }
+  }
+
+  public var geometry: BlockGeometry { shared.withLock { $0.limits.geometry } }
+  public var capabilities: BlockCapabilities { shared.withLock { $0.limits.capabilities } }
+  public var reactor: ReactorHandle { asyncFace.reactor }
+  /// What the controller says of the namespace.
+  public var namespace: NamespaceInformation { shared.withLock { $0.namespace } }
+  /// The namespace does not exist any more.
+  public var isGone: Bool { shared.withLock { $0.limits.isGone } }
+
+  public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
+    let queues = controller.ioQueues(on: reactor.handle)
+    let (limits, turn) = shared.withLock { shared in
+      shared.nextQueue += 1
+      return (shared.limits, shared.nextQueue - 1)
+    }
+    guard !limits.isGone, !queues.isEmpty else { throw .closed }
+    let channel = NVMeChannel(
+      reactor: reactor, queueDepth: queueDepth, queue: queues[turn % queues.count], limits: limits)
+    let entry = WeakChannel(channel, reactor: reactor.handle)
+    shared.withLock { shared in
+      shared.channels.removeAll { $0.channel == nil }
+      shared.channels.append(entry)
+    }
+    return channel
+  }
+
+  private func take(_ changes: [NamespaceChange]) {
+    let snapshot = controller.snapshot
+    let (limits, channels): (NVMeNamespaceLimits, [WeakChannel]) = shared.withLock { shared in
+      for change in changes {
+        switch change {
+        case .removed(let old) where old.identifier == shared.namespace.identifier:
+          shared.limits.isGone = true
+        case .changed(_, let new) where new.identifier == shared.namespace.identifier && !shared.limits.isGone:
+          shared.namespace = new
+          shared.limits = NVMeNamespaceLimits(new, snapshot)
+        default:
+          break
+        }
+      }
+      return (shared.limits, shared.channels)
+    }
+    for entry in channels {
+      entry.reactor.post { _ in entry.channel?.update(limits) }
+    }
+  }
+}
+
+extension Controller {
+  /// A block device for each namespace that can be used as one, in the order of their NSIDs.
+  public func blockDevices() -> [NVMeBlockDevice] {
+    snapshot.namespaces.values.filter { $0.unusableReason == nil }.sorted { $0.identifier < $1.identifier }
+      .map { NVMeBlockDevice(controller: self, namespace: $0) }
+  }
+
+  /// The block device of one namespace; nil when there is none with this NSID, or it cannot be used as one.
+  public func blockDevice(namespaceIdentifier: UInt32) -> NVMeBlockDevice? {
+    guard let namespace = snapshot.namespaces[namespaceIdentifier], namespace.unusableReason == nil else { return nil }
+    return NVMeBlockDevice(controller: self, namespace: namespace)
+  }
+}

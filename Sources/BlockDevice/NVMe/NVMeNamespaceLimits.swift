@@ -1,0 +1,42 @@
+internal import NVMeHost
+internal import NVMeProtocol
+
+/// A namespace's size and limits in the form a channel works with.
+struct NVMeNamespaceLimits: Sendable, Hashable {
+  var namespaceIdentifier: UInt32
+  var geometry: BlockGeometry
+  var capabilities: BlockCapabilities
+  /// Most blocks of one read, write or compare.
+  var maximumTransferBlockCount: UInt32
+  /// Most blocks of one write zeroes or verify.
+  var maximumRangeBlockCount: UInt32
+  var isGone = false
+
+  /// Bytes one request may have; a request's length in bytes must fit 32 bits.
+  private static let maximumRequestByteCount: UInt32 = 1 << 30
+
+  init(_ namespace: NamespaceInformation, _ snapshot: Controller.Snapshot) {
+    namespaceIdentifier = namespace.identifier
+    let blockByteCount = namespace.blockByteCount
+    let transferByteCount = min(snapshot.maximumTransferByteCount ?? 1 << 30, 1 << 30)
+    // NLB is zeroes based and has 16 bits.
+    maximumTransferBlockCount = max(1, min(UInt32(transferByteCount) / blockByteCount, 65_536))
+    maximumRangeBlockCount = snapshot.maximumTransferByteCount == nil ? 65_536 : maximumTransferBlockCount
+    geometry = BlockGeometry(
+      blockByteCount: blockByteCount, blockCount: namespace.blockCount,
+      maximumRequestByteCount: Self.maximumRequestByteCount / blockByteCount * blockByteCount,
+      optimalBoundaryBlockCount: namespace.optimalBoundaryBlockCount,
+      maximumTransferByteCount: UInt32(clamping: snapshot.maximumTransferByteCount ?? 0))
+    capabilities = [.forceUnitAccess]
+    if !namespace.isWriteProtected { capabilities.insert(.write) }
+    guard let identification = snapshot.identification else { return }
+    if identification.hasVolatileWriteCache { capabilities.insert(.volatileWriteCache) }
+    let commands = identification.optionalIOCommands
+    if commands.contains(.compare) { capabilities.insert(.compare) }
+    if commands.contains(.verify) { capabilities.insert(.verify) }
+    if !namespace.isWriteProtected {
+      if commands.contains(.datasetManagement) { capabilities.insert(.discard) }
+      if commands.contains(.writeZeroes) { capabilities.insert(.writeZeroes) }
+    }
+  }
+}

@@ -1,0 +1,41 @@
+public import NVMeProtocol
+
+/// What a host wants of one association with a controller.
+public struct ControllerConfiguration: Sendable, Hashable {
+  /// The subsystem's NQN, at most 223 bytes.
+  public var subsystemNQN: String
+  /// Our NQN, at most 223 bytes.
+  public var hostNQN: String
+  public var hostIdentifier: Identifier128
+  /// A discovery controller has no namespaces and no I/O queues.
+  public var isDiscovery = false
+  /// I/O queues wished for, 1...65535; the controller may grant fewer.
+  public var queueCount = 1
+  /// Commands outstanding at once on an I/O queue, 1...4095; the controller may have smaller queues.
+  public var queueDepth = 128
+  /// Keep alive timeout in milliseconds; 0 = none. A keep alive is sent each half of it, and one that has not been
+  /// answered within it is a lost controller (NVMe Base 2.1, section 3.9).
+  public var keepAliveTimeoutMilliseconds: UInt32 = 10_000
+  /// How long one transport connection may take to be made, in milliseconds.
+  public var connectTimeoutMilliseconds: UInt32 = 10_000
+  /// How long an admin command may take, in milliseconds.
+  public var adminTimeoutMilliseconds: UInt32 = 60_000
+  /// How long an I/O command may take before its connection is given up, in milliseconds; 0 = for ever.
+  public var ioTimeoutMilliseconds: UInt32 = 30_000
+  /// How long an orderly shutdown may take, in milliseconds; the connections are closed then in any case.
+  public var shutdownTimeoutMilliseconds: UInt32 = 10_000
+  /// The controller to connect to (static controller model); FFFFh = any.
+  public var controllerIdentifier: UInt16 = 0xFFFF
+  /// Do without submission queue head pointers (NVMe Base 2.1, section 6.3, CATTR bit 2): the controller may then
+  /// leave successful reads' response capsules out.
+  public var disablesSubmissionQueueFlowControl = true
+
+  /// Commands outstanding at once on the admin queue.
+  public static let adminQueueDepth = 31
+
+  public init(subsystemNQN: String, hostNQN: String, hostIdentifier: Identifier128) {
+    self.subsystemNQN = subsystemNQN
+    self.hostNQN = hostNQN
+    self.hostIdentifier = hostIdentifier
+  }
+}

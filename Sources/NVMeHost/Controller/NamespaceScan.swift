@@ -1,0 +1,142 @@
+internal import NVMeProtocol
+
+/// Reads a controller's active namespaces, one command at a time: the list (NVMe Base 2.1, section 5.1.13.2.2, CNS 02h),
+/// then of each one CNS 00h and CNS 03h. Sans-I/O: `nextCommand` and `handle` take turns.
+struct NamespaceScan {
+  /// More than this many namespaces are not taken on; a hostile list could name four thousand million.
+  static let maximumNamespaceCount = 16_384
+
+  private enum Phase {
+    case list(after: UInt32)
+    case namespace
+    case descriptors
+    case done
+  }
+
+  private var phase = Phase.list(after: 0)
+  private var identifiers: [UInt32] = []
+  private var position = 0
+  private var current: NamespaceInformation?
+  private(set) var found: [UInt32: NamespaceInformation] = [:]
+  private(set) var isTruncated = false
+
+  var isDone: Bool { if case .done = phase { true } else { false } }
+
+  /// The next command; nil when done. All of them read 4096 bytes.
+  func nextCommand() -> SubmissionQueueEntry? {
+    switch phase {
+    case .list(let after): .identify(.activeNamespaceList, namespaceIdentifier: after)
+    case .namespace: .identify(.namespace, namespaceIdentifier: identifiers[position])
+    case .descriptors: .identify(.namespaceDescriptors, namespaceIdentifier: identifiers[position])
+    case .done: nil
+    }
+  }
+
+  var stepName: String {
+    switch phase {
+    case .list: "reading the namespace list"
+    case .namespace, .descriptors: "identifying namespace \(identifiers[position])"
+    case .done: "scanning namespaces"
+    }
+  }
+
+  /// Takes the answer to ``nextCommand()``.
+  mutating func handle(status: StatusField, data: [UInt8]) throws(ControllerError) {
+    switch phase {
+    case .list:
+      guard status.isSuccess else { throw .refused(step: stepName, status) }
+      try handleList(data)
+    case .namespace:
+      // A namespace may go between the list and here: then it is not there.
+      guard status.isSuccess else {
+        guard
+          status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
+            || status.matches(.invalidFieldInCommand) || status.matches(.namespaceNotReady)
+        else { throw .refused(step: stepName, status) }
+        advance()
+        return
+      }
+      do throws(DecodingError) {
+        let identify = try IdentifyNamespace(decoding: data.span.bytes)
+        // All zero is how an inactive namespace looks.
+        if identify.isInactive {
+          advance()
+          return
+        }
+        current = try NamespaceInformation(identifier: identifiers[position], identify)
+        phase = .descriptors
+      } catch {
+        throw .malformed(error)
+      }
+    case .descriptors:
+      // Controllers from before NVMe 1.3 have no descriptors; the identifiers of CNS 00h must do then.
+      if status.isSuccess {
+        do throws(DecodingError) {
+          let list = try NamespaceDescriptorList(decoding: data.span.bytes)
+          current?.take(list)
+        } catch {
+          throw .malformed(error)
+        }
+      }
+      if let current { found[current.identifier] = current }
+      advance()
+    case .done:
+      break
+    }
+  }
+
+  private mutating func handleList(_ data: [UInt8]) throws(ControllerError) {
+    let list: NamespaceIdentifierList
+    do throws(DecodingError) {
+      list = try NamespaceIdentifierList(decoding: data.span.bytes)
+    } catch {
+      throw .malformed(error)
+    }
+    for identifier in list.identifiers {
+      // In ascending order, each once: a list that is not could lead us in circles.
+      guard identifier > (identifiers.last ?? 0), identifier < 0xFFFF_FFFF else {
+        throw .unusable("its namespace list is not in ascending order")
+      }
+      if identifiers.count == Self.maximumNamespaceCount {
+        isTruncated = true
+        break
+      }
+      identifiers.append(identifier)
+    }
+    if list.isFull, !isTruncated, let last = identifiers.last, last < 0xFFFF_FFFE {
+      phase = .list(after: last)
+    } else {
+      phase = identifiers.isEmpty ? .done : .namespace
+    }
+  }
+
+  private mutating func advance() {
+    current = nil
+    position += 1
+    phase = position < identifiers.count ? .namespace : .done
+  }
+
+  /// What differs between an earlier scan's result and this one's.
+  func changes(from old: [UInt32: NamespaceInformation]) -> [NamespaceChange] {
+    var changes: [NamespaceChange] = []
+    for identifier in Set(old.keys).union(found.keys).sorted() {
+      switch (old[identifier], found[identifier]) {
+      case (nil, let new?):
+        changes.append(.added(new))
+      case (let old?, nil):
+        changes.append(.removed(old))
+      case (let old?, let new?) where !old.hasSameIdentity(as: new):
+        changes.append(.removed(old))
+        changes.append(.added(new))
+      case (let old?, let new?):
+        // Use goes up and down with every write: not news.
+        var comparable = new
+        comparable.usedBlockCount = old.usedBlockCount
+        if comparable != old { changes.append(.changed(old: old, new: new)) }
+      case (nil, nil):
+        break
+      }
+    }
+    return changes
+  }
+}

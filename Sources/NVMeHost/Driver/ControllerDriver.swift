@@ -1,0 +1,192 @@
+internal import Logging
+internal import NVMeProtocol
+internal import RingReactor
+
+/// Carries out what a ``ControllerStateMachine`` wants, on the controller's home reactor: makes queues, submits admin
+/// commands, keeps the timer, and publishes what came of it in the ``Controller``'s snapshot.
+final class ControllerDriver: CompletionSink {
+  /// Kept until the association is over: a controller that nobody else holds must still be closed in good order.
+  private let controller: Controller
+  /// Which of the controller's associations this is: a late report of an earlier one is recognised by it.
+  let association: UInt64
+  private var machine: ControllerStateMachine
+  private var adminQueue: FabricsQueue?
+  private var isAdminConnected = false
+  private var commands: [UInt32: AdminCommand] = [:]
+  /// Accepted, but the admin queue was full.
+  private var waiting: [AdminCommand] = []
+  private var nextUserTag: UInt32 = 0x8000_0000
+  private var openQueues: Set<UInt16> = []
+  private var isClosingQueues = false
+  private var isStepping = false
+  private var events: [ControllerEvent] = []
+
+  /// Admin commands of users that may wait for a place in the queue.
+  private static let maximumWaitingCommands = 1024
+
+  init(reactor: Reactor, controller: Controller, association: UInt64) {
+    self.controller = controller
+    self.association = association
+    machine = ControllerStateMachine(configuration: controller.configuration)
+    super.init(reactor: reactor)
+  }
+
+  func handle(_ event: ControllerEvent) {
+    // Events may come while actions are being carried out: they wait their turn.
+    events.append(event)
+    guard !isStepping else { return }
+    isStepping = true
+    while !events.isEmpty {
+      machine.handle(events.removeFirst(), nowNanoseconds: MonotonicClock.nanoseconds())
+      while let action = machine.nextAction() { carryOut(action) }
+    }
+    isStepping = false
+    if machine.state != .closed { reactor.setDeadline(machine.nextDeadlineNanoseconds, of: self) }
+  }
+
+  override func deadlineExpired() { handle(.deadline) }
+
+  private func carryOut(_ action: ControllerAction) {
+    switch action {
+    case .connectQueue(let identifier, let entries, let controllerIdentifier):
+      connectQueue(identifier, entries, controllerIdentifier)
+    case .submitAdmin(let tag, let command, let dataOut, let dataInByteCount):
+      start(AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: nil))
+    case .ready:
+      controller.publish(machine, status: .ready)
+    case .namespacesChanged(let changes):
+      controller.publish(machine, status: nil)
+      controller.notify(.namespacesChanged(changes))
+    case .anaChanged:
+      controller.publish(machine, status: nil)
+      controller.notify(.anaChanged)
+    case .discoveryLogChanged:
+      controller.notify(.discoveryLogChanged)
+    case .asynchronousEvent(let result):
+      controller.notify(.asynchronousEvent(result))
+    case .closeQueues:
+      closeQueues()
+    case .closed(let error):
+      reactor.setDeadline(nil, of: self)
+      controller.driverClosed(machine, error)
+      retire()
+    }
+  }
+
+  // MARK: Queues
+
+  private func connectQueue(_ identifier: UInt16, _ entries: UInt16, _ controllerIdentifier: UInt16) {
+    let plan = FabricsQueue.Plan(
+      transport: controller.transport, configuration: controller.configuration, queueIdentifier: identifier,
+      entries: entries, controllerIdentifier: controllerIdentifier,
+      // The admin queue's capsules may always carry 8 KiB (NVMe/TCP 1.1, section 3.3.2).
+      maximumInCapsuleByteCount: identifier == 0 ? 8192 : machine.maximumInCapsuleByteCount)
+    openQueues.insert(identifier)
+    if identifier == 0 {
+      adminQueue = FabricsQueue(reactor: reactor, plan: plan) { [unowned self] in queueReported(0, $0) }
+      return
+    }
+    let queue = controller.ioQueue(identifier)
+    let report = reporter(of: identifier)
+    queue.reactor.post { reactor in queue.open(on: reactor, plan: plan, report: report) }
+  }
+
+  /// Takes a queue's reports from its reactor to ours.
+  private func reporter(of identifier: UInt16) -> @Sendable (FabricsQueue.Report) -> Void {
+    let home = controller.home
+    let (controller, association) = (controller, association)
+    return { report in
+      home.post { _ in controller.queueReported(identifier, report, association: association) }
+    }
+  }
+
+  func queueReported(_ identifier: UInt16, _ report: FabricsQueue.Report) {
+    switch report {
+    case .connected(let controllerIdentifier):
+      if identifier == 0 { isAdminConnected = true }
+      handle(.queueConnected(identifier: identifier, controllerIdentifier: controllerIdentifier))
+    case .failed(let error):
+      if identifier == 0 { isAdminConnected = false }
+      handle(.queueFailed(identifier: identifier, error))
+    case .closed:
+      if identifier == 0 {
+        isAdminConnected = false
+        adminQueue = nil
+        failWaiting()
+      }
+      if openQueues.remove(identifier) != nil && isClosingQueues && openQueues.isEmpty { handle(.queuesClosed) }
+    }
+  }
+
+  private func closeQueues() {
+    isClosingQueues = true
+    controller.publish(machine, status: .closing)
+    if openQueues.isEmpty {
+      events.append(.queuesClosed)
+      return
+    }
+    adminQueue?.close()
+    for identifier in openQueues where identifier > 0 {
+      let queue = controller.ioQueue(identifier)
+      let report = reporter(of: identifier)
+      queue.reactor.post { _ in queue.close(report: report) }
+    }
+  }
+
+  // MARK: Admin commands
+
+  /// A user's command.
+  func submit(
+    _ command: SubmissionQueueEntry, dataOut: [UInt8], dataInByteCount: Int,
+    reply: @escaping (Result<AdminReply, ControllerError>) -> Void
+  ) {
+    guard isAdminConnected, waiting.count < Self.maximumWaitingCommands else {
+      reply(.failure(.disconnected))
+      return
+    }
+    let tag = nextUserTag
+    nextUserTag = nextUserTag == .max ? 0x8000_0000 : nextUserTag + 1
+    start(
+      AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: reply))
+  }
+
+  private func start(_ command: AdminCommand) {
+    guard let queuePair = adminQueue?.queuePair else {
+      if let reply = command.reply { reply(.failure(.disconnected)) } else { handle(.adminLost(tag: command.tag)) }
+      return
+    }
+    commands[command.tag] = command
+    let isSubmitted = queuePair.submit(
+      command.command, data: command.segments, direction: command.direction, sink: .passUnretained(self),
+      token: UInt64(command.tag))
+    if !isSubmitted {
+      commands[command.tag] = nil
+      waiting.append(command)
+    }
+  }
+
+  override func complete(_ completion: CommandCompletion) {
+    guard let command = commands.removeValue(forKey: UInt32(truncatingIfNeeded: completion.token)) else { return }
+    if completion.outcome == .answered || completion.outcome == .dataDigestError || completion.outcome == .shortData {
+      let entry = CompletionQueueEntry(
+        status: completion.status, dword0: UInt32(truncatingIfNeeded: completion.result),
+        dword1: UInt32(truncatingIfNeeded: completion.result >> 32))
+      if let reply = command.reply {
+        reply(.success(AdminReply(completion: entry, data: command.dataIn)))
+      } else {
+        handle(.adminCompleted(tag: command.tag, entry, data: command.dataIn))
+      }
+    } else if let reply = command.reply {
+      reply(.failure(.disconnected))
+    } else {
+      handle(.adminLost(tag: command.tag))
+    }
+    if !waiting.isEmpty { start(waiting.removeFirst()) }
+  }
+
+  private func failWaiting() {
+    let commands = waiting
+    waiting = []
+    for command in commands { command.reply?(.failure(.disconnected)) }
+  }
+}

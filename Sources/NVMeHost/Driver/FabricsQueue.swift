@@ -1,0 +1,139 @@
+internal import NVMeProtocol
+internal import RingReactor
+
+/// Brings one queue up on its reactor: the transport's connection, then Fabrics Connect on it; and reports its end.
+final class FabricsQueue: CompletionSink {
+  enum Report: Sendable {
+    case connected(controllerIdentifier: UInt16)
+    /// It could not be brought up, or was lost. `closed` follows.
+    case failed(ControllerError)
+    case closed
+  }
+
+  private enum Phase {
+    case connecting
+    case awaitingConnectResponse
+    case connected
+    case closing
+  }
+
+  /// Everything a queue needs to know, in a form that can travel to its reactor.
+  struct Plan: Sendable {
+    var transport: any Transport
+    var configuration: ControllerConfiguration
+    var queueIdentifier: UInt16
+    var entries: UInt16
+    var controllerIdentifier: UInt16
+    var maximumInCapsuleByteCount: Int
+  }
+
+  private(set) var queuePair: QueuePair?
+  private let plan: Plan
+  private let report: (Report) -> Void
+  private var phase = Phase.connecting
+  private let connectData: UnsafeMutableRawBufferPointer
+  private let connectVector: UnsafeMutablePointer<IOVector>
+
+  init(reactor: Reactor, plan: Plan, report: @escaping (Report) -> Void) {
+    self.plan = plan
+    self.report = report
+    let bytes = ConnectData(
+      hostIdentifier: plan.configuration.hostIdentifier,
+      controllerIdentifier: plan.controllerIdentifier, subsystemNQN: plan.configuration.subsystemNQN,
+      hostNQN: plan.configuration.hostNQN
+    ).encode()
+    connectData = .allocate(byteCount: bytes.count, alignment: 8)
+    connectData.copyBytes(from: bytes)
+    connectVector = .allocate(capacity: 1)
+    connectVector.initialize(to: IOVector(connectData))
+    super.init(reactor: reactor)
+    let isAdmin = plan.queueIdentifier == 0
+    queuePair = plan.transport.makeQueuePair(
+      on: reactor, owner: self,
+      parameters: QueuePairParameters(
+        queueIdentifier: plan.queueIdentifier, depth: Int(plan.entries) - 1,
+        maximumInCapsuleByteCount: plan.maximumInCapsuleByteCount,
+        connectTimeoutMilliseconds: plan.configuration.connectTimeoutMilliseconds,
+        // Asynchronous event requests wait for ever: the controller's logic watches over the admin queue's commands.
+        commandTimeoutMilliseconds: isAdmin ? 0 : plan.configuration.ioTimeoutMilliseconds))
+  }
+
+  deinit {
+    connectData.deallocate()
+    connectVector.deallocate()
+  }
+
+  /// Takes the queue down, at any time; `closed` is reported when that is done.
+  func close() {
+    phase = .closing
+    queuePair?.close()
+  }
+
+  override func run() {
+    guard let queuePair else { return }
+    switch queuePair.state {
+    case .connecting, .closing:
+      break
+    case .connected:
+      if phase == .connecting { sendConnect(queuePair) }
+    case .closed(let error):
+      if let error, phase != .closing {
+        phase = .closing
+        report(.failed(.transport(queueIdentifier: plan.queueIdentifier, error)))
+      }
+      reactor.setDeadline(nil, of: self)
+      self.queuePair = nil
+      report(.closed)
+      retire()
+    }
+  }
+
+  private func sendConnect(_ queuePair: QueuePair) {
+    phase = .awaitingConnectResponse
+    reactor.setDeadline(
+      reactor.nowNanoseconds + UInt64(plan.configuration.connectTimeoutMilliseconds) * 1_000_000, of: self)
+    let isAdmin = plan.queueIdentifier == 0
+    let command = SubmissionQueueEntry.fabricsConnect(
+      queueIdentifier: plan.queueIdentifier, entries: plan.entries,
+      disableSubmissionQueueFlowControl: !isAdmin && plan.configuration.disablesSubmissionQueueFlowControl,
+      keepAliveTimeoutMilliseconds: isAdmin ? plan.configuration.keepAliveTimeoutMilliseconds : 0)
+    let data = DataSegments(
+      vectors: connectVector, vectorCount: 1, byteOffset: 0, byteCount: UInt32(connectData.count))
+    let isSubmitted = queuePair.submit(
+      command, data: data, direction: .hostToController, sink: .passUnretained(self), token: 0)
+    if !isSubmitted { queuePair.close() }
+  }
+
+  override func complete(_ completion: CommandCompletion) {
+    guard phase == .awaitingConnectResponse, completion.outcome == .answered else { return }
+    reactor.setDeadline(nil, of: self)
+    let result = UInt32(truncatingIfNeeded: completion.result)
+    guard completion.status.isSuccess else {
+      phase = .closing
+      report(
+        .failed(
+          .connectRefused(
+            queueIdentifier: plan.queueIdentifier, completion.status, result: result,
+            subsystemNQN: plan.configuration.subsystemNQN, hostNQN: plan.configuration.hostNQN)))
+      queuePair?.close()
+      return
+    }
+    phase = .connected
+    // Dword 0: CNTLID in the lower half (NVMe Base 2.1, section 6.3).
+    report(.connected(controllerIdentifier: UInt16(truncatingIfNeeded: result)))
+  }
+
+  override func deadlineExpired() {
+    guard phase == .awaitingConnectResponse else { return }
+    phase = .closing
+    report(
+      .failed(
+        .transport(
+          queueIdentifier: plan.queueIdentifier,
+          TransportError(
+            .timedOut,
+            "\(plan.transport.description): Fabrics Connect was not answered within "
+              + "\(plan.configuration.connectTimeoutMilliseconds) ms"))))
+    queuePair?.close()
+  }
+}

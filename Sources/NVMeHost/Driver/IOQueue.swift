@@ -1,0 +1,54 @@
+public import RingReactor
+import Synchronization
+
+/// One of a controller's I/O queues, as its users hold it: it stays the same while the connection underneath is lost and
+/// made again.
+public final class IOQueue: @unchecked Sendable {
+  /// QID, from 1.
+  public let identifier: UInt16
+  /// The reactor whose thread alone may use ``queuePair``.
+  public let reactor: ReactorHandle
+  /// Used on the reactor's thread only, hence safe to share.
+  private var fabricsQueue: FabricsQueue?
+  private let current: UnsafeMutablePointer<Unmanaged<QueuePair>?>
+
+  init(identifier: UInt16, reactor: ReactorHandle) {
+    self.identifier = identifier
+    self.reactor = reactor
+    current = .allocate(capacity: 1)
+    current.initialize(to: nil)
+  }
+
+  deinit { current.deallocate() }
+
+  /// The queue pair commands can be submitted to; nil while there is no connection. On the reactor's thread only, and
+  /// not to be kept beyond the present turn.
+  public var queuePair: Unmanaged<QueuePair>? { current.pointee }
+
+  /// Brings the queue up; to be called on the reactor's thread.
+  func open(on reactor: Reactor, plan: FabricsQueue.Plan, report: @escaping @Sendable (FabricsQueue.Report) -> Void) {
+    guard fabricsQueue == nil else { return }
+    fabricsQueue = FabricsQueue(reactor: reactor, plan: plan) { [weak self] event in
+      switch event {
+      case .connected:
+        self?.current.pointee = self?.fabricsQueue?.queuePair.map { .passUnretained($0) }
+      case .failed:
+        self?.current.pointee = nil
+      case .closed:
+        self?.current.pointee = nil
+        self?.fabricsQueue = nil
+      }
+      report(event)
+    }
+  }
+
+  /// Takes the queue down; to be called on the reactor's thread. `closed` is reported in any case.
+  func close(report: @Sendable (FabricsQueue.Report) -> Void) {
+    current.pointee = nil
+    guard let fabricsQueue else {
+      report(.closed)
+      return
+    }
+    fabricsQueue.close()
+  }
+}
