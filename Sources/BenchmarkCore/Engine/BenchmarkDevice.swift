@@ -8,11 +8,9 @@ public protocol BenchmarkDevice: AnyObject, Sendable {
   /// What readers of the result must know, such as an embedded target; empty if nothing.
   var notes: [String] { get }
 
-  /// Runs a job on the calling thread, over a channel of its own.
-  ///
-  /// - Parameter ready: called when the channel is open; returns when all jobs of the round may start, false if the job
-  ///   is not to run.
-  func run(_ setup: JobSetup, ready: () -> Bool) -> JobOutcome
+  /// Runs a job on the calling thread, over a channel of its own: opens the channel, announces that at the gate, waits
+  /// there, and runs.
+  func run(_ setup: JobSetup, gate: some JobGate) -> JobOutcome
 
   /// Gives back what the device holds. No job runs any more.
   func close()

@@ -57,11 +57,7 @@ final class JobThread: @unchecked Sendable {
       end(JobOutcome(failure: JobFailure(.setup, "cpus_allowed: the system has none of these processors")))
       return
     }
-    let outcome = device.run(setup) {
-      monitor.update { stage = .ready }
-      monitor.wait(untilNanoseconds: nil) { stage == .going }
-      return !setup.stop.isStopped
-    }
+    let outcome = device.run(setup, gate: self)
     end(outcome)
   }
 
@@ -72,5 +68,14 @@ final class JobThread: @unchecked Sendable {
       stage = .ended
       endSeconds = Glibc.time(nil)
     }
+  }
+}
+
+extension JobThread: JobGate {
+  func announceReady() { monitor.update { stage = .ready } }
+
+  var decision: JobGateDecision {
+    if setup.stop.isStopped { return .giveUp }
+    return monitor.read { stage } == .going ? .start : .wait
   }
 }

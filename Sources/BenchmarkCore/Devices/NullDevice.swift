@@ -12,8 +12,10 @@ public final class NullDevice: BenchmarkDevice {
   public var notes: [String] { ["null: no I/O is done; the figures are this tool's own cost"] }
   public func close() {}
 
-  public func run(_ setup: JobSetup, ready: () -> Bool) -> JobOutcome {
-    guard ready() else { return JobOutcome() }
+  public func run(_ setup: JobSetup, gate: some JobGate) -> JobOutcome {
+    gate.announceReady()
+    while gate.decision == .wait { SystemClock().sleep(nanoseconds: 1_000_000) }
+    guard gate.decision == .start else { return JobOutcome() }
     var runner = JobRunner(
       setup: setup, channel: NullChannel(depth: Int(setup.options.depth)), clock: SystemClock())
     return runner.run()
