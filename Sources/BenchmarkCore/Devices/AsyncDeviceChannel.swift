@@ -96,8 +96,13 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
   mutating func poll(
     into completions: UnsafeMutableBufferPointer<ChannelCompletion>, waitNanoseconds: UInt64
   ) -> Int {
-    reactor.turn(
-      waitNanoseconds == 0 || !lanes.arrived.isEmpty ? .none : .atMost(nanoseconds: waitNanoseconds))
+    // Tasks run at the beginning of a turn, and what they await is reaped at its end: only a turn that began with no
+    // task ready to run may sleep.
+    reactor.turn(.none)
+    if lanes.arrived.isEmpty, waitNanoseconds > 0 {
+      reactor.turn(.atMost(nanoseconds: waitNanoseconds))
+      if lanes.arrived.isEmpty { reactor.turn(.none) }
+    }
     let count = min(lanes.arrived.count, completions.count)
     for index in 0..<count {
       completions[index] = ChannelCompletion(

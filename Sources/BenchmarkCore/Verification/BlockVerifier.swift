@@ -81,8 +81,8 @@ struct BlockVerifier {
     checksum.initializeMemory(as: UInt8.self, repeating: 0)
     func store(_ value: UInt32) { checksum.storeBytes(of: value.littleEndian, as: UInt32.self) }
     switch method {
-    case .crc32c: store(CyclicRedundancyCheck.crc32c.checksum(data))
-    case .crc32: store(CyclicRedundancyCheck.crc32.checksum(data))
+    case .crc32c: store(CyclicRedundancyCheck.crc32c(data))
+    case .crc32: store(CyclicRedundancyCheck.crc32(data))
     case .crc16: store(UInt32(CyclicRedundancyCheck.crc16(data)))
     case .xxhash: store(XXHash32.hash(data))
     case .md5: MessageDigest.md5(data, into: checksum)

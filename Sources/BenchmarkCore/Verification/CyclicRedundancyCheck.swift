@@ -1,15 +1,17 @@
-/// CRC-32C (Castagnoli), CRC-32 (ISO-HDLC) and CRC-16 (ARC) by tables, eight bytes at a time for the 32-bit ones.
-struct CyclicRedundancyCheck: Sendable {
-  static let crc32c = CyclicRedundancyCheck(reflectedPolynomial: 0x82f6_3b78)
-  static let crc32 = CyclicRedundancyCheck(reflectedPolynomial: 0xedb8_8320)
+internal import CCRC32C
 
-  private let table: [UInt32]
+/// CRC-32C (Castagnoli) with the processor's instructions; CRC-32 (ISO-HDLC) and CRC-16 (ARC) by tables.
+enum CyclicRedundancyCheck {
+  static func crc32c(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    nvmeof_crc32c_extend(0, bytes.baseAddress, bytes.count)
+  }
 
-  private init(reflectedPolynomial: UInt32) {
+  /// Slicing by eight.
+  private static let crc32Table: [UInt32] = {
     var table = [UInt32](repeating: 0, count: 8 * 256)
     for byte in 0..<256 {
       var value = UInt32(byte)
-      for _ in 0..<8 { value = value & 1 == 0 ? value >> 1 : (value >> 1) ^ reflectedPolynomial }
+      for _ in 0..<8 { value = value & 1 == 0 ? value >> 1 : (value >> 1) ^ 0xedb8_8320 }
       table[byte] = value
     }
     for slice in 1..<8 {
@@ -18,11 +20,11 @@ struct CyclicRedundancyCheck: Sendable {
         table[slice * 256 + byte] = table[Int(previous & 0xff)] ^ (previous >> 8)
       }
     }
-    self.table = table
-  }
+    return table
+  }()
 
-  func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-    table.withUnsafeBufferPointer { table in
+  static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    crc32Table.withUnsafeBufferPointer { table in
       var crc = UInt32.max
       var index = 0
       while index + 8 <= bytes.count {

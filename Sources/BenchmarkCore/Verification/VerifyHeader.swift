@@ -27,7 +27,7 @@ struct VerifyHeader: Equatable, Sendable {
     bytes.storeBytes(of: offset.littleEndian, toByteOffset: 16, as: UInt64.self)
     bytes.storeBytes(of: identity.littleEndian, toByteOffset: 24, as: UInt64.self)
     for index in 64..<76 { bytes[index] = 0 }
-    let crc = CyclicRedundancyCheck.crc32c.checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<76]))
+    let crc = CyclicRedundancyCheck.crc32c(UnsafeRawBufferPointer(rebasing: bytes[0..<76]))
     bytes.storeBytes(of: crc.littleEndian, toByteOffset: 76, as: UInt32.self)
   }
 
@@ -40,7 +40,7 @@ struct VerifyHeader: Equatable, Sendable {
       UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
     guard bytes.count >= Self.byteCount, word(0) == Self.magic,
-      word(76) == CyclicRedundancyCheck.crc32c.checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<76]))
+      word(76) == CyclicRedundancyCheck.crc32c(UnsafeRawBufferPointer(rebasing: bytes[0..<76]))
     else { return nil }
     method = word(4)
     length = word(8)
