@@ -57,7 +57,7 @@ let package = Package(
 
     // For tests, demonstrations and benchmarks.
     .target(
-      name: "EmbeddedTarget", dependencies: ["NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
+      name: "EmbeddedTarget", dependencies: ["CCRC32C", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
       swiftSettings: strict),
 
     // Tools.

@@ -1,0 +1,406 @@
+import Glibc
+internal import NVMeProtocol
+internal import RingReactor
+
+/// I/O commands of the NVM Command Set.
+extension TargetConnection {
+  func executeIO(_ index: Int, _ command: SubmissionQueueEntry) {
+    if core.configuration.hasTrafficBasedKeepAlive { st.pointee.statistics!.pointee.hasTraffic = true }
+    let identifier = command.namespaceIdentifier
+    if command.opcode == IOOpcode.flush.rawValue && identifier == .max {
+      flushAll(index)
+      return
+    }
+    guard identifier >= 1, identifier <= st.pointee.maximumNamespaceIdentifier, let views = st.pointee.views else {
+      fail(index, .invalidNamespaceOrFormat.withDoNotRetry)
+      return
+    }
+    let view = views[Int(identifier)]
+    guard view.kind != .none else {
+      fail(index, .invalidNamespaceOrFormat.withDoNotRetry)
+      return
+    }
+    let access = st.pointee.accessStates![Int(view.accessGroup)]
+    if access > NamespaceAccessState.nonOptimized.rawValue {
+      fail(index, Self.status(ofAccess: access))
+      return
+    }
+    switch command.opcode {
+    case IOOpcode.read.rawValue: read(index, command, view)
+    case IOOpcode.write.rawValue: write(index, command, view)
+    case IOOpcode.compare.rawValue: compare(index, command, view)
+    case IOOpcode.writeZeroes.rawValue: writeZeroes(index, command, view)
+    case IOOpcode.verify.rawValue: verify(index, command, view)
+    case IOOpcode.flush.rawValue: flush(index, view)
+    case IOOpcode.datasetManagement.rawValue: manageDataset(index, command)
+    default: fail(index, .invalidCommandOpcode.withDoNotRetry)
+    }
+  }
+
+  /// All data of a command has come.
+  func finishIO(_ index: Int, _ command: SubmissionQueueEntry) {
+    let view = st.pointee.views![Int(command.namespaceIdentifier)]
+    // It may have been removed while the data came.
+    guard view.kind != .none else {
+      fail(index, .invalidNamespaceOrFormat.withDoNotRetry)
+      return
+    }
+    switch command.opcode {
+    case IOOpcode.write.rawValue:
+      if view.kind == .file, let file = view.file {
+        let operation = FileOperation(
+          offset: command.startingLBA << UInt64(view.blockShift), byteCount: command.blockCount << Int(view.blockShift),
+          isSynchronous: command.forceUnitAccess)
+        start(index, operation, file: file, isWrite: true)
+        return
+      }
+      st.pointee.engine.respond(index)
+    case IOOpcode.compare.rawValue:
+      finishReceivingCompare(index, command, view)
+    case IOOpcode.datasetManagement.rawValue:
+      finishManageDataset(index, command, view)
+    default:
+      st.pointee.engine.respond(index)
+    }
+  }
+
+  private static func status(ofAccess state: UInt8) -> StatusField {
+    switch NamespaceAccessState(rawValue: state) {
+    case .persistentLoss: .asymmetricAccessPersistentLoss
+    case .change: .asymmetricAccessTransition
+    default: .asymmetricAccessInaccessible
+    }
+  }
+
+  // MARK: Ranges
+
+  /// Checks the blocks of a command; on failure answers it and returns nil, else the byte offset and count.
+  private func range(
+    _ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView, transfers: Bool, changes: Bool
+  ) -> (offset: UInt64, byteCount: Int)? {
+    let blocks = UInt64(command.blockCount)
+    let end = command.startingLBA.addingReportingOverflow(blocks)
+    guard !end.overflow, end.partialValue <= view.blockCount else {
+      fail(index, .lbaOutOfRange.withDoNotRetry)
+      return nil
+    }
+    let byteCount = Int(blocks) << Int(view.blockShift)
+    guard !transfers || byteCount <= core.maximumTransferByteCount else {
+      // Beyond MDTS (NVMe Base 2.1, figure 312).
+      fail(index, .invalidFieldInCommand.withDoNotRetry)
+      return nil
+    }
+    guard !changes || !view.isReadOnly else {
+      fail(index, .namespaceIsWriteProtected.withDoNotRetry)
+      return nil
+    }
+    return (command.startingLBA << UInt64(view.blockShift), byteCount)
+  }
+
+  // MARK: Read and write
+
+  private func read(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    guard let (offset, byteCount) = range(index, command, view, transfers: true, changes: false) else { return }
+    if case .invalid(let status) = st.pointee.engine.dataPlacement(index, byteCount: byteCount, isWrite: false) {
+      fail(index, status)
+      return
+    }
+    st.pointee.statistics!.pointee.readCommands &+= 1
+    st.pointee.statistics!.pointee.readBytes &+= UInt64(byteCount)
+    switch view.kind {
+    case .memory:
+      // Straight out of the mapping: it outlives the send.
+      st.pointee.engine.sendData(index, from: view.base! + Int(offset), byteCount: byteCount)
+    case .null:
+      st.pointee.engine.sendData(index, from: core.zeroes.base, byteCount: byteCount, period: core.zeroes.byteCount)
+    case .file:
+      _ = st.pointee.engine.buffer(index, byteCount: byteCount)
+      start(index, FileOperation(offset: offset, byteCount: byteCount), file: view.file!, isWrite: false)
+    case .none:
+      break
+    }
+  }
+
+  private func write(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    guard let (offset, byteCount) = range(index, command, view, transfers: true, changes: true) else { return }
+    let placement = st.pointee.engine.dataPlacement(index, byteCount: byteCount, isWrite: true)
+    if case .invalid(let status) = placement {
+      fail(index, status)
+      return
+    }
+    st.pointee.statistics!.pointee.writeCommands &+= 1
+    st.pointee.statistics!.pointee.writtenBytes &+= UInt64(byteCount)
+    let memory: UnsafeMutableRawPointer?
+    switch view.kind {
+    case .memory: memory = view.base! + Int(offset)
+    case .null, .none: memory = nil
+    case .file: memory = st.pointee.engine.buffer(index, byteCount: byteCount)
+    }
+    st.pointee.engine.receiveData(index, placement: placement, into: memory, byteCount: byteCount)
+  }
+
+  private func writeZeroes(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    guard let (offset, byteCount) = range(index, command, view, transfers: false, changes: true) else { return }
+    switch view.kind {
+    case .memory:
+      view.region!._withUnsafeGuaranteedRef { $0.zero(offset: Int(offset), byteCount: byteCount) }
+      st.pointee.engine.respond(index)
+    case .null, .none:
+      st.pointee.engine.respond(index)
+    case .file:
+      begin(index, FileOperation(remaining: 1))
+      view.file!._withUnsafeGuaranteedRef {
+        $0.zero(
+          offset: offset, byteCount: UInt64(byteCount), deallocate: true, source: self, operation: Operation.fileOther,
+          tag: UInt16(index))
+      }
+    }
+  }
+
+  private func verify(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    guard range(index, command, view, transfers: false, changes: false) != nil else { return }
+    // Memory does not rot, and there is no protection information to check.
+    st.pointee.engine.respond(index)
+  }
+
+  // MARK: Compare
+
+  private func compare(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    guard let (_, byteCount) = range(index, command, view, transfers: true, changes: false) else { return }
+    let placement = st.pointee.engine.dataPlacement(index, byteCount: byteCount, isWrite: true)
+    if case .invalid(let status) = placement {
+      fail(index, status)
+      return
+    }
+    // For a file both sides of the comparison have to be fetched: the host's first, the file's behind it.
+    let buffer = st.pointee.engine.buffer(index, byteCount: view.kind == .file ? 2 * byteCount : byteCount)
+    st.pointee.engine.receiveData(index, placement: placement, into: buffer, byteCount: byteCount)
+  }
+
+  private func finishReceivingCompare(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    // The namespace may have shrunk while the data came.
+    guard let (offset, byteCount) = range(index, command, view, transfers: true, changes: false) else { return }
+    let buffer = st.pointee.engine.buffer(index, byteCount: byteCount)
+    switch view.kind {
+    case .memory:
+      finishCompare(index, memcmp(buffer, view.base! + Int(offset), byteCount) == 0)
+    case .null, .none:
+      var isEqual = true
+      var at = 0
+      while at < byteCount && isEqual {
+        let piece = min(byteCount - at, core.zeroes.byteCount)
+        isEqual = memcmp(buffer + at, core.zeroes.base, piece) == 0
+        at += piece
+      }
+      finishCompare(index, isEqual)
+    case .file:
+      start(index, FileOperation(offset: offset, byteCount: byteCount), file: view.file!, isWrite: false)
+    }
+  }
+
+  private func finishCompare(_ index: Int, _ isEqual: Bool) {
+    if isEqual {
+      st.pointee.engine.respond(index)
+    } else {
+      fail(index, .compareFailure.withDoNotRetry)
+    }
+  }
+
+  // MARK: Dataset management
+
+  private func manageDataset(_ index: Int, _ command: SubmissionQueueEntry) {
+    let byteCount = (Int(command.cdw10 & 0xFF) + 1) * 16
+    let placement = st.pointee.engine.dataPlacement(index, byteCount: byteCount, isWrite: true)
+    if case .invalid(let status) = placement {
+      fail(index, status)
+      return
+    }
+    let buffer = st.pointee.engine.buffer(index, byteCount: 4096)
+    st.pointee.engine.receiveData(index, placement: placement, into: buffer, byteCount: byteCount)
+  }
+
+  private func finishManageDataset(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
+    let count = Int(command.cdw10 & 0xFF) + 1
+    let ranges = UnsafeRawPointer(st.pointee.engine.buffer(index, byteCount: 4096))
+    func range(_ position: Int) -> (start: UInt64, blocks: UInt64) {
+      let blocks = UInt32(littleEndian: ranges.loadUnaligned(fromByteOffset: 16 * position + 4, as: UInt32.self))
+      let start = UInt64(littleEndian: ranges.loadUnaligned(fromByteOffset: 16 * position + 8, as: UInt64.self))
+      return (start, UInt64(blocks))
+    }
+    // All are checked before any is touched.
+    for position in 0..<count {
+      let (start, blocks) = range(position)
+      let end = start.addingReportingOverflow(blocks)
+      guard !end.overflow, end.partialValue <= view.blockCount else {
+        fail(index, .lbaOutOfRange.withDoNotRetry)
+        return
+      }
+    }
+    // AD, deallocate. Other attributes are hints.
+    guard command.cdw11 & 1 << 2 != 0, view.kind == .memory || view.kind == .file else {
+      st.pointee.engine.respond(index)
+      return
+    }
+    guard !view.isReadOnly else {
+      fail(index, .namespaceIsWriteProtected.withDoNotRetry)
+      return
+    }
+    var entries = 0
+    if view.kind == .file { begin(index, FileOperation()) }
+    for position in 0..<count {
+      let (start, blocks) = range(position)
+      let offset = start << UInt64(view.blockShift)
+      let byteCount = blocks << UInt64(view.blockShift)
+      guard blocks > 0 else { continue }
+      if view.kind == .memory {
+        view.region!._withUnsafeGuaranteedRef { $0.zero(offset: Int(offset), byteCount: Int(byteCount)) }
+      } else {
+        if entries > 0 { st.pointee.fileOperationCount += 1 }
+        entries += 1
+        view.file!._withUnsafeGuaranteedRef {
+          $0.zero(
+            offset: offset, byteCount: byteCount, deallocate: true, source: self, operation: Operation.fileOther,
+            tag: UInt16(index))
+        }
+      }
+    }
+    if view.kind == .file {
+      st.pointee.fileOperations![index].remaining = entries
+      if entries > 0 { return }
+      st.pointee.fileOperationCount -= 1
+    }
+    st.pointee.engine.respond(index)
+  }
+
+  // MARK: Flush
+
+  private func flush(_ index: Int, _ view: NamespaceView) {
+    guard view.kind == .file, let file = view.file else {
+      st.pointee.engine.respond(index)
+      return
+    }
+    begin(index, FileOperation(remaining: 1))
+    file._withUnsafeGuaranteedRef {
+      $0.synchronize(source: self, operation: Operation.fileOther, tag: UInt16(index))
+    }
+  }
+
+  private func flushAll(_ index: Int) {
+    let files = controller?.subsystem?.namespaces.values.compactMap { $0.view.file } ?? []
+    guard !files.isEmpty else {
+      st.pointee.engine.respond(index)
+      return
+    }
+    begin(index, FileOperation(remaining: files.count))
+    st.pointee.fileOperationCount += files.count - 1
+    for file in files {
+      file._withUnsafeGuaranteedRef {
+        $0.synchronize(source: self, operation: Operation.fileOther, tag: UInt16(index))
+      }
+    }
+  }
+
+  // MARK: Files on the ring
+
+  /// Notes an operation of one ring entry.
+  private func begin(_ index: Int, _ operation: FileOperation) {
+    let capacity = st.pointee.engine.slotCapacity
+    if st.pointee.fileSlotCapacity < capacity {
+      // Slots are sized by Connect, before the first file operation.
+      st.pointee.fileOperations?.deallocate()
+      st.pointee.fileVectors?.deallocate()
+      st.pointee.fileOperations = .allocate(capacity: capacity)
+      st.pointee.fileOperations!.initialize(repeating: FileOperation(), count: capacity)
+      st.pointee.fileVectors = .allocate(capacity: capacity)
+      st.pointee.fileVectors!.initialize(repeating: IOVector(base: nil, count: 0), count: capacity)
+      st.pointee.fileSlotCapacity = capacity
+    }
+    st.pointee.fileOperations![index] = operation
+    st.pointee.fileOperationCount += 1
+  }
+
+  private func start(_ index: Int, _ operation: FileOperation, file: Unmanaged<RingFile>, isWrite: Bool) {
+    var operation = operation
+    operation.remaining = 1
+    begin(index, operation)
+    transfer(index, file: file, isWrite: isWrite)
+  }
+
+  /// Has the rest of a transfer done.
+  private func transfer(_ index: Int, file: Unmanaged<RingFile>, isWrite: Bool) {
+    let operation = st.pointee.fileOperations![index]
+    let command = st.pointee.engine.slots[index].command
+    var buffer = st.pointee.engine.buffer(index, byteCount: operation.byteCount)
+    if command.opcode == IOOpcode.compare.rawValue { buffer += operation.byteCount }
+    let vector = st.pointee.fileVectors! + index
+    vector.pointee = IOVector(
+      base: buffer + operation.doneByteCount, count: operation.byteCount - operation.doneByteCount)
+    let offset = operation.offset + UInt64(operation.doneByteCount)
+    file._withUnsafeGuaranteedRef {
+      if isWrite {
+        $0.write(
+          vectors: vector, count: 1, offset: offset, isSynchronous: operation.isSynchronous, source: self,
+          operation: Operation.fileWrite, tag: UInt16(index))
+      } else {
+        $0.read(
+          vectors: vector, count: 1, offset: offset, source: self, operation: Operation.fileRead, tag: UInt16(index))
+      }
+    }
+  }
+
+  func fileCompleted(_ completion: RingCompletion) {
+    let index = Int(completion.tag)
+    guard index < st.pointee.fileSlotCapacity else { return }
+    let operation = st.pointee.fileOperations! + index
+    let command = st.pointee.engine.slots[index].command
+    if completion.result < 0 && operation.pointee.failure == 0 { operation.pointee.failure = -completion.result }
+    let isTransfer = completion.operation != Operation.fileOther
+    if isTransfer && completion.result > 0 && !st.pointee.isClosing {
+      operation.pointee.doneByteCount += Int(completion.result)
+      let view = st.pointee.views![Int(command.namespaceIdentifier)]
+      if operation.pointee.doneByteCount < operation.pointee.byteCount, let file = view.file {
+        transfer(index, file: file, isWrite: completion.operation == Operation.fileWrite)
+        return
+      }
+    }
+    operation.pointee.remaining -= 1
+    if operation.pointee.remaining > 0 || st.pointee.isClosing {
+      fileOperationEnded()
+      return
+    }
+    let result = operation.pointee
+    fileOperationEnded()
+    // Reads of a file that has become shorter end early: what is missing reads as zeroes.
+    if completion.operation == Operation.fileRead && result.failure == 0 && result.doneByteCount < result.byteCount {
+      let buffer = st.pointee.engine.buffer(index, byteCount: result.byteCount)
+      let start = command.opcode == IOOpcode.compare.rawValue ? buffer + result.byteCount : buffer
+      memset(start + result.doneByteCount, 0, result.byteCount - result.doneByteCount)
+    }
+    finish(index, command, result, completion.operation)
+    answeredLater()
+  }
+
+  private func finish(_ index: Int, _ command: SubmissionQueueEntry, _ result: FileOperation, _ operation: UInt8) {
+    guard result.failure == 0 else {
+      if operation == Operation.fileRead {
+        fail(index, .unrecoveredReadError)
+      } else if result.failure == ENOSPC || result.failure == EDQUOT {
+        fail(index, .capacityExceeded)
+      } else if operation == Operation.fileWrite {
+        fail(index, .writeFault)
+      } else {
+        fail(index, .internalError)
+      }
+      return
+    }
+    if command.opcode == IOOpcode.compare.rawValue {
+      let buffer = st.pointee.engine.buffer(index, byteCount: result.byteCount)
+      finishCompare(index, memcmp(buffer, buffer + result.byteCount, result.byteCount) == 0)
+    } else if operation == Operation.fileRead {
+      let buffer = st.pointee.engine.buffer(index, byteCount: result.byteCount)
+      st.pointee.engine.sendData(index, from: buffer, byteCount: result.byteCount)
+    } else {
+      st.pointee.engine.respond(index)
+    }
+  }
+}

@@ -1,0 +1,23 @@
+internal import RingReactor
+
+/// What an I/O command needs to know of a namespace: plain data, one table look-up away, no reference counting.
+struct NamespaceView {
+  enum Kind: UInt8 {
+    case none
+    case memory
+    case null
+    case file
+  }
+
+  var kind = Kind.none
+  var isReadOnly = false
+  /// Bytes of a block as a power of two.
+  var blockShift: UInt8 = 9
+  var accessGroup: UInt16 = 0
+  var blockCount: UInt64 = 0
+  /// First byte of a memory namespace.
+  var base: UnsafeMutableRawPointer?
+  /// Kept alive by the namespace, and that by the target until it stops.
+  var region: Unmanaged<MemoryRegion>?
+  var file: Unmanaged<RingFile>?
+}

@@ -1,0 +1,50 @@
+import BlockDevice
+import EmbeddedTarget
+
+/// A target on a thread of its own and a host reactor on another, for tests over loopback.
+struct TargetFixture {
+  static let nqn = "nqn.2026-01.org.example:embedded"
+
+  let target: EmbeddedTarget
+  let port: EmbeddedTarget.Port
+  let hostThread: ReactorThread
+
+  /// A subsystem with the given namespaces on one port of 127.0.0.1.
+  static func make(
+    namespaces: [UInt32: NamespaceConfiguration] = [1: .memory(byteCount: 64 << 20)],
+    target configuration: TargetConfiguration = TargetConfiguration()
+  ) async throws -> TargetFixture {
+    let target = try await EmbeddedTarget.start(configuration: configuration, seed: 1)
+    var subsystem = SubsystemConfiguration(nqn: nqn)
+    subsystem.namespaces = namespaces
+    try await target.addSubsystem(subsystem)
+    let port = try await target.addPort()
+    return TargetFixture(target: target, port: port, hostThread: try ReactorThread(name: "test-host"))
+  }
+
+  func controller(
+    options: TCPTransportOptions = TCPTransportOptions(), _ change: (inout ControllerConfiguration) -> Void = { _ in }
+  ) -> Controller {
+    var configuration = ControllerConfiguration(
+      subsystemNQN: Self.nqn, hostNQN: "nqn.2026-01.org.example:host",
+      hostIdentifier: Identifier128(bytes: [UInt8](1...16))!)
+    change(&configuration)
+    return Controller(
+      transport: TCPTransport(host: port.host, port: port.port, options: options), configuration: configuration,
+      home: hostThread.handle)
+  }
+
+  func stop() async {
+    await target.stop()
+    hostThread.stop()
+  }
+}
+
+/// Bytes that differ from block to block.
+func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
+  var state = seed &+ 0x9E37_79B9_7F4A_7C15
+  return (0..<count).map { _ in
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return UInt8(truncatingIfNeeded: state >> 33)
+  }
+}
