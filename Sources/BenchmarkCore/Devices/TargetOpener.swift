@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import EmbeddedTarget
 
 /// Opens what `filename` names.
 public enum TargetOpener {
@@ -10,10 +11,45 @@ public enum TargetOpener {
   /// - Parameter target: as in `filename`; nil is the embedded target.
   /// - Throws: ``Failure``, or what connecting throws.
   public static func open(_ target: String?) throws -> any BenchmarkDevice {
-    guard let target, !target.isEmpty else { throw Failure(description: "no target") }
+    guard let target, !target.isEmpty else { return try embedded(1 << 30, isAsked: false) }
+    if let size = argument(of: target, "embedded") { return try embedded(try bytes(size, target), isAsked: true) }
     if let size = argument(of: target, "null") { return NullDevice(capacityBytes: try bytes(size, target)) }
     if let size = argument(of: target, "memory") { return try memory(try bytes(size, target)) }
+    if let address = try TargetAddress.parse(target) { return try network(address, name: target) }
     return try file(target)
+  }
+
+  private static func network(
+    _ address: TargetAddress, name: String, notes: [String] = [], whenClosed: @escaping @Sendable () -> Void = {}
+  ) throws -> any BenchmarkDevice {
+    let target = NVMeTarget(address)
+    // Connect once to learn the size, before any job is placed.
+    let reactor = try Reactor()
+    let probe = try target.connect(on: reactor, depth: 2)
+    let geometry = probe.device.geometry
+    probe.detach(reactor)
+    return BlockDeviceBenchmark(name: name, geometry: geometry, notes: notes, whenClosed: whenClosed) {
+      reactor, setup in
+      try target.connect(on: reactor, depth: Int(setup.options.depth))
+    }
+  }
+
+  private static func embedded(_ byteCount: UInt64, isAsked: Bool) throws -> any BenchmarkDevice {
+    let nqn = "nqn.2014-08.org.nvmexpress:nvmeof-bench:embedded"
+    let (target, port) = try BlockingTask.run {
+      let target = try await EmbeddedTarget.start()
+      try await target.addSubsystem(
+        SubsystemConfiguration(nqn: nqn, namespace: .memory(byteCount: byteCount / 4096 * 4096)))
+      return (target, try await target.addPort())
+    }
+    let note =
+      (isAsked ? "" : "no filename given: ")
+      + "embedded target with \(Formatting.binaryBytes(byteCount)) of memory in a thread of this process, "
+      + "over TCP on \(port.host):\(port.port); jobs and target share this machine's processors"
+    return try network(
+      TargetAddress(host: port.host, port: port.port, subsystemNQN: nqn, namespaceIdentifier: 1),
+      name: "embedded:\(byteCount)", notes: [note],
+      whenClosed: { try? BlockingTask.run { await target.stop() } })
   }
 
   private static func argument(of target: String, _ kind: String) -> Substring? {
