@@ -33,7 +33,12 @@ public final class EmbeddedTarget: Sendable {
     guard !hasStopped.load(ordering: .acquiring) else { return }
     let reference = reference
     let thread = thread
-    handle.post { _ in reference.core.stop { thread?.stop() } }
+    handle.post { _ in
+      reference.core.stop {
+        withExtendedLifetime(reference) {}
+        thread?.stop()
+      }
+    }
   }
 
   /// Makes a target on a reactor that is turned by others; it has no ports and no subsystems yet.
@@ -77,7 +82,12 @@ public final class EmbeddedTarget: Sendable {
     let reference = reference
     let handle = handle
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-      let isOpen = handle.post { _ in reference.core.stop { continuation.resume() } }
+      let isOpen = handle.post { _ in
+        reference.core.stop {
+          withExtendedLifetime(reference) {}
+          continuation.resume()
+        }
+      }
       if !isOpen { continuation.resume() }
     }
     thread?.stop()
