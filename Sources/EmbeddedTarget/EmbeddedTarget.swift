@@ -1,4 +1,5 @@
 public import Logging
+public import NVMeProtocol
 public import RingReactor
 internal import Synchronization
 
@@ -127,8 +128,8 @@ public final class EmbeddedTarget: Sendable {
   }
 
   /// Sets the state of an ANA group (1...32) as seen through a port, and tells the hosts.
-  public func setAccessState(_ state: NamespaceAccessState, group: UInt32, port: UInt16) async throws {
-    try await perform { try $0.setAccessState(state, group: group, port: port) }
+  public func setANAState(_ state: ANAState, group: UInt32, port: UInt16) async throws {
+    try await perform { try $0.setANAState(state, group: group, port: port) }
   }
 
   // MARK: Subsystems

@@ -87,7 +87,7 @@ final class TargetCore {
     discoveryChanged()
   }
 
-  func setAccessState(_ state: NamespaceAccessState, group: UInt32, port identifier: UInt16) throws {
+  func setANAState(_ state: ANAState, group: UInt32, port identifier: UInt16) throws {
     guard (1...TargetPort.maximumAccessGroup).contains(group) else {
       throw TargetError("an ANA group is 1...\(TargetPort.maximumAccessGroup), not \(group)")
     }
