@@ -20,6 +20,9 @@ final class TCPQueuePair: QueuePair {
     var hasConnection = false
     var isSocketClosed = false
     var isScanScheduled = false
+    /// The reactor has been told that there is something to send.
+    var isDirty = false
+    var newCommandDeadlineNanoseconds: UInt64 = .max
   }
 
   private let transport: TCPTransport
@@ -122,19 +125,22 @@ final class TCPQueuePair: QueuePair {
           TransportError(
             .commandTimedOut,
             "\(transport): a command was not answered within \(parameters.commandTimeoutMilliseconds) ms"))
-      } else {
+      } else if st.pointee.engine.outstandingCount > 0 {
         scheduleDeadlineScan()
+      } else {
+        st.pointee.isScanScheduled = false
       }
     case .closing, .closed:
       break
     }
   }
 
+  /// Commands get a deadline that is right to one interval of the scan, so that submitting one asks no clock.
   private func scheduleDeadlineScan() {
-    guard commandTimeoutNanoseconds > 0 else { return }
-    reactor.setDeadline(
-      st.pointee.engine.outstandingCount > 0 ? reactor.nowNanoseconds + Self.deadlineScanNanoseconds : nil, of: self)
-    st.pointee.isScanScheduled = st.pointee.engine.outstandingCount > 0
+    let now = MonotonicClock.nanoseconds()
+    st.pointee.isScanScheduled = true
+    st.pointee.newCommandDeadlineNanoseconds = now &+ commandTimeoutNanoseconds &+ Self.deadlineScanNanoseconds
+    reactor.setDeadline(now &+ Self.deadlineScanNanoseconds, of: self)
   }
 
   // MARK: Commands
@@ -145,18 +151,24 @@ final class TCPQueuePair: QueuePair {
     _ command: SubmissionQueueEntry, data: DataSegments, direction: DataDirection,
     sink: Unmanaged<CompletionSink>, token: UInt64
   ) -> Bool {
-    let deadline = commandTimeoutNanoseconds > 0 ? reactor.nowNanoseconds &+ commandTimeoutNanoseconds : .max
+    if !st.pointee.isScanScheduled { scheduleDeadlineScan() }
     guard
       st.pointee.engine.submit(
         command, data: data, direction: direction, context: sink.toOpaque(), token: token,
-        deadlineNanoseconds: deadline)
+        deadlineNanoseconds: st.pointee.newCommandDeadlineNanoseconds)
     else { return false }
-    reactor.markDirty(self)
-    if commandTimeoutNanoseconds > 0 && !st.pointee.isScanScheduled { scheduleDeadlineScan() }
+    if !st.pointee.isDirty { becomeDirty() }
     return true
   }
 
+  /// There is something to send: once a turn, so that most commands do not come here.
+  private func becomeDirty() {
+    st.pointee.isDirty = true
+    reactor.markDirty(self)
+  }
+
   override func flush() {
+    st.pointee.isDirty = false
     guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
     guard st.pointee.engine.buildSend() > 0 else {
       if st.pointee.isTerminating { beginClose() }
@@ -258,6 +270,8 @@ final class TCPQueuePair: QueuePair {
 
   private func becomeConnected() {
     reactor.setDeadline(nil, of: self)
+    // Without a time-out nothing is ever scanned: as good as scheduled.
+    st.pointee.isScanScheduled = commandTimeoutNanoseconds == 0
     transition(to: .connected)
   }
 

@@ -1,0 +1,48 @@
+# Two targets do everything on a fresh Debian machine with Swift 6.3: `make bench` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup bench build release lint test unit conformance fuzz sanitize allocations clean
+
+help: ## this text
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+bench: ## build and run the benchmark against the embedded target
+	@Scripts/setup build
+	swift build -c release --product nvmeof-bench
+	.build/release/nvmeof-bench --output-format=summary Benchmarks/bench.fio
+
+build: ## debug build of everything
+	@Scripts/setup build
+	swift build
+
+release: ## release build of the tools
+	@Scripts/setup build
+	swift build -c release
+
+test: ## everything that must pass: format, unit tests, allocation gate, fuzzing, conformance against Linux nvmet
+	@Scripts/setup test
+	$(MAKE) lint unit allocations fuzz
+
+lint: ## swift format, strict
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+
+unit: ## all tests, the conformance suite against Linux nvmet in its guest included
+	swift build --build-tests
+	swift test --skip-build
+
+conformance: ## only the conformance suite against Linux nvmet
+	@Scripts/setup test
+	swift test --filter ConformanceTests
+
+allocations: ## no allocation on the path of an I/O
+	Tests/AllocationGate/run
+
+fuzz: ## a fixed number of fuzzing runs, address sanitizer on
+	Fuzz/run
+
+sanitize: ## unit tests under the address and the thread sanitizer
+	swift test --sanitize address --scratch-path .build/address --skip ConformanceTests
+	swift test --sanitize thread --scratch-path .build/thread --filter 'RingReactorTests|BlockDeviceTests|TCPTransportTests'
+
+clean: ## remove what was built
+	rm -rf .build
