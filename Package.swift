@@ -88,6 +88,6 @@ let package = Package(
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
-    .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest"], swiftSettings: strict),
+    .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"], swiftSettings: strict),
   ]
 )
