@@ -62,7 +62,7 @@ let package = Package(
 
     // Tools.
     .target(
-      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", histogram],
+      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C", histogram],
       swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
