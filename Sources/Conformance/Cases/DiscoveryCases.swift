@@ -1,5 +1,7 @@
+internal import BlockDevice
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
+internal import Synchronization
 
 /// The discovery service (NVMe Base 2.1, sections 3.1.3.3 and 5.1.12.3.1).
 enum DiscoveryCases {
@@ -31,11 +33,41 @@ enum DiscoveryCases {
         try expectEqual(
           Set(after.entries.map(\.nqn).filter { $0.hasPrefix(prefix) }).count, count, "the number of added subsystems")
         try expect(after.generation != before.generation, "the generation is still \(after.generation)")
+        // The host library reads the same.
+        try await HostSession.with(context, discoveryOptions) { session in
+          let entries = try await readLog(session)
+          try expectEqual(entries.map(\.subsystemNQN), after.entries.map(\.nqn), "the log as the host library reads it")
+        }
       }
       try await control.removeSubsystems(prefix: prefix)
       try result.get()
       let end = try await offPool { try readLog(context.target) }
       try expectEqual(end.entries.count, before.entries.count, "the number of entries afterwards")
+    },
+    ConformanceCase(
+      "discovery.news", "a connected host is told that the discovery log has changed", needs: .control,
+      deadline: .seconds(60)
+    ) { context in
+      let control = try context.requireControl()
+      let prefix = "nqn.2026-01.io.nvmeof.conformance:news-"
+      try await HostSession.with(context, discoveryOptions) { session in
+        _ = try await readLog(session)
+        let count = Mutex(0)
+        let observer = session.controller.addObserver { notice in
+          if notice == .discoveryLogChanged { count.withLock { $0 += 1 } }
+        }
+        defer { session.controller.removeObserver(observer) }
+        let result = await Result.catching {
+          try await control.addSubsystems(prefix: prefix, count: 1)
+          try await session.wait(for: "the news") { count.withLock { $0 } > 0 }
+          let entries = try await readLog(session)
+          try expect(
+            entries.contains { $0.subsystemNQN.hasPrefix(prefix) }, "the log does not have the subsystem that was added"
+          )
+        }
+        try await control.removeSubsystems(prefix: prefix)
+        try result.get()
+      }
     },
     ConformanceCase("discovery.no-io-queues", "a discovery controller has no I/O queues") { context in
       try await offPool {
@@ -51,6 +83,23 @@ enum DiscoveryCases {
       }
     },
   ]
+
+  private static var discoveryOptions: HostOptions {
+    var options = HostOptions()
+    options.isDiscovery = true
+    options.subsystemNQN = NVMeQualifiedName.discovery
+    return options
+  }
+
+  /// Reads the whole log with the host library.
+  private static func readLog(_ session: HostSession) async throws -> [DiscoveryLogEntry] {
+    var reader = DiscoveryLogReader()
+    while let read = reader.nextRead() {
+      let reply = try await session.controller.admin(read.command, dataInByteCount: read.byteCount)
+      try reader.handle(reply.completion.status, data: reply.data)
+    }
+    return reader.entries
+  }
 
   private struct Entry {
     var nqn: String
