@@ -38,8 +38,10 @@ public final class ReactorHandle: TaskExecutor, Sendable {
     localJobs.deallocate()
   }
 
-  /// True on the thread that owns the reactor.
-  public var isCurrentThread: Bool { pthread_equal(pthread_self(), thread) != 0 }
+  /// True on the thread that owns the reactor, while there is one. (A later thread may get the name of one that ended.)
+  public var isCurrentThread: Bool {
+    pthread_equal(pthread_self(), thread) != 0 && !isGone.load(ordering: .relaxed)
+  }
 
   /// Runs `message` on the reactor's thread in one of its next turns, in the order of posting.
   ///
@@ -75,7 +77,7 @@ public final class ReactorHandle: TaskExecutor, Sendable {
 
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    if isCurrentThread && !isGone.load(ordering: .relaxed) {
+    if isCurrentThread {
       // A turn never sleeps while there are jobs.
       localJobs.pointee.append(job)
       return

@@ -56,7 +56,10 @@ struct Ring: ~Copyable {
     pointer.deallocate()
   }
 
-  var fileDescriptor: Int32 { nvmeof_ring_descriptor(pointer) }
+  /// Has `eventDescriptor` signalled whenever there is something to collect. Returns 0 or `-errno`.
+  func register(eventDescriptor: Int32) -> Int32 { io_uring_register_eventfd(pointer, eventDescriptor) }
+
+  func unregisterEventDescriptor() { _ = io_uring_unregister_eventfd(pointer) }
 
   /// A submission entry, or nil while the submission ring is full.
   func nextEntry() -> UnsafeMutablePointer<io_uring_sqe>? { io_uring_get_sqe(pointer) }
