@@ -119,7 +119,9 @@ public final class Controller: Sendable {
 
   /// Begins an orderly end: shutdown notification, then the connections are closed. Returns at once.
   public func shutdown() {
-    home.post { _ in self.driver?.handle(.shutdown) }
+    let isPosted = home.post { _ in self.driver?.handle(.shutdown) }
+    // Without its reactor nothing of it is left.
+    if !isPosted { settle(.closed(.disconnected), notice: .closed(.disconnected)) }
   }
 
   /// Ends the association in good order and waits until nothing of it is left.

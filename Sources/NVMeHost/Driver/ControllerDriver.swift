@@ -19,6 +19,7 @@ final class ControllerDriver: CompletionSink {
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
   private var isStepping = false
+  private var hasToldEnd = false
   private var events: [ControllerEvent] = []
 
   /// Admin commands of users that may wait for a place in the queue.
@@ -68,9 +69,24 @@ final class ControllerDriver: CompletionSink {
       closeQueues()
     case .closed(let error):
       reactor.setDeadline(nil, of: self)
-      controller.driverClosed(machine, error)
+      tellEnd(error)
       retire()
     }
+  }
+
+  private func tellEnd(_ error: ControllerError?) {
+    guard !hasToldEnd else { return }
+    hasToldEnd = true
+    controller.driverClosed(machine, error)
+  }
+
+  /// Queues on other reactors cannot report to this one any more: they are told to close, and not waited for.
+  override func reactorIsEnding() {
+    for identifier in openQueues where identifier > 0 {
+      let queue = controller.ioQueue(identifier)
+      queue.reactor.post { _ in queue.close { _ in } }
+    }
+    tellEnd(.transport(queueIdentifier: 0, TransportError(.local, "\(controller.transport): \(ReactorGone())")))
   }
 
   // MARK: Queues
@@ -88,7 +104,11 @@ final class ControllerDriver: CompletionSink {
     }
     let queue = controller.ioQueue(identifier)
     let report = reporter(of: identifier)
-    queue.reactor.post { reactor in queue.open(on: reactor, plan: plan, report: report) }
+    let isPosted = queue.reactor.post { reactor in queue.open(on: reactor, plan: plan, report: report) }
+    if !isPosted {
+      report(.failed(.transport(queueIdentifier: identifier, TransportError(.local, "\(ReactorGone())"))))
+      report(.closed)
+    }
   }
 
   /// Takes a queue's reports from its reactor to ours.
@@ -129,7 +149,8 @@ final class ControllerDriver: CompletionSink {
     for identifier in openQueues where identifier > 0 {
       let queue = controller.ioQueue(identifier)
       let report = reporter(of: identifier)
-      queue.reactor.post { _ in queue.close(report: report) }
+      // A reactor that is gone has taken its queue along.
+      if !queue.reactor.post({ _ in queue.close(report: report) }) { report(.closed) }
     }
   }
 

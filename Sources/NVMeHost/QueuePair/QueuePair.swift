@@ -39,7 +39,14 @@ open class QueuePair: ReactorSource {
   }
 
   /// Has `source` run once when a command has ended or ``state`` has changed: for whoever was refused a command.
-  public final func waitForCapacity(_ source: ReactorSource) { capacityWaiters.append(source) }
+  public final func waitForCapacity(_ source: ReactorSource) {
+    if case .closed = storedState {
+      // Nothing will change here any more: let it look again, when the owner has seen that, too.
+      reactor.markReady(source)
+      return
+    }
+    capacityWaiters.append(source)
+  }
 
   /// For transports: commands have ended.
   public final func notifyCapacityWaiters() {
