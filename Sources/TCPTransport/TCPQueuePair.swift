@@ -312,6 +312,14 @@ final class TCPQueuePair: QueuePair {
     if st.pointee.socket.beginClose(source: self) { socketClosed() }
   }
 
+  override func reactorHasEnded() {
+    // Nobody collects completions any more: tell them here.
+    st.pointee.engine.failAll()
+    while let completion = st.pointee.engine.popCompletion() {
+      Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
+    }
+  }
+
   private func socketClosed() {
     // Only now does the kernel hold none of the commands' memory.
     st.pointee.engine.failAll()
