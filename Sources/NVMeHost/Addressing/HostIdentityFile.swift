@@ -158,7 +158,7 @@ struct HostIdentityFile {
         let reason = errno
         var status = stat()
         // Also where it may not be made but is there already (EROFS, EACCES).
-        if stat(directory, &status) != 0 { throw failure(directory, "make the directory for", reason) }
+        if stat(directory, &status) != 0 { throw failure(path, "make the directory \(directory) for", reason) }
       }
     }
   }
