@@ -62,7 +62,7 @@ let package = Package(
 
     // Tools.
     .target(
-      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", histogram],
+      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C", histogram],
       swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
@@ -71,7 +71,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Conformance",
-      dependencies: ["BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "TCPTransport", "RingReactor"],
+      dependencies: [
+        "BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "TCPTransport", "RingReactor", "CCRC32C",
+      ],
       swiftSettings: strict),
     .executableTarget(name: "ConformanceTool", dependencies: ["Conformance", argumentParser], swiftSettings: strict),
 

@@ -35,7 +35,12 @@ public final class NVMeBlockDevice: BlockDevice {
     name = "\(controller.configuration.subsystemNQN)/\(namespace.identifier)"
     asyncFace = AsyncFace(reactor: controller.ioQueues.first?.reactor ?? controller.home)
     shared = Mutex(
-      Shared(namespace: namespace, limits: NVMeNamespaceLimits(namespace, controller.snapshot)))
+      Shared(
+        namespace: namespace,
+        limits:
+          NVMeNamespaceLimits(
+            namespace, controller.snapshot,
+            hostLimitByteCount: controller.configuration.maximumTransferByteCount)))
     let identifier = controller.addObserver { [weak self] notice in
       if case .namespacesChanged(let changes) = notice { self?.take(changes) }
     }
@@ -80,7 +85,9 @@ public final class NVMeBlockDevice: BlockDevice {
           shared.limits.isGone = true
         case .changed(_, let new) where new.identifier == shared.namespace.identifier && !shared.limits.isGone:
           shared.namespace = new
-          shared.limits = NVMeNamespaceLimits(new, snapshot)
+          shared.limits =
+            NVMeNamespaceLimits(
+              new, snapshot, hostLimitByteCount: controller.configuration.maximumTransferByteCount)
         default:
           break
         }

@@ -15,10 +15,12 @@ struct NVMeNamespaceLimits: Sendable, Hashable {
   /// Bytes one request may have; a request's length in bytes must fit 32 bits.
   private static let maximumRequestByteCount: UInt32 = 1 << 30
 
-  init(_ namespace: NamespaceInformation, _ snapshot: Controller.Snapshot) {
+  /// - Parameter hostLimitByteCount: the host's own limit of one command's transfer.
+  init(_ namespace: NamespaceInformation, _ snapshot: Controller.Snapshot, hostLimitByteCount: Int) {
     namespaceIdentifier = namespace.identifier
     let blockByteCount = namespace.blockByteCount
-    let transferByteCount = min(snapshot.maximumTransferByteCount ?? 1 << 30, 1 << 30)
+    let transferByteCount = min(
+      snapshot.maximumTransferByteCount ?? 1 << 30, max(4096, min(hostLimitByteCount, 1 << 30)))
     // NLB is zeroes based and has 16 bits.
     maximumTransferBlockCount = max(1, min(UInt32(transferByteCount) / blockByteCount, 65_536))
     maximumRangeBlockCount = snapshot.maximumTransferByteCount == nil ? 65_536 : maximumTransferBlockCount
@@ -26,7 +28,7 @@ struct NVMeNamespaceLimits: Sendable, Hashable {
       blockByteCount: blockByteCount, blockCount: namespace.blockCount,
       maximumRequestByteCount: Self.maximumRequestByteCount / blockByteCount * blockByteCount,
       optimalBoundaryBlockCount: namespace.optimalBoundaryBlockCount,
-      maximumTransferByteCount: UInt32(clamping: snapshot.maximumTransferByteCount ?? 0))
+      maximumTransferByteCount: maximumTransferBlockCount * blockByteCount)
     capabilities = [.forceUnitAccess]
     if !namespace.isWriteProtected { capabilities.insert(.write) }
     guard let identification = snapshot.identification else { return }

@@ -24,6 +24,9 @@ public struct ControllerConfiguration: Sendable, Hashable {
   public var ioTimeoutMilliseconds: UInt32 = 30_000
   /// How long an orderly shutdown may take, in milliseconds; the connections are closed then in any case.
   public var shutdownTimeoutMilliseconds: UInt32 = 10_000
+  /// Largest transfer of one I/O command in bytes, 4096...2^30, where the controller allows more or names no limit
+  /// (MDTS 0): larger requests are split. Linux nvmet names no limit, yet refuses what it has no memory for.
+  public var maximumTransferByteCount = 1 << 20
   /// The controller to connect to (static controller model); FFFFh = any.
   public var controllerIdentifier: UInt16 = 0xFFFF
   /// Do without submission queue head pointers (NVMe Base 2.1, section 6.3, CATTR bit 2): the controller may then

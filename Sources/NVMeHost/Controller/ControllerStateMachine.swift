@@ -72,6 +72,11 @@ public struct ControllerStateMachine: Sendable {
   private var needsRescan = false
   private var needsANALog = false
   private var isReadingANALog = false
+  /// What has come of the ANA log so far, and how long it can be.
+  private var anaBytes: [UInt8] = []
+  private var anaByteCount = 0
+  private var needsChangedList = false
+  private var isReadingChangedList = false
   private var error: ControllerError?
   private var hasTriedPlainEvents = false
 
@@ -170,8 +175,10 @@ public struct ControllerStateMachine: Sendable {
       handleAsynchronousEvent(completion, now)
     case .changedNamespaceList:
       // What the list says is of no interest: reading it re-arms the event, and everything is looked at again.
+      isReadingChangedList = false
       needsRescan = true
       startRescanIfIdle(now)
+      readChangedListIfIdle(now)
     case .scan:
       scanCompleted(completion.status, data, now)
     case .anaLog(let isRefresh):
@@ -263,6 +270,10 @@ public struct ControllerStateMachine: Sendable {
       return
     }
     identification = identify
+    if let problem = contradiction(identify) {
+      fail(.unusable(problem))
+      return
+    }
     if configuration.keepAliveTimeoutMilliseconds > 0 {
       isKeepAliveRunning = true
       nextKeepAliveNanoseconds = now &+ keepAliveIntervalNanoseconds
@@ -284,8 +295,22 @@ public struct ControllerStateMachine: Sendable {
       return
     }
     state = .settingQueueCount
-    let wanted = UInt32(min(max(configuration.queueCount, 1), 65_535)) - 1
-    submitStep("setting the number of queues", .setFeatures(.numberOfQueues, value: wanted | wanted << 16), now)
+    let wanted = NumberOfQueues(submissionQueues: wantedQueueCount, completionQueues: wantedQueueCount)
+    submitStep("setting the number of queues", .setFeatures(.numberOfQueues, value: wanted.rawValue), now)
+  }
+
+  /// QIDs are 1 to 65,535, and FFFFh as a zeroes-based count is not allowed.
+  private var wantedQueueCount: Int { min(max(configuration.queueCount, 1), 65_534) }
+
+  /// What the controller says of itself against what we were told before.
+  private func contradiction(_ identify: IdentifyController) -> String? {
+    if identify.controllerIdentifier != controllerIdentifier {
+      return "it connected as controller \(controllerIdentifier) but identifies as \(identify.controllerIdentifier)"
+    }
+    if !configuration.isDiscovery && identify.kind == .discovery {
+      return "it is a discovery controller; discover its subsystems and connect to one of them"
+    }
+    return nil
   }
 
   private mutating func queueCountSet(_ status: StatusField, _ granted: UInt32, _ now: UInt64) {
@@ -293,11 +318,9 @@ public struct ControllerStateMachine: Sendable {
       fail(.refused(step: "setting the number of queues", status))
       return
     }
-    let submissionQueues = Int(granted & 0xFFFF) + 1
-    let completionQueues = Int(granted >> 16) + 1
-    queueCount = min(configuration.queueCount, submissionQueues, completionQueues)
+    queueCount = min(wantedQueueCount, NumberOfQueues(rawValue: granted).pairs)
     // One entry of a queue always stays empty (NVMe Base 2.1, section 3.3.1.2).
-    let entries = min(configuration.queueDepth + 1, capabilities.maximumQueueEntries)
+    let entries = min(min(max(configuration.queueDepth, 1), 4095) + 1, capabilities.maximumQueueEntries)
     queueDepth = entries - 1
     if let maximum = identification?.maximumOutstandingCommands, maximum > 0 {
       queueDepth = min(queueDepth, Int(maximum))
@@ -448,10 +471,8 @@ public struct ControllerStateMachine: Sendable {
     armAsynchronousEvent()
     let event = AsynchronousEvent(rawValue: completion.dword0)
     if event.matches(.namespaceAttributeChanged) {
-      submit(
-        .changedNamespaceList, "reading the changed namespace list",
-        .getLogPage(.changedNamespaceList, byteCount: 4096), dataInByteCount: 4096,
-        deadlineNanoseconds: adminDeadline(now))
+      needsChangedList = true
+      readChangedListIfIdle(now)
     } else if event.matches(.anaChange) {
       needsANALog = true
       refreshANALogIfIdle(now)
@@ -463,6 +484,17 @@ public struct ControllerStateMachine: Sendable {
   }
 
   // MARK: Namespaces
+
+  /// One at a time: a controller that sends events without end must not make us queue commands without end.
+  private mutating func readChangedListIfIdle(_ now: UInt64) {
+    guard needsChangedList, !isReadingChangedList else { return }
+    needsChangedList = false
+    isReadingChangedList = true
+    submit(
+      .changedNamespaceList, "reading the changed namespace list",
+      .getLogPage(.changedNamespaceList, byteCount: 4096), dataInByteCount: 4096,
+      deadlineNanoseconds: adminDeadline(now))
+  }
 
   private mutating func submitScan(_ now: UInt64) {
     guard let command = scan?.nextCommand() else { return }
@@ -477,7 +509,12 @@ public struct ControllerStateMachine: Sendable {
       try scan?.handle(status: status, data: data)
     } catch {
       // While it is in use a controller is not given up for a scan that failed: what was known stays.
-      if state == .ready { scan = nil } else { fail(error) }
+      if state == .scanningNamespaces {
+        fail(error)
+      } else {
+        scan = nil
+        startRescanIfIdle(now)
+      }
       return
     }
     guard let finished = scan, finished.isDone else {
@@ -512,18 +549,40 @@ public struct ControllerStateMachine: Sendable {
     let namespaces = Int(min(identification?.maximumAllowedNamespaces ?? 0, 65_536))
     let fallback = Int(min(identification?.namespaceCount ?? 0, 65_536))
     let wanted = ANALog.byteCount(groupCount: groups, namespaceCount: namespaces > 0 ? namespaces : fallback)
-    let byteCount = min(max(4096, wanted), Self.maximumANALogByteCount)
+    anaByteCount = min(max(4096, wanted), Self.maximumANALogByteCount)
+    if identification?.supportsExtendedLogPageData != true {
+      anaByteCount = min(anaByteCount, maximumTransferByteCount ?? .max)
+    }
+    anaBytes = []
+    readMoreOfANALog(isRefresh: isRefresh, now)
+  }
+
+  /// No command transfers more than MDTS: a longer log is read piece by piece.
+  private mutating func readMoreOfANALog(isRefresh: Bool, _ now: UInt64) {
+    let rest = anaByteCount - anaBytes.count
+    let byteCount = min(rest, maximumTransferByteCount ?? .max)
     submit(
       .anaLog(isRefresh: isRefresh), "reading the ANA log",
-      .getLogPage(.asymmetricNamespaceAccess, byteCount: byteCount), dataInByteCount: byteCount,
-      deadlineNanoseconds: adminDeadline(now))
+      // The last piece clears the event.
+      .getLogPage(
+        .asymmetricNamespaceAccess, byteCount: byteCount, offset: UInt64(anaBytes.count),
+        retainAsynchronousEvent: byteCount < rest),
+      dataInByteCount: byteCount, deadlineNanoseconds: adminDeadline(now))
   }
 
   private mutating func anaLogCompleted(_ status: StatusField, _ data: [UInt8], isRefresh: Bool, _ now: UInt64) {
+    if status.isSuccess {
+      anaBytes += data
+      // An empty piece would be asked for for ever.
+      if anaBytes.count < anaByteCount && !data.isEmpty && anaBytes.count % 4 == 0 {
+        readMoreOfANALog(isRefresh: isRefresh, now)
+        return
+      }
+    }
     isReadingANALog = false
     if status.isSuccess {
       do throws(DecodingError) {
-        anaLog = try ANALog(decoding: data.span.bytes)
+        anaLog = try ANALog(decoding: anaBytes)
         if isRefresh { actions.append(.anaChanged) }
       } catch {
         if !isRefresh {
@@ -535,6 +594,7 @@ public struct ControllerStateMachine: Sendable {
       fail(.refused(step: "reading the ANA log", status))
       return
     }
+    anaBytes = []
     if state == .readingANALog { beginFirstScan(now) }
     refreshANALogIfIdle(now)
   }

@@ -29,11 +29,10 @@ public struct NamespaceInformation: Sendable, Hashable {
   /// Why it cannot be used as a block device; nil when it can.
   public var unusableReason: String?
 
-  /// What Identify Namespace (CNS 00h) says.
-  ///
-  /// - Throws: `DecodingError` when the format it names cannot be.
-  init(identifier: UInt32, _ identify: IdentifyNamespace) throws(DecodingError) {
-    let geometry = try identify.geometry()
+  /// What Identify Namespace (CNS 00h) says. A format that cannot be makes the namespace unusable, not the controller.
+  init(identifier: UInt32, _ identify: IdentifyNamespace) {
+    var geometry = NamespaceGeometry(blockCount: identify.sizeBlocks, blockBytes: 0)
+    do throws(DecodingError) { geometry = try identify.geometry() } catch { unusableReason = error.description }
     self.identifier = identifier
     blockByteCount = UInt32(clamping: geometry.blockBytes)
     blockCount = geometry.blockCount
@@ -49,6 +48,7 @@ public struct NamespaceInformation: Sendable, Hashable {
     uuid = Identifier128()
     anaGroupIdentifier = identify.anaGroupIdentifier
     commandSetIdentifier = .nvm
+    if unusableReason != nil { return }
     if geometry.metadataBytes > 0 {
       unusableReason = "its format has \(geometry.metadataBytes) bytes of metadata a block, which is not supported yet"
     } else if blockByteCount < 512 || blockByteCount > 1 << 16 {

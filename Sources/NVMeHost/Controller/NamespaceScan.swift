@@ -63,7 +63,7 @@ struct NamespaceScan {
           advance()
           return
         }
-        current = try NamespaceInformation(identifier: identifiers[position], identify)
+        current = NamespaceInformation(identifier: identifiers[position], identify)
         phase = .descriptors
       } catch {
         throw .malformed(error)
@@ -75,7 +75,8 @@ struct NamespaceScan {
           let list = try NamespaceDescriptorList(decoding: data.span.bytes)
           current?.take(list)
         } catch {
-          throw .malformed(error)
+          // Which namespace it is cannot be told then; the others are none the worse for it.
+          current?.unusableReason = error.description
         }
       }
       if let current { found[current.identifier] = current }

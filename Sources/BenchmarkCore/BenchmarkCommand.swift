@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// The program: arguments in, exit code out.
+public enum BenchmarkCommand {
+  /// 0: all well. 1: options or set-up. 2: I/O or verification failed. 128: interrupted.
+  @frozen public enum ExitCode: Int32, Sendable {
+    case success = 0
+    case usage = 1
+    case failure = 2
+    case interrupted = 128
+  }
+
+  public static func run(
+    _ arguments: [String], stop: StopSignal, open: BenchmarkRun.Opener
+  ) -> ExitCode {
+    do {
+      let invocation = try CommandLineReader.read(arguments)
+      switch invocation.help {
+      case .usage:
+        print(HelpText.usage, terminator: "")
+        return .success
+      case .version:
+        print("nvmeof-bench-\(RunReport.version)")
+        return .success
+      case .command(let name):
+        guard let text = HelpText.command(name) else {
+          throw OptionError(
+            .unknownOption(name: name, suggestion: OptionCatalogue.suggestion(for: name)), at: .commandLine)
+        }
+        print(text, terminator: "")
+        return .success
+      case nil:
+        break
+      }
+      let reader = JobFileReader(load: FileText.load) { name in getenv(name).map { String(cString: $0) } }
+      let plan = try JobPlanner.plan(invocation, reader: reader)
+      if invocation.showCommand { print(HelpText.commandLine(plan), terminator: "") }
+      if invocation.parseOnly || invocation.showCommand { return .success }
+      let output = try ReportOutput(invocation)
+      let report = try BenchmarkRun(plan: plan, invocation: invocation, stop: stop, output: output).run(open: open)
+      output.report(report)
+      for entry in report.entries {
+        if let failure = entry.failure { complain("\(entry.name): \(failure.message)") }
+      }
+      if report.entries.contains(where: { $0.failure != nil }) { return .failure }
+      if stop.isStopped {
+        complain("terminated early by a signal")
+        return .interrupted
+      }
+      return .success
+    } catch {
+      complain("\(error)")
+      return .usage
+    }
+  }
+
+  private static func complain(_ text: String) {
+    ReportOutput.complain("nvmeof-bench: \(text)\n")
+  }
+}

@@ -1,0 +1,95 @@
+internal import BlockDevice
+internal import EmbeddedTarget
+
+/// Opens what `filename` names.
+public enum TargetOpener {
+  /// Why a target could not be opened.
+  public struct Failure: Error, CustomStringConvertible {
+    public var description: String
+  }
+
+  /// - Parameter target: as in `filename`; nil is the embedded target.
+  /// - Throws: ``Failure``, or what connecting throws.
+  public static func open(_ target: String?) throws -> any BenchmarkDevice {
+    guard let target, !target.isEmpty else { return try embedded(1 << 30, isAsked: false) }
+    if let size = argument(of: target, "embedded") { return try embedded(try bytes(size, target), isAsked: true) }
+    if let size = argument(of: target, "null") { return NullDevice(capacityBytes: try bytes(size, target)) }
+    if let size = argument(of: target, "memory") { return try memory(try bytes(size, target)) }
+    if let address = try TargetAddress.parse(target) { return try network(address, name: target) }
+    return try file(target)
+  }
+
+  private static func network(
+    _ address: TargetAddress, name: String, notes: [String] = [], whenClosed: @escaping @Sendable () -> Void = {}
+  ) throws -> any BenchmarkDevice {
+    let target = NVMeTarget(address)
+    // Connect once to learn the size, before any job is placed.
+    let reactor = try Reactor()
+    let probe = try target.connect(on: reactor, depth: 2)
+    let geometry = probe.device.geometry
+    probe.detach(reactor)
+    return BlockDeviceBenchmark(name: name, geometry: geometry, notes: notes, whenClosed: whenClosed) {
+      reactor, setup in
+      try target.connect(on: reactor, depth: Int(setup.options.depth))
+    }
+  }
+
+  private static func embedded(_ byteCount: UInt64, isAsked: Bool) throws -> any BenchmarkDevice {
+    let nqn = "nqn.2014-08.org.nvmexpress:nvmeof-bench:embedded"
+    let (target, port) = try BlockingTask.run {
+      let target = try await EmbeddedTarget.start()
+      try await target.addSubsystem(
+        SubsystemConfiguration(nqn: nqn, namespace: .memory(byteCount: byteCount / 4096 * 4096)))
+      return (target, try await target.addPort())
+    }
+    let note =
+      (isAsked ? "" : "no filename given: ")
+      + "embedded target with \(Formatting.binaryBytes(byteCount)) of memory in a thread of this process, "
+      + "over TCP on \(port.host):\(port.port); jobs and target share this machine's processors"
+    return try network(
+      TargetAddress(host: port.host, port: port.port, subsystemNQN: nqn, namespaceIdentifier: 1),
+      name: "embedded:\(byteCount)", notes: [note],
+      whenClosed: { try? BlockingTask.run { await target.stop() } })
+  }
+
+  private static func argument(of target: String, _ kind: String) -> Substring? {
+    target == kind ? "" : target.hasPrefix(kind + ":") ? target.dropFirst(kind.count + 1) : nil
+  }
+
+  /// 1 GiB when no size is given.
+  private static func bytes(_ text: Substring, _ target: String) throws(Failure) -> UInt64 {
+    guard !text.isEmpty else { return 1 << 30 }
+    do throws(OptionValueError) {
+      let value = try ValueParser.size(text)
+      guard value >= 4096, value <= 1 << 50 else { throw OptionValueError("a size from 4k to 1024t") }
+      return value
+    } catch {
+      throw Failure(description: "filename=\(target): expected \(error.expected)")
+    }
+  }
+
+  /// Devices need a reactor for their own `async` face, which no job uses: each job has its own.
+  private static func idleReactor() throws -> Reactor { try Reactor(submissionEntries: 8, completionEntries: 16) }
+
+  private static func memory(_ byteCount: UInt64) throws -> any BenchmarkDevice {
+    let device = try MemoryBlockDevice(
+      blockByteCount: 512, blockCount: byteCount / 512, reactor: try idleReactor().handle)
+    return BlockDeviceBenchmark(name: "memory:\(byteCount)", geometry: device.geometry) { _, _ in
+      AttachedDevice(device: device, detach: { _ in })
+    }
+  }
+
+  private static func file(_ path: String) throws -> any BenchmarkDevice {
+    let handle = try idleReactor().handle
+    let device: FileBlockDevice
+    do throws(RingError) {
+      device = try FileBlockDevice(path: path, blockByteCount: 512, reactor: handle)
+    } catch {
+      device = try FileBlockDevice(path: path, blockByteCount: 512, isWritable: false, reactor: handle)
+    }
+    guard device.geometry.blockCount > 0 else { throw Failure(description: "filename=\(path): the file is empty") }
+    return BlockDeviceBenchmark(name: path, geometry: device.geometry) { _, _ in
+      AttachedDevice(device: device, detach: { _ in })
+    }
+  }
+}

@@ -1,0 +1,195 @@
+internal import Glibc
+
+/// Runs a plan: opens devices, starts jobs in their order, shows progress, collects results.
+public final class BenchmarkRun {
+  /// Opens the device that a job names; nil is the embedded target.
+  public typealias Opener = (_ target: String?) throws -> any BenchmarkDevice
+
+  private let plan: JobPlan
+  private let invocation: BenchmarkInvocation
+  private let stop: StopSignal
+  private let output: ReportOutput
+  private let monitor = RunMonitor()
+  private let clock = SystemClock()
+  private var threads: [JobThread] = []
+  private var devices: [String: any BenchmarkDevice] = [:]
+  private var deviceOrder: [any BenchmarkDevice] = []
+  private var statusLine: StatusLine
+  private var startNanoseconds: UInt64 = 0
+
+  public init(plan: JobPlan, invocation: BenchmarkInvocation, stop: StopSignal, output: ReportOutput) {
+    self.plan = plan
+    self.invocation = invocation
+    self.stop = stop
+    self.output = output
+    statusLine = StatusLine(now: clock.now())
+  }
+
+  /// - Returns: the results; any failure is in its entries.
+  /// - Throws: ``JobFailure`` when a job does not fit its device, or what `open` throws.
+  public func run(open: Opener) throws -> RunReport {
+    defer { for device in deviceOrder { device.close() } }
+    try place(open)
+    output.begin(plan, threads: threads.count, notes: notes)
+    startNanoseconds = clock.now()
+    statusLine = StatusLine(now: startNanoseconds)
+    schedule()
+    output.clearStatus()
+    return report()
+  }
+
+  private var notes: [String] { plan.notes + deviceOrder.flatMap(\.notes) }
+
+  private func place(_ open: Opener) throws {
+    var number = 0
+    for (jobIndex, job) in plan.jobs.enumerated() {
+      let key = job.target ?? ""
+      let device: any BenchmarkDevice
+      if let known = devices[key] {
+        device = known
+      } else {
+        device = try open(job.target)
+        devices[key] = device
+        deviceOrder.append(device)
+      }
+      for clone in 0..<Int(job.jobCount) {
+        let setup = try JobSetup(
+          options: job, clone: clone, threadNumber: number, capacityBytes: device.capacityBytes,
+          blockByteCount: device.blockByteCount, stop: stop)
+        number += 1
+        threads.append(
+          JobThread(
+            setup: setup, device: device, groupIdentifier: plan.groupIdentifiers[jobIndex], jobIndex: jobIndex,
+            monitor: monitor))
+      }
+    }
+  }
+
+  // MARK: - Order
+
+  /// Whether all that a job waits for has ended.
+  private func isEligible(_ thread: JobThread) -> Bool {
+    guard thread.stage == .waiting else { return false }
+    // The last stonewall at or before the job: everything before that must be over.
+    let wall = plan.jobs[...thread.jobIndex].lastIndex { $0.stonewall } ?? 0
+    for other in threads where other.stage != .ended {
+      if other.jobIndex < wall { return false }
+      if let name = thread.setup.options.waitFor, other.setup.options.name == name, other.jobIndex < thread.jobIndex {
+        return false
+      }
+    }
+    return true
+  }
+
+  private func schedule() {
+    let displayInterval: UInt64 = 1_000_000_000
+    var nextDisplay = startNanoseconds + displayInterval
+    var nextStatus = invocation.statusInterval > 0 ? startNanoseconds + invocation.statusInterval : UInt64.max
+    var round: [JobThread] = []
+    while true {
+      if round.isEmpty {
+        // A new round only when the last one runs: its jobs start together.
+        round = monitor.read { stop.isStopped ? [] : threads.filter(isEligible) }
+        for thread in round { thread.start() }
+      }
+      let isOver = monitor.update {
+        if !round.isEmpty, round.allSatisfy({ $0.stage == .ready || $0.stage == .ended }) {
+          for thread in round where thread.stage == .ready { thread.stage = .going }
+          round = []
+        }
+        return threads.allSatisfy { $0.stage == .ended || ($0.stage == .waiting && stop.isStopped) }
+      }
+      if isOver { return }
+      let now = clock.now()
+      if now >= nextDisplay {
+        nextDisplay = now + displayInterval
+        showStatus(now)
+      }
+      if now >= nextStatus {
+        nextStatus = now + invocation.statusInterval
+        showSnapshot()
+      }
+      let ended = monitor.read { threads.count { $0.stage == .ended } }
+      monitor.wait(untilNanoseconds: min(now + 100_000_000, nextDisplay, nextStatus)) { [threads] in
+        threads.count { $0.stage == .ended } != ended
+          || (!round.isEmpty && round.allSatisfy { $0.stage == .ready || $0.stage == .ended })
+      }
+    }
+  }
+
+  // MARK: - While running
+
+  private func showStatus(_ now: UInt64) {
+    guard output.showsStatus else { return }
+    var secondsAfter = 0.0
+    var waitingWave = -1
+    let stages = monitor.read { threads.map(\.stage) }
+    for (thread, stage) in zip(threads, stages) where stage == .waiting {
+      // Clones and jobs of one wave run together: the longest counts.
+      let options = thread.setup.options
+      let seconds = Double((options.runtime ?? 0) + options.rampTime) / 1e9
+      if thread.groupIdentifier != waitingWave {
+        secondsAfter += seconds
+        waitingWave = thread.groupIdentifier
+      }
+    }
+    let jobs = zip(threads, stages).map { thread, stage in
+      let progress = thread.setup.progress
+      var job = StatusLine.Job(
+        state: progress.state, pattern: thread.setup.options.pattern, done: nil, secondsLeft: nil,
+        totals: PerDirection(
+          read: progress.totals(.read), write: progress.totals(.write), trim: progress.totals(.trim)))
+      guard stage == .going, progress.startNanoseconds > 0 else { return job }
+      let elapsed = Double(now - min(now, progress.startNanoseconds)) / 1e9
+      let options = thread.setup.options
+      var left: [Double] = []
+      if let runtime = options.runtime { left.append(max(0, Double(runtime + options.rampTime) / 1e9 - elapsed)) }
+      if let limit = thread.setup.byteLimit, job.state != .verifying {
+        let total = Double(limit) * Double(options.loops)
+        let done = DataDirection.allCases.reduce(0.0) { $0 + Double(job.totals[$1].byteCount) }
+        if done > 0 { left.append(max(0, elapsed * (total - done) / done)) }
+      }
+      job.secondsLeft = left.min()
+      return job
+    }
+    let line = statusLine.render(
+      jobs, now: now, elapsedSeconds: Double(now - startNanoseconds) / 1e9, secondsAfter: secondsAfter)
+    output.status(line, now: now)
+  }
+
+  /// status-interval: a whole report of what has been measured so far.
+  private func showSnapshot() {
+    let running = monitor.read { threads.filter { $0.stage == .going } }
+    guard !running.isEmpty else { return }
+    for thread in running { thread.setup.progress.requestSnapshot() }
+    var snapshots: [ObjectIdentifier: JobStatistics] = [:]
+    let deadline = clock.now() + 500_000_000
+    while snapshots.count < running.count, clock.now() < deadline {
+      for thread in running where snapshots[ObjectIdentifier(thread)] == nil {
+        if let statistics = thread.setup.progress.takeSnapshot() { snapshots[ObjectIdentifier(thread)] = statistics }
+      }
+      clock.sleep(nanoseconds: 2_000_000)
+    }
+    output.clearStatus()
+    output.report(
+      report { thread in
+        thread.outcome ?? snapshots[ObjectIdentifier(thread)].map { JobOutcome(statistics: $0) }
+      })
+  }
+
+  private func report(outcome: (JobThread) -> JobOutcome? = { $0.outcome }) -> RunReport {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    let elapsed = Int((clock.now() - startNanoseconds + 999_999_999) / 1_000_000_000)
+    let entries = threads.compactMap { thread in
+      monitor.read { outcome(thread) }.map {
+        ReportEntry(
+          name: thread.setup.options.name, groupIdentifier: thread.groupIdentifier, options: thread.setup.options,
+          outcome: $0, endSeconds: thread.endSeconds == 0 ? time.tv_sec : thread.endSeconds, elapsedSeconds: elapsed)
+      }
+    }
+    return RunReport(
+      entries: ReportEntry.joined(entries), globalOptions: plan.globalOptions, notes: notes,
+      targets: deviceOrder.map(\.name), timestampMilliseconds: time.tv_sec * 1000 + time.tv_nsec / 1_000_000)
+  }
+}

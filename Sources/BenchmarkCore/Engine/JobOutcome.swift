@@ -1,0 +1,20 @@
+/// What is left of a job when it has ended.
+public struct JobOutcome: Sendable {
+  public var statistics: JobStatistics
+  /// The first failure.
+  public var failure: JobFailure?
+  /// All failures, counted.
+  public var failureCount: UInt64
+  /// The kernel's thread identifier.
+  public var threadIdentifier: Int32
+
+  public init(
+    statistics: JobStatistics = JobStatistics(), failure: JobFailure? = nil, failureCount: UInt64 = 0,
+    threadIdentifier: Int32 = 0
+  ) {
+    self.statistics = statistics
+    self.failure = failure
+    self.failureCount = failureCount
+    self.threadIdentifier = threadIdentifier
+  }
+}

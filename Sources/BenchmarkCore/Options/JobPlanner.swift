@@ -1,0 +1,128 @@
+/// Turns sections into jobs: defaults from [global], variables, checks that concern several options.
+public struct JobPlanner {
+  private let reader: JobFileReader
+  private var plan = JobPlan(jobs: [], globalOptions: [], notes: [])
+
+  public static func plan(
+    _ invocation: BenchmarkInvocation, reader: JobFileReader
+  ) throws(OptionError) -> JobPlan {
+    var planner = JobPlanner(reader: reader)
+    try planner.run(invocation)
+    return planner.plan
+  }
+
+  private init(reader: JobFileReader) {
+    self.reader = reader
+  }
+
+  private mutating func run(_ invocation: BenchmarkInvocation) throws(OptionError) {
+    var commandLineGlobals: [JobSection.Entry] = invocation.common
+    for source in invocation.sources {
+      switch source {
+      case .section(let section) where section.isGlobal:
+        commandLineGlobals += section.entries
+      case .section(let section):
+        try addJob(section, defaults: commandLineGlobals, overrides: [], invocation)
+      case .file(let path):
+        var fileGlobals: [JobSection.Entry] = []
+        for section in try reader.read(path: path) {
+          if section.isGlobal {
+            fileGlobals += section.entries
+          } else if invocation.onlySections.isEmpty || invocation.onlySections.contains(section.name) {
+            try addJob(section, defaults: fileGlobals, overrides: invocation.common, invocation)
+          }
+        }
+        remember(fileGlobals)
+      }
+    }
+    if plan.jobs.isEmpty, invocation.sources.isEmpty, !invocation.common.isEmpty {
+      // Options without --name: one job, named for what it does.
+      try addJob(JobSection(name: "", location: .commandLine), defaults: commandLineGlobals, overrides: [], invocation)
+    }
+    remember(commandLineGlobals)
+    guard !plan.jobs.isEmpty else { throw OptionError(.noJobs, at: .commandLine) }
+    guard plan.jobs.reduce(0, { $0 + Int($1.jobCount) }) <= 4096 else {
+      throw OptionError(.conflict("more than 4096 jobs in all"), at: .commandLine)
+    }
+  }
+
+  private mutating func remember(_ entries: [JobSection.Entry]) {
+    for entry in entries {
+      let name = OptionCatalogue.definition(named: entry.name)?.name ?? entry.name
+      plan.globalOptions.removeAll { $0.name == name }
+      plan.globalOptions.append(GivenOption(name: name, value: entry.value, location: entry.location))
+    }
+  }
+
+  private mutating func addJob(
+    _ section: JobSection, defaults: [JobSection.Entry], overrides: [JobSection.Entry],
+    _ invocation: BenchmarkInvocation
+  ) throws(OptionError) {
+    let all = defaults + section.entries + overrides
+    var context = ValueContext()
+    if let base = all.last(where: { $0.name == "kb_base" })?.value { context.kilobyteBase = base == "1000" ? 1000 : 1024 }
+    var job = JobOptions()
+    job.name = section.name
+    for entry in defaults { try apply(entry, section, &job, context) }
+    job.given = []
+    for entry in section.entries { try apply(entry, section, &job, context) }
+    let given = job.given
+    for entry in overrides { try apply(entry, section, &job, context) }
+    job.given = given
+    if job.name.isEmpty { job.name = job.pattern.rawValue }
+    try check(job, at: section.location, invocation)
+    plan.jobs.append(job)
+  }
+
+  private mutating func apply(
+    _ entry: JobSection.Entry, _ section: JobSection, _ job: inout JobOptions, _ context: ValueContext
+  ) throws(OptionError) {
+    var value = entry.value
+    if let text = value, text.contains("$") { value = Keywords.replace(in: text, jobName: section.name) }
+    let note = try OptionCatalogue.apply(entry.name, value, to: &job, context, at: entry.location)
+    if let note, !plan.notes.contains(note) { plan.notes.append(note) }
+  }
+
+  private func check(
+    _ job: JobOptions, at location: OptionLocation, _ invocation: BenchmarkInvocation
+  ) throws(OptionError) {
+    func conflict(_ text: String) -> OptionError { OptionError(.conflict("job '\(job.name)': \(text)"), at: location) }
+    if job.isTimeBased, job.runtime == nil { throw conflict("time_based needs runtime") }
+    if job.numberOfIOs == 0, job.loops == 0 { throw conflict("loops=0 does nothing") }
+    let writes = job.pattern.includes(.write) || job.pattern.includes(.trim)
+    if invocation.isReadOnly, writes { throw conflict("--readonly was given and rw=\(job.pattern.rawValue) writes") }
+    for direction in DataDirection.allCases where job.rateBytes[direction] != nil && job.rateIOPS[direction] != nil {
+      throw conflict("rate and rate_iops exclude each other")
+    }
+    if job.thinkTimeSpin > job.thinkTime { throw conflict("thinktime_spin is longer than thinktime") }
+    if let name = job.waitFor {
+      let matches = plan.jobs.count { $0.name == name }
+      if matches != 1 {
+        throw conflict(
+          matches == 0 ? "wait_for=\(name): no earlier job of that name" : "wait_for=\(name): the name is not unique")
+      }
+    }
+    guard let verify = job.verify else {
+      if job.verifyOnly { throw conflict("verify_only needs verify") }
+      return
+    }
+    if job.pattern.includes(.trim) { throw conflict("verify makes no sense with rw=\(job.pattern.rawValue)") }
+    if verify == .pattern, job.verifyPattern.isEmpty { throw conflict("verify=pattern needs verify_pattern") }
+    let unit = UInt32(VerifyLayout.unit(of: job))
+    if verify.hasHeader, unit < UInt32(VerifyHeader.byteCount) {
+      throw conflict("verify needs blocks (or verify_interval) of at least \(VerifyHeader.byteCount) bytes")
+    }
+    for direction in [DataDirection.read, .write] {
+      let mix = job.blockSizes[direction]
+      let sizes: [UInt32]
+      switch mix {
+      case .fixed(let bytes): sizes = [bytes]
+      case .range(let range): sizes = [range.lowerBound, range.upperBound]
+      case .split(let shares): sizes = shares.map(\.bytes)
+      }
+      if job.pattern.includes(direction), sizes.contains(where: { $0 % unit != 0 }) {
+        throw conflict("with verify, every block size must be a multiple of verify_interval (\(unit) bytes)")
+      }
+    }
+  }
+}

@@ -1,0 +1,276 @@
+internal import NVMeProtocol
+internal import NVMeTCPProtocol
+
+/// Commands a target must refuse, and damage it must notice, at the level of PDUs.
+enum CommandCases {
+  static let all = [
+    ConformanceCase("admin.unknown-opcode", "an unknown admin command is refused") { context in
+      try await withController(context) { controller in
+        let completion = try controller.admin.execute(SubmissionQueueEntry(opcode: 0xFE), "sending opcode FEh")
+        try expectStatus(completion.status, .invalidCommandOpcode, of: "admin opcode FEh")
+      }
+    },
+    ConformanceCase("admin.unknown-log-page", "an unknown log page is refused") { context in
+      try await withController(context) { controller in
+        let completion = try controller.admin.execute(
+          .getLogPage(LogPageIdentifier(rawValue: 0xBF), byteCount: 512), readByteCount: 512, "getting log page BFh")
+        try expectStatus(completion.status, .invalidLogPage, .invalidFieldInCommand, of: "Get Log Page BFh")
+      }
+    },
+    ConformanceCase("admin.active-namespaces", "the active namespace list ascends and each can be identified") {
+      context in
+      try await withController(context) { controller in
+        let identifiers = try RawNamespace.activeIdentifiers(controller)
+        try expect(identifiers == identifiers.sorted(), "the list is not in order: \(identifiers)")
+        try expectEqual(Set(identifiers).count, identifiers.count, "the number of different identifiers")
+        for identifier in identifiers.prefix(32) {
+          let namespace = try RawNamespace(controller, identifier)
+          context.notes.add("namespace \(identifier): \(namespace.blockCount) × \(namespace.blockByteCount) bytes")
+        }
+        for identifier in context.target.namespaceIdentifiers {
+          try expect(identifiers.contains(identifier), "namespace \(identifier) is not active")
+        }
+      }
+    },
+    ConformanceCase("admin.invalid-namespace", "a namespace beyond NN is refused") { context in
+      try await withController(context) { controller in
+        let count = try controller.identify(.controller).littleEndian(at: 516, count: 4)
+        guard count < 0xFFFF_FFFE else { throw ConformanceSkip("every namespace identifier is possible (NN)") }
+        let completion = try controller.admin.execute(
+          .identify(.namespace, namespaceIdentifier: UInt32(count) + 1), readByteCount: IdentifyStructure.byteCount,
+          "identifying namespace \(count + 1)")
+        if completion.status.isSuccess, completion.data.allSatisfy({ $0 == 0 }) {
+          context.notes.deviation("Identify of the invalid namespace \(count + 1) succeeds with zeroes")
+        } else {
+          try expectError(
+            completion.status, .invalidNamespaceOrFormat, of: "Identify of namespace \(count + 1)", context.notes)
+        }
+      }
+    },
+    ConformanceCase("admin.event-limit", "more Asynchronous Event Requests than AERL allows are refused") { context in
+      try await withController(context) { controller in
+        let limit = Int(try controller.identify(.controller)[259]) + 1
+        context.notes.add("\(limit) requests may be outstanding")
+        guard limit < 32 else { throw ConformanceSkip("the admin queue has no room for AERL + 2 requests") }
+        var last: UInt16 = 0
+        for _ in 0...limit {
+          let (bytes, identifier) = controller.admin.capsule(.asynchronousEventRequest())
+          try controller.admin.send(bytes, "sending an Asynchronous Event Request")
+          last = identifier
+        }
+        let completion = try controller.admin.completion(of: last, "waiting for the refusal")
+        try expectStatus(
+          completion.status, .asynchronousEventRequestLimitExceeded, of: "request \(limit + 1)")
+      }
+    },
+    ConformanceCase("io.unknown-opcode", "an unknown I/O command is refused") { context in
+      try await withQueue(context) { queue, namespace in
+        let completion = try queue.execute(
+          SubmissionQueueEntry(opcode: 0x7E, namespaceIdentifier: namespace.identifier), "sending opcode 7Eh")
+        try expectStatus(completion.status, .invalidCommandOpcode, of: "I/O opcode 7Eh")
+      }
+    },
+    ConformanceCase("io.invalid-namespace", "a read of a namespace that does not exist is refused") { context in
+      try await withQueue(context) { queue, namespace in
+        let completion = try queue.execute(
+          .read(namespaceIdentifier: 0xFFFF_FFF0, startingLBA: 0, blockCount: 1),
+          readByteCount: namespace.blockByteCount, "reading namespace FFFFFFF0h")
+        try expectStatus(completion.status, .invalidNamespaceOrFormat, of: "Read of namespace FFFFFFF0h")
+      }
+    },
+    ConformanceCase("io.out-of-range", "reads beyond the last block are refused, up to it they are not") { context in
+      try await withQueue(context) { queue, namespace in
+        let ranges: [(UInt64, Int, Bool)] = [
+          (namespace.blockCount - 1, 1, true), (namespace.blockCount, 1, false), (namespace.blockCount - 1, 2, false),
+          (.max, 1, false), (.max - 1, 4, false),
+        ]
+        for (address, count, isInside) in ranges {
+          let completion = try queue.execute(
+            .read(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count),
+            readByteCount: count * namespace.blockByteCount, "reading block \(address)")
+          let what = "Read of \(count) blocks at \(address)"
+          if isInside {
+            try expectStatus(completion.status, .success, of: what)
+          } else {
+            try expectError(completion.status, .lbaOutOfRange, of: what, context.notes)
+          }
+        }
+      }
+    },
+    ConformanceCase("io.header-digest", "a command with a wrong header digest ends the connection") { context in
+      try await withQueue(context, digests: .header) { queue, namespace in
+        let capsule = queue.capsule(
+          .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
+          transferByteCount: namespace.blockByteCount, corruptHeader: true)
+        try expectEnd(context, "a wrong header digest") {
+          try queue.send(capsule.bytes, "sending a wrong header digest")
+          return try queue.receive("waiting for the end after a wrong header digest")
+        }
+      }
+    },
+    ConformanceCase(
+      "io.data-digest", "a write with a wrong data digest fails and changes nothing", needs: .destructive
+    ) { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let queue = try controller.readyQueue(request: ICRequest(digests: .data))
+        guard queue.response?.digests.contains(.data) == true else {
+          throw ConformanceSkip("the target grants no data digests")
+        }
+        let namespace = try RawNamespace(controller)
+        let count = namespace.blockByteCount
+        func command(_ isWrite: Bool) -> SubmissionQueueEntry {
+          isWrite
+            ? .write(namespaceIdentifier: namespace.identifier, startingLBA: 3, blockCount: 1)
+            : .read(namespaceIdentifier: namespace.identifier, startingLBA: 3, blockCount: 1)
+        }
+        let before = [UInt8](repeating: 0x5A, count: count)
+        try expectStatus(
+          try queue.execute(command(true), inCapsule: before, "writing").status, .success, of: "Write")
+        let after = [UInt8](repeating: 0xC3, count: count)
+        let capsule = queue.capsule(command(true), inCapsule: after, corruptData: true)
+        do {
+          try queue.send(capsule.bytes, "sending a wrong data digest")
+          let completion = try queue.completion(of: capsule.identifier, "waiting for the end of the write")
+          try expectStatus(
+            completion.status, .transientTransportError, .dataTransferError, of: "Write with a wrong data digest")
+        } catch let error as RawError where error.isEndOfConnection {
+          context.notes.add("\(error)")
+        }
+        let again = try RawController(context.target).readyQueue()
+        let read = try again.execute(command(false), readByteCount: count, "reading back")
+        try expectStatus(read.status, .success, of: "Read")
+        try expect(read.data == before, "the block was changed")
+      }
+    },
+    ConformanceCase(
+      "io.in-capsule-too-long", "in-capsule data beyond IOCCSZ is refused", needs: .destructive
+    ) { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let queue = try controller.readyQueue()
+        let namespace = try RawNamespace(controller)
+        let capsuleByteCount = try controller.inCapsuleByteCount()
+        let blocks = capsuleByteCount / namespace.blockByteCount + 1
+        guard blocks <= 65536, blocks * namespace.blockByteCount < 4 << 20 else {
+          throw ConformanceSkip("in-capsule data may be \(capsuleByteCount) bytes long")
+        }
+        let capsule = queue.capsule(
+          .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: blocks),
+          inCapsule: [UInt8](repeating: 0xEE, count: blocks * namespace.blockByteCount))
+        do {
+          try queue.send(capsule.bytes, "sending too much in-capsule data")
+          let completion = try queue.completion(of: capsule.identifier, "waiting for the refusal")
+          try expect(!completion.status.isSuccess, "the write of \(blocks) blocks in capsule succeeded")
+          context.notes.add("\(completion.status)")
+        } catch let error as RawError where error.isEndOfConnection {
+          context.notes.add("\(error)")
+        }
+      }
+    },
+    ConformanceCase(
+      "io.short-transfer", "data that would fit in the capsule may also be fetched by R2T", needs: .destructive
+    ) { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let queue = try controller.readyQueue()
+        let namespace = try RawNamespace(controller)
+        let data = [UInt8](repeating: 0x3C, count: namespace.blockByteCount)
+        let capsule = queue.capsule(
+          .write(namespaceIdentifier: namespace.identifier, startingLBA: 5, blockCount: 1),
+          transferByteCount: data.count)
+        try queue.send(capsule.bytes, "sending a write of one block")
+        do {
+          let completion = try queue.completion(
+            of: capsule.identifier, writing: data, "waiting for the end of the write", within: .seconds(5))
+          try expectStatus(completion.status, .success, of: "Write")
+        } catch RawError.timedOut {
+          context.notes.deviation("a write of one block that is not in the capsule is never answered")
+        }
+        controller.admin.socket.close()
+      }
+    },
+    ConformanceCase(
+      "io.data-outside-r2t", "data outside what was asked for ends the connection", needs: .destructive
+    ) { context in
+      try await withReadyToTransfer(context) { queue, ready, parameters in
+        let header = H2CDataHeader(
+          commandIdentifier: ready.commandIdentifier, transferTag: ready.transferTag,
+          dataOffset: ready.offset &+ ready.length, dataLength: 512, isLast: true, parameters: parameters)
+        return queue.pdu(
+          .hostToControllerData, data: [UInt8](repeating: 0, count: 512), store: header.store(to:))
+      }
+    },
+    ConformanceCase(
+      "io.unknown-transfer-tag", "data for a transfer that does not exist ends the connection", needs: .destructive
+    ) { context in
+      try await withReadyToTransfer(context) { queue, ready, parameters in
+        let header = H2CDataHeader(
+          commandIdentifier: ready.commandIdentifier, transferTag: ready.transferTag ^ 0x7FF0,
+          dataOffset: ready.offset, dataLength: 512, isLast: false, parameters: parameters)
+        return queue.pdu(
+          .hostToControllerData, data: [UInt8](repeating: 0, count: 512), store: header.store(to:))
+      }
+    },
+  ]
+
+  private static func withController(
+    _ context: ConformanceContext, _ body: @escaping @Sendable (RawController) throws -> Void
+  ) async throws {
+    try await offPool {
+      let controller = try RawController(context.target)
+      try controller.enable()
+      try body(controller)
+    }
+  }
+
+  private static func withQueue(
+    _ context: ConformanceContext, digests: PDUDigests = [],
+    _ body: @escaping @Sendable (RawConnection, RawNamespace) throws -> Void
+  ) async throws {
+    try await offPool {
+      let controller = try RawController(context.target)
+      let queue = try controller.readyQueue(request: ICRequest(digests: digests))
+      guard queue.response?.digests == digests else { throw ConformanceSkip("the target does not grant these digests") }
+      try body(queue, try RawNamespace(controller))
+    }
+  }
+
+  private static func expectEnd(
+    _ context: ConformanceContext, _ what: String, _ body: () throws -> RawPDU
+  ) throws {
+    do {
+      let pdu = try body()
+      throw ConformanceFailure("after \(what) came a PDU of type \(pdu.common.type), not the end of the connection")
+    } catch let error as RawError where error.isEndOfConnection {
+      context.notes.add("\(error)")
+    }
+  }
+
+  /// Has the target ask for a write's data, and sends it what `answer` makes.
+  private static func withReadyToTransfer(
+    _ context: ConformanceContext,
+    _ answer: @escaping @Sendable (RawConnection, ReadyToTransferHeader, ConnectionParameters) -> [UInt8]
+  ) async throws {
+    try await offPool {
+      let controller = try RawController(context.target)
+      let queue = try controller.readyQueue()
+      let namespace = try RawNamespace(controller)
+      // Longer than a capsule: some targets take it for granted that whatever fits goes in the capsule.
+      let blocks = try controller.inCapsuleByteCount() / namespace.blockByteCount + 16
+      let capsule = queue.capsule(
+        .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: blocks),
+        transferByteCount: blocks * namespace.blockByteCount)
+      try queue.send(capsule.bytes, "sending a write")
+      let pdu = try queue.receive("waiting for R2T")
+      guard pdu.common.pduType == .readyToTransfer else {
+        throw ConformanceFailure("a PDU of type \(pdu.common.type) came instead of R2T")
+      }
+      let ready = pdu.load(ReadyToTransferHeader.init(loading:))
+      try expectEnd(context, "wrong data") {
+        try queue.send(answer(queue, ready, queue.parameters), "sending wrong data")
+        return try queue.receive("waiting for the end after wrong data")
+      }
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/// Changes a target while cases use it, and looks at it from its other side.
+///
+/// All namespaces are those of the subsystem under test. What a method changes, it leaves changed: cases put things
+/// back, also when they fail.
+public protocol TargetControl: Sendable {
+  /// A subsystem on the target's first port that admits only hosts that were allowed; nil when there is none.
+  var closedSubsystemNQN: String? { get }
+  func allowHost(_ hostNQN: String) async throws
+  func disallowHost(_ hostNQN: String) async throws
+
+  /// Adds a namespace of that size, full of zeroes.
+  func addNamespace(_ identifier: UInt32, byteCount: Int) async throws
+  func resizeNamespace(_ identifier: UInt32, byteCount: Int) async throws
+  func removeNamespace(_ identifier: UInt32) async throws
+  /// Takes a namespace away, with what it holds, or brings it back.
+  func setNamespace(_ identifier: UInt32, isEnabled: Bool) async throws
+
+  /// Adds `count` subsystems named `prefix` and a number, on the first port.
+  func addSubsystems(prefix: String, count: Int) async throws
+  func removeSubsystems(prefix: String) async throws
+
+  /// Resets every connection to the first port.
+  func killConnections() async throws
+  /// Has the target fall silent, without a reset, or go on.
+  func setSilent(_ isSilent: Bool) async throws
+
+  /// The CRC-32 (ISO 3309, as in zip files) of what the target's own system reads from a namespace's device.
+  /// - Parameter offset: in bytes, as `count` a multiple of the block size.
+  func checksum(namespace identifier: UInt32, offset: Int, count: Int) async throws -> UInt32
+  /// Fills a range of a namespace's device from the target's side.
+  func fill(namespace identifier: UInt32, offset: Int, count: Int, with byte: UInt8) async throws
+}

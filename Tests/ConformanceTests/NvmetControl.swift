@@ -1,0 +1,69 @@
+import Conformance
+import NvmetGuest
+
+/// Lets the conformance suite change the Linux target in the guest.
+struct NvmetControl: TargetControl {
+  let guest: NvmetGuest
+  let subsystem = NvmetGuest.openSubsystem
+  let closedSubsystemNQN: String? = NvmetGuest.closedSubsystem
+
+  func allowHost(_ hostNQN: String) async throws {
+    try await guest.allowHost(hostNQN, subsystem: NvmetGuest.closedSubsystem)
+  }
+
+  func disallowHost(_ hostNQN: String) async throws {
+    try await guest.disallowHost(hostNQN, subsystem: NvmetGuest.closedSubsystem)
+  }
+
+  func addNamespace(_ identifier: UInt32, byteCount: Int) async throws {
+    try await guest.addNamespace(
+      identifier, to: subsystem, device: .file(name: "conformance-\(identifier)", bytes: byteCount))
+  }
+
+  func resizeNamespace(_ identifier: UInt32, byteCount: Int) async throws {
+    try await guest.resizeNamespace(
+      identifier, of: subsystem, file: "/tmp/files/conformance-\(identifier)", bytes: byteCount)
+  }
+
+  func removeNamespace(_ identifier: UInt32) async throws {
+    try await guest.removeNamespace(identifier, from: subsystem)
+    try await guest.run("rm -f /tmp/files/conformance-\(identifier)")
+  }
+
+  func setNamespace(_ identifier: UInt32, isEnabled: Bool) async throws {
+    try await guest.setNamespace(identifier, of: subsystem, isEnabled: isEnabled)
+  }
+
+  func addSubsystems(prefix: String, count: Int) async throws {
+    try await guest.createSubsystems(prefix: prefix, count: count)
+  }
+
+  func removeSubsystems(prefix: String) async throws {
+    try await guest.removeSubsystems(prefix: prefix)
+  }
+
+  func killConnections() async throws {
+    try await guest.killConnections(guestPort: 4420)
+  }
+
+  func setSilent(_ isSilent: Bool) async throws {
+    if isSilent { try await guest.pause() } else { try await guest.resume() }
+  }
+
+  func checksum(namespace identifier: UInt32, offset: Int, count: Int) async throws -> UInt32 {
+    try await guest.checksum(of: device(of: identifier), offset: offset, count: count)
+  }
+
+  func fill(namespace identifier: UInt32, offset: Int, count: Int, with byte: UInt8) async throws {
+    try await guest.fill(device(of: identifier), offset: offset, count: count, with: byte)
+  }
+
+  private func device(of identifier: UInt32) -> String {
+    switch identifier {
+    case 1: "/dev/nullb512"
+    case 2: "/dev/nullb4k"
+    case 3: "/dev/ram0"
+    default: "/tmp/files/conformance-\(identifier)"
+    }
+  }
+}

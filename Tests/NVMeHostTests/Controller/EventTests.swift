@@ -1,0 +1,246 @@
+import NVMeHost
+import NVMeProtocol
+import Testing
+
+@Suite struct EventTests {
+  static let geometry = IdentifyNamespace(blocks: 4096, dataSizeExponent: 9)
+
+  @Test func namespacesAddedRemovedResized() throws {
+    var harness = MachineHarness()
+    harness.controller.namespaces[2] = Self.geometry
+    harness.start()
+    harness.clearReports()
+    let old = harness.machine.namespaces
+
+    harness.controller.namespaces[1] = nil
+    harness.controller.namespaces[2] = IdentifyNamespace(blocks: 8192, dataSizeExponent: 9)
+    harness.controller.namespaces[5] = Self.geometry
+    harness.raise(.namespaceAttributeChanged)
+    let new = harness.machine.namespaces
+    #expect(
+      harness.reports == [
+        .namespacesChanged([
+          .removed(try #require(old[1])), .changed(old: try #require(old[2]), new: try #require(new[2])),
+          .added(try #require(new[5])),
+        ])
+      ])
+    #expect(new[2]?.blockCount == 8192 && new.keys.sorted() == [2, 5])
+    // The log is read with RAE clear (bit 15), which arms the event again; and a new request is sent.
+    let log = try #require(harness.commands.first { $0.entry.opcode == AdminOpcode.getLogPage.rawValue })
+    #expect(log.entry.cdw10 & 0xFF == 4 && log.entry.cdw10 & 1 << 15 == 0)
+    #expect(harness.count(of: "Asynchronous Event Request") == 5)
+
+    // Nothing new: nothing said.
+    harness.clearReports()
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.reports.isEmpty)
+  }
+
+  @Test func replacedUnderTheSameIdentifier() throws {
+    var harness = MachineHarness()
+    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
+    harness.start()
+    harness.clearReports()
+    let old = try #require(harness.machine.namespaces[1])
+    harness.controller.uuids[1] = Identifier128(high: 2, low: 2)
+    harness.raise(.namespaceAttributeChanged)
+    let new = try #require(harness.machine.namespaces[1])
+    #expect(harness.reports == [.namespacesChanged([.removed(old), .added(new)])])
+  }
+
+  @Test func eventsDuringAScanAreCoalesced() {
+    var harness = MachineHarness()
+    harness.start()
+    // A scan that is held up at its list.
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.identify.rawValue && entry.cdw10 & 0xFF == 2 ? .hold : nil
+    }
+    let before = harness.count(of: "Identify")
+    for _ in 0..<10 { harness.raise(.namespaceAttributeChanged) }
+    #expect(harness.count(of: "Identify") == before + 1)
+    harness.override = nil
+    harness.controller.namespaces[9] = Self.geometry
+    harness.answerHeld("Identify", .data(NamespaceIdentifierList([1]).encode()))
+    // The held scan (2 commands more), and one new one for all ten events: a list and twice two.
+    #expect(harness.count(of: "Identify") == before + 1 + 2 + 5)
+    #expect(harness.machine.namespaces.keys.sorted() == [1, 9])
+  }
+
+  @Test func logReadsDoNotPileUp() {
+    var harness = MachineHarness()
+    harness.start()
+    harness.override = { _, entry in entry.opcode == AdminOpcode.getLogPage.rawValue ? .hold : nil }
+    for _ in 0..<100 { harness.raise(.namespaceAttributeChanged) }
+    #expect(harness.count(of: "Get Log Page") == 1)
+    harness.override = nil
+    harness.answerHeld("Get Log Page", .data(ChangedNamespaceList().encode()))
+    #expect(harness.count(of: "Get Log Page") == 2)
+  }
+
+  @Test func failedRescanKeepsWhatWasKnown() {
+    var harness = MachineHarness()
+    harness.start()
+    let before = harness.machine.namespaces
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.identify.rawValue ? .status(.internalError) : nil
+    }
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.machine.state == .ready && harness.machine.namespaces == before)
+    harness.override = nil
+    harness.controller.namespaces[2] = Self.geometry
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.machine.namespaces.keys.sorted() == [1, 2])
+  }
+
+  @Test func eventBeforeReadyIsNotLost() {
+    var harness = MachineHarness()
+    harness.answersQueues = false
+    harness.start()
+    harness.send(.queueConnected(identifier: 0, controllerIdentifier: 7))
+    #expect(harness.machine.state == .connectingIOQueues)
+    harness.controller.namespaces[2] = Self.geometry
+    harness.raise(.namespaceAttributeChanged)
+    harness.send(.queueConnected(identifier: 1, controllerIdentifier: 7))
+    #expect(harness.machine.state == .ready)
+    #expect(harness.machine.namespaces.keys.sorted() == [1, 2])
+  }
+
+  @Test func manyNamespaces() {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 0 }
+    harness.controller.namespaces = [:]
+    // Exactly full lists, so that a last empty one is needed, and gaps.
+    for index in 1...2048 as ClosedRange<UInt32> { harness.controller.namespaces[index * 3] = Self.geometry }
+    harness.start()
+    #expect(harness.machine.namespaces.count == 2048)
+    #expect(!harness.machine.isNamespaceListTruncated)
+    let lists = harness.commands.filter {
+      $0.entry.opcode == AdminOpcode.identify.rawValue && $0.entry.cdw10 & 0xFF == 2
+    }
+    #expect(lists.map(\.entry.namespaceIdentifier) == [0, 3072, 6144])
+  }
+
+  @Test func otherEvents() {
+    var harness = MachineHarness()
+    harness.start()
+    harness.clearReports()
+    let event = AsynchronousEvent(kind: .smartHealthStatus, information: 1, logPage: .smartHealth)
+    harness.raise(event)
+    #expect(harness.reports == [.asynchronousEvent(result: event.rawValue)])
+    // A refused request is not sent again: that would never end.
+    let armed = harness.count(of: "Asynchronous Event Request")
+    harness.answerHeld("Asynchronous Event Request", .status(.asynchronousEventRequestLimitExceeded))
+    #expect(harness.count(of: "Asynchronous Event Request") == armed)
+    #expect(harness.machine.state == .ready)
+  }
+
+  static func withANA(_ change: (inout MachineHarness) -> Void = { _ in }) -> MachineHarness {
+    var harness = MachineHarness()
+    harness.controller.identify.multipathCapabilities = 1 << 3
+    harness.controller.identify.anaGroupCount = 2
+    harness.controller.ana = ANALog(
+      changeCount: 1,
+      groups: [
+        ANALog.Group(identifier: 1, state: .optimized, namespaceIdentifiers: [1]),
+        ANALog.Group(identifier: 2, state: .inaccessible),
+      ])
+    change(&harness)
+    harness.start()
+    return harness
+  }
+
+  @Test func anaChanges() {
+    var harness = Self.withANA()
+    #expect(harness.machine.state == .ready)
+    #expect(harness.machine.anaState(ofGroup: 1) == .optimized)
+    #expect(harness.machine.anaState(ofGroup: 2) == .inaccessible)
+    harness.clearReports()
+    harness.controller.ana.groups[0].state = .change
+    harness.raise(.anaChange)
+    #expect(harness.reports == [.anaChanged])
+    #expect(harness.machine.anaState(ofGroup: 1) == .change)
+    // While one is read, further changes ask for one more, not for many.
+    harness.override = { _, entry in entry.opcode == AdminOpcode.getLogPage.rawValue ? .hold : nil }
+    let before = harness.count(of: "Get Log Page")
+    for _ in 0..<10 { harness.raise(.anaChange) }
+    #expect(harness.count(of: "Get Log Page") == before + 1)
+    harness.override = nil
+    harness.controller.ana.groups[0].state = .nonOptimized
+    harness.answerHeld("Get Log Page", .data(harness.controller.ana.encode() + [UInt8](repeating: 0, count: 8192)))
+    #expect(harness.count(of: "Get Log Page") == before + 2)
+    #expect(harness.machine.anaState(ofGroup: 1) == .nonOptimized)
+  }
+
+  @Test func longANALogIsReadPieceByPiece() throws {
+    let harness = Self.withANA { harness in
+      // MDTS 8 KiB, a log of 16 + 2 × 32 + 3,000 × 4 bytes.
+      harness.controller.identify.maximumAllowedNamespaces = 3000
+      harness.controller.identify.maximumDataTransferSize = 1
+      harness.controller.ana.groups[1].namespaceIdentifiers = Array(2...3000)
+    }
+    #expect(harness.machine.state == .ready)
+    let log = try #require(harness.machine.anaLog)
+    #expect(log == harness.controller.ana)
+    let reads = harness.commands.filter { $0.entry.opcode == AdminOpcode.getLogPage.rawValue }
+    #expect(reads.map(\.dataInByteCount) == [8192, 3888])
+    #expect(reads.map(\.entry.cdw12) == [0, 8192])
+    // RAE on all but the last.
+    #expect(reads.map { $0.entry.cdw10 & 1 << 15 != 0 } == [true, false])
+  }
+
+  @Test func anaLogProblems() {
+    var harness = Self.withANA { harness in
+      harness.override = { _, entry in
+        entry.opcode == AdminOpcode.getLogPage.rawValue ? .status(.invalidLogPage) : nil
+      }
+    }
+    #expect(harness.closedError == .some(.refused(step: "reading the ANA log", .invalidLogPage)))
+    harness = Self.withANA { harness in
+      harness.override = { _, entry in
+        entry.opcode == AdminOpcode.getLogPage.rawValue
+          ? .data([UInt8](repeating: 0xFF, count: 8192)) : nil
+      }
+    }
+    guard case .malformed? = harness.closedError ?? nil else {
+      Issue.record("a malformed ANA log is accepted")
+      return
+    }
+    // At run time what was known stays.
+    harness = Self.withANA()
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.getLogPage.rawValue ? .data([UInt8](repeating: 0xFF, count: 8192)) : nil
+    }
+    harness.raise(.anaChange)
+    #expect(harness.machine.state == .ready && harness.machine.anaState(ofGroup: 2) == .inaccessible)
+  }
+
+  @Test func oddNamespaces() throws {
+    var harness = MachineHarness()
+    harness.controller.namespaces = [
+      1: IdentifyNamespace(blocks: 100, dataSizeExponent: 9),
+      2: IdentifyNamespace(blocks: 100, dataSizeExponent: 3),
+      3: IdentifyNamespace(blocks: .max, dataSizeExponent: 12),
+      4: IdentifyNamespace(),
+    ]
+    harness.controller.namespaces[5] = IdentifyNamespace(blocks: 100, dataSizeExponent: 9)
+    harness.controller.namespaces[5]?.formats[0].metadataBytes = 8
+    harness.start()
+    #expect(harness.machine.state == .ready)
+    let found = harness.machine.namespaces
+    #expect(found.keys.sorted() == [1, 2, 3, 5])
+    #expect(found[1]?.unusableReason == nil)
+    #expect(found[2]?.unusableReason?.contains("LBADS") == true)
+    #expect(found[3]?.unusableReason?.contains("NSZE") == true)
+    #expect(found[5]?.unusableReason?.contains("metadata") == true)
+    // Hostile lists end the association rather than the scan in circles.
+    harness = MachineHarness()
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.identify.rawValue && entry.cdw10 & 0xFF == 2
+        ? .data(NamespaceIdentifierList([2, 1]).encode()) : nil
+    }
+    harness.start()
+    guard case .malformed? = harness.closedError ?? nil else {
+      Issue.record("a descending list is accepted")
+      return
+    }
+  }
+}

@@ -1,0 +1,224 @@
+import NVMeHost
+import NVMeProtocol
+import Testing
+
+@Suite struct InitialisationTests {
+  @Test func sequence() {
+    var harness = MachineHarness { $0.queueCount = 2 }
+    harness.start()
+    #expect(harness.machine.state == .ready)
+    #expect(
+      harness.commandNames == [
+        "Property Get", "Property Get", "Property Set", "Property Get", "Identify", "Set Features", "Set Features",
+        "Asynchronous Event Request", "Asynchronous Event Request", "Asynchronous Event Request",
+        "Asynchronous Event Request", "Identify", "Identify", "Identify",
+      ])
+    #expect(
+      harness.reports == [
+        .connectQueue(identifier: 0, entries: 32, controllerIdentifier: 0xFFFF),
+        .connectQueue(identifier: 1, entries: 129, controllerIdentifier: 7),
+        .connectQueue(identifier: 2, entries: 129, controllerIdentifier: 7), .ready,
+      ])
+    // EN, CSS 110b as CAP offers the I/O command sets, IOSQES 6, IOCQES 4.
+    #expect(harness.controller.configurationRegister == 0x0046_0061)
+    #expect(harness.controller.configuredEvents == 0x900)
+    #expect(harness.machine.controllerIdentifier == 7)
+    #expect(harness.machine.version.description == "2.1")
+    #expect(harness.machine.maximumInCapsuleByteCount == 8192)
+    #expect(harness.machine.maximumTransferByteCount == nil)
+    #expect(harness.machine.namespaces[1]?.blockCount == 2048)
+    #expect(harness.machine.namespaces[1]?.blockByteCount == 512)
+    #expect(harness.machine.queueCount == 2 && harness.machine.queueDepth == 128)
+  }
+
+  /// Wished for, CAP.MQES + 1, MAXCMD, granted queues; queues and depth that come of it.
+  @Test(arguments: [
+    (4, 128, 1024, 0, 8, 4, 128), (4, 128, 1024, 0, 2, 2, 128), (1, 128, 128, 0, 8, 1, 127),
+    (1, 128, 1024, 32, 8, 1, 32),
+    (1, 1, 2, 0, 8, 1, 1), (0, 0, 1024, 0, 8, 1, 1), (70_000, 70_000, 65_536, 0, 3, 3, 4095), (-1, -1, 64, 0, 8, 1, 1),
+  ])
+  func negotiation(queues: Int, depth: Int, entries: Int, commands: UInt16, granted: Int, pairs: Int, result: Int) {
+    var harness = MachineHarness {
+      $0.queueCount = queues
+      $0.queueDepth = depth
+    }
+    harness.controller.capabilities = ControllerCapabilities(maximumQueueEntries: entries, timeoutMilliseconds: 500)
+    harness.controller.identify.maximumOutstandingCommands = commands
+    harness.controller.grantedQueues = granted
+    harness.start()
+    #expect(harness.machine.state == .ready)
+    #expect(harness.machine.queueCount == pairs)
+    #expect(harness.machine.queueDepth == result)
+    // Without CAP.CSS bit 6 the NVM command set alone is chosen.
+    #expect(harness.controller.configurationRegister == 0x0046_0001)
+  }
+
+  @Test(arguments: [(0, 1), (1, 2), (3, 4), (255, 4)]) func eventRequests(limit: UInt8, armed: Int) {
+    var harness = MachineHarness()
+    harness.controller.identify.asynchronousEventRequestLimit = limit
+    harness.start()
+    #expect(harness.count(of: "Asynchronous Event Request") == armed)
+  }
+
+  @Test func eventsRefused() {
+    // The firmware bit is offered but refused: without it, then.
+    var harness = MachineHarness()
+    harness.controller.identify.optionalAsynchronousEvents = [.namespaceAttribute, .anaChange, .firmwareActivation]
+    harness.controller.refusedEvents = 1 << 9
+    harness.start()
+    #expect(harness.machine.state == .ready && harness.controller.configuredEvents == 0x900)
+    // All refused: ready all the same.
+    harness = MachineHarness()
+    harness.controller.refusedEvents = .max
+    harness.start()
+    #expect(harness.machine.state == .ready && harness.controller.configuredEvents == 0)
+    // None offered: none asked for.
+    harness = MachineHarness()
+    harness.controller.identify.optionalAsynchronousEvents = []
+    harness.start()
+    #expect(harness.machine.state == .ready && harness.count(of: "Set Features") == 1)
+  }
+
+  @Test func waitsForReady() {
+    var harness = MachineHarness()
+    harness.controller.pollsUntilReady = 20
+    harness.start()
+    #expect(harness.machine.state == .waitingForReady)
+    harness.pass(milliseconds: 100)
+    #expect(harness.machine.state == .waitingForReady)
+    harness.pass(milliseconds: 200)
+    #expect(harness.machine.state == .ready)
+  }
+
+  @Test func neverReady() {
+    var harness = MachineHarness()
+    harness.controller.pollsUntilReady = nil
+    harness.start()
+    harness.pass(milliseconds: 4900)
+    #expect(harness.machine.state == .waitingForReady)
+    harness.pass(milliseconds: 200)
+    #expect(harness.closedError == .some(.notReady(timeoutMilliseconds: 5000)))
+  }
+
+  @Test func fatal() {
+    var harness = MachineHarness()
+    harness.controller.fatal = true
+    harness.start()
+    #expect(harness.closedError == .some(.fatalStatus))
+  }
+
+  /// Every admin command of the sequence refused: by the optional ones the controller still comes up.
+  @Test(arguments: Array(0..<14)) func refusals(position: Int) {
+    var harness = MachineHarness()
+    harness.override = { index, _ in index == position ? .status(.internalError) : nil }
+    harness.start()
+    // 6: events (tried without them), 7–10: event requests, 12: a namespace that is gone is none; 13: descriptors.
+    let optional: Set<Int> = [6, 7, 8, 9, 10, 13]
+    if optional.contains(position) {
+      #expect(harness.machine.state == .ready)
+    } else {
+      guard case .refused(_, .internalError)? = harness.closedError ?? nil else {
+        Issue.record("position \(position): \(String(describing: harness.closedError))")
+        return
+      }
+      #expect(harness.reports.suffix(2).first == .closeQueues)
+    }
+  }
+
+  /// Every command of the sequence never answered.
+  @Test(arguments: Array(0..<14)) func silence(position: Int) {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 0 }
+    harness.override = { index, _ in index == position ? .hold : nil }
+    harness.start()
+    // Event requests wait for ever.
+    if (7...10).contains(position) {
+      #expect(harness.machine.state == .ready)
+      return
+    }
+    #expect(!harness.isClosed)
+    harness.pass(milliseconds: 61_000)
+    switch harness.closedError ?? nil {
+    case .adminTimeout(_, 60_000): break
+    // CSTS was being waited for: CAP.TO comes first.
+    case .notReady: #expect(position == 3)
+    default: Issue.record("position \(position): \(String(describing: harness.closedError))")
+    }
+    #expect(harness.machine.nextDeadlineNanoseconds == nil)
+  }
+
+  @Test(arguments: [0, 1, 2] as [UInt16]) func queueFailures(queue: UInt16) {
+    let error = ControllerError.transport(queueIdentifier: queue, TransportError(.connect, "refused"))
+    var harness = MachineHarness { $0.queueCount = 2 }
+    harness.queueError = { $0 == queue ? error : nil }
+    harness.start()
+    #expect(harness.closedError == .some(error))
+    #expect(!harness.reports.contains(.ready))
+  }
+
+  @Test func unusable() {
+    func error(_ change: (inout MachineHarness) -> Void) -> ControllerError? {
+      var harness = MachineHarness()
+      change(&harness)
+      harness.start()
+      return harness.closedError ?? nil
+    }
+    let cases: [(String, (inout MachineHarness) -> Void)] = [
+      ("ICDOFF", { $0.controller.identify.inCapsuleDataOffset = 1 }),
+      ("IOCCSZ", { $0.controller.identify.ioCommandCapsuleSize = 3 }),
+      ("IORCSZ", { $0.controller.identify.ioResponseCapsuleSize = 0 }),
+      ("identifies as 8", { $0.controller.identify.controllerIdentifier = 8 }),
+      ("discovery controller", { $0.controller.identify.controllerType = 2 }),
+      ("MQES", { $0.controller.capabilities = ControllerCapabilities(rawValue: 0) }),
+    ]
+    for (text, change) in cases {
+      guard case .unusable(let reason)? = error(change) else {
+        Issue.record("\(text): not refused")
+        continue
+      }
+      #expect(reason.contains(text))
+    }
+    guard
+      case .malformed? = error({
+        $0.override = { index, _ in index == 4 ? .data([UInt8](repeating: 0, count: 100)) : nil }
+      })
+    else {
+      Issue.record("short identify data is not refused")
+      return
+    }
+  }
+
+  @Test func discovery() {
+    var harness = MachineHarness {
+      $0.isDiscovery = true
+      $0.subsystemNQN = NVMeQualifiedName.discovery
+    }
+    harness.controller.identify.controllerType = 2
+    harness.controller.identify.optionalAsynchronousEvents = .discoveryLogPageChange
+    harness.controller.identify.ioCommandCapsuleSize = 0
+    harness.start()
+    #expect(harness.machine.state == .ready)
+    #expect(harness.controller.configuredEvents == 1 << 31)
+    #expect(harness.reports == [.connectQueue(identifier: 0, entries: 32, controllerIdentifier: 0xFFFF), .ready])
+    harness.clearReports()
+    harness.raise(.discoveryLogPageChange)
+    #expect(harness.reports == [.discoveryLogChanged])
+    // Armed again.
+    #expect(harness.count(of: "Asynchronous Event Request") == 5)
+  }
+
+  @Test func connectRefusals() {
+    func text(_ status: StatusField, _ result: UInt32 = 0) -> String {
+      ControllerError.connectRefused(
+        queueIdentifier: 0, status, result: result, subsystemNQN: "nqn.s", hostNQN: "nqn.h"
+      ).description
+    }
+    #expect(text(.connectInvalidHost).contains("host NQN nqn.h is not allowed"))
+    #expect(text(.connectInvalidParameters, 0x1_0100).contains("knows no such subsystem"))
+    #expect(text(.connectInvalidParameters, 0x1_0010).contains("CNTLID"))
+    #expect(text(.connectInvalidParameters, 0x1_0200).contains("nqn.h"))
+    #expect(text(.connectInvalidParameters, 0x0_002C).contains("command byte 44"))
+    #expect(text(.connectControllerBusy).contains("busy"))
+    #expect(text(.authenticationRequired).contains("authentication"))
+    #expect(text(.internalError).contains("Internal Error"))
+  }
+}

@@ -1,0 +1,62 @@
+import NVMeHost
+import NVMeProtocol
+import Testing
+
+@Suite struct KeepAliveTests {
+  @Test func sentEachHalfPeriod() {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 10_000 }
+    harness.start()
+    harness.pass(milliseconds: 4_999)
+    #expect(harness.count(of: "Keep Alive") == 0)
+    harness.pass(milliseconds: 1)
+    #expect(harness.count(of: "Keep Alive") == 1)
+    harness.pass(milliseconds: 3_600_000)
+    #expect(harness.count(of: "Keep Alive") == 721)
+    #expect(harness.machine.state == .ready)
+  }
+
+  @Test func switchedOff() {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 0 }
+    harness.start()
+    #expect(harness.machine.nextDeadlineNanoseconds == nil)
+    harness.pass(milliseconds: 1_000_000)
+    #expect(harness.count(of: "Keep Alive") == 0)
+  }
+
+  @Test func unansweredIsLost() {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 10_000 }
+    harness.override = { _, entry in entry.opcode == AdminOpcode.keepAlive.rawValue ? .hold : nil }
+    harness.start()
+    harness.pass(milliseconds: 14_999)
+    #expect(harness.machine.state == .ready)
+    // Only one at a time is outstanding.
+    #expect(harness.count(of: "Keep Alive") == 1)
+    harness.pass(milliseconds: 1)
+    #expect(harness.closedError == .some(.keepAliveTimeout(milliseconds: 10_000)))
+    #expect(harness.reports.suffix(2) == [.closeQueues, .closed(.keepAliveTimeout(milliseconds: 10_000))])
+  }
+
+  @Test func lateAnswerIsInTime() {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 10_000 }
+    harness.override = { _, entry in entry.opcode == AdminOpcode.keepAlive.rawValue ? .hold : nil }
+    harness.start()
+    harness.pass(milliseconds: 5_000)
+    for _ in 0..<5 {
+      harness.pass(milliseconds: 9_000)
+      harness.answerHeld("Keep Alive", .result(0))
+      #expect(harness.machine.state == .ready)
+      // The one that fell due meanwhile was left out; the next comes in time.
+      harness.pass(milliseconds: 1_000)
+    }
+  }
+
+  @Test func refused() {
+    var harness = MachineHarness()
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.keepAlive.rawValue ? .status(.keepAliveTimerExpired) : nil
+    }
+    harness.start()
+    harness.pass(milliseconds: 6_000)
+    #expect(harness.closedError == .some(.refused(step: "a keep alive", .keepAliveTimerExpired)))
+  }
+}
