@@ -79,7 +79,9 @@ struct CopyCommand: AsyncParsableCommand {
 
   func validate() throws {
     if format == .binary { throw ValidationError("copy has no binary output") }
-    if format == .json, destination == "-" { throw ValidationError("standard output is the destination: no json there") }
+    if format == .json, destination == "-" {
+      throw ValidationError("standard output is the destination: no json there")
+    }
     if verify, verifyOnly { throw ValidationError("give --verify or --verify-only, not both") }
     if !(1...1_000_000).contains(maxErrors) { throw ValidationError("--max-errors is 1 to 1000000, not \(maxErrors)") }
     if blockSize.value > 64 << 20 { throw ValidationError("--block-size is at most 64 MiB, not \(blockSize)") }
@@ -131,7 +133,9 @@ struct CopyCommand: AsyncParsableCommand {
     options.verifiesEachChunk = verify && source.isSequential
     options.continuesOnError = continueOnError
     options.maximumBadRangeCount = maxErrors
-    if verify, destination.isSequential { throw ToolError.usage("\(destination.name) cannot be read back: leave --verify out") }
+    if verify, destination.isSequential {
+      throw ToolError.usage("\(destination.name) cannot be read back: leave --verify out")
+    }
     try CopyPlan.check(source: source, destination: destination, options: options)
     try prepare(source, destination)
     let runner = CopyRunner(showsProgress: !quiet && Console.isErrorTerminal)

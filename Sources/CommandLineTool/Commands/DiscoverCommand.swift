@@ -28,12 +28,13 @@ struct DiscoverCommand: AsyncParsableCommand {
     let target = try address.resolve(.subsystemOrDiscovery)
     if output.effectiveFormat == .binary { throw ToolError.usage("discover has no binary output") }
     let result = try await Session.run(host: host) { session in
-      try await DiscoveryClient.run(target, followsReferrals: !noReferrals, session: &session)
+      try await DiscoverySurvey.run(target, followsReferrals: !noReferrals, session: &session)
     }
     Console.print(
-      output.format == .json ? DiscoveryReport.json(result).text : DiscoveryReport.text(result, isHuman: output.isHuman))
+      output.format == .json ? DiscoveryReport.json(result).text : DiscoveryReport.text(result, isHuman: output.isHuman)
+    )
     for failure in result.failures {
-      Console.note("nvmeof: referral to \(failure.target.hostAndPort) could not be followed: \(failure.error)")
+      Console.note("nvmeof: referral to \(failure.target.hostAndPort) could not be followed: \(failure.description)")
     }
     if result.skippedReferralCount > 0 {
       Console.note("nvmeof: \(result.skippedReferralCount) referrals were not followed: too many, or too deep")

@@ -22,7 +22,9 @@ struct GetLogCommand: AsyncParsableCommand {
   @OptionGroup(title: "Host") var host: HostOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
-  @Option(name: .customLong("log-id"), help: "The page: supported, error, smart, firmware, changed-ns, effects, ana, or a number")
+  @Option(
+    name: .customLong("log-id"),
+    help: "The page: supported, error, smart, firmware, changed-ns, effects, ana, or a number")
   var page: LogPageArgument
 
   @Option(
@@ -123,7 +125,9 @@ struct GetLogCommand: AsyncParsableCommand {
     case .changedNamespaceList: return ChangedNamespaceList.byteCount
     case .commandsSupportedAndEffects: return CommandEffectsLog.byteCount
     case .asymmetricNamespaceAccess:
-      let most = identification.map { $0.maximumAllowedNamespaces != 0 ? $0.maximumAllowedNamespaces : $0.namespaceCount }
+      let most = identification.map {
+        $0.maximumAllowedNamespaces != 0 ? $0.maximumAllowedNamespaces : $0.namespaceCount
+      }
       let byteCount = ANALog.byteCount(
         groupCount: Int(min(identification?.anaGroupCount ?? 0, 65_535)), namespaceCount: Int(most ?? 0))
       // What a stranger says of itself does not make us take any amount of memory.

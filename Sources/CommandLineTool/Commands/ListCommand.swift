@@ -27,10 +27,11 @@ struct ListCommand: AsyncParsableCommand {
     var failure: ToolError?
     let rows = try await Session.run(host: host) { session in
       guard target.isDiscovery else { return try await Self.rows(of: target, session: &session) }
-      let discovery = try await DiscoveryClient.run(target, followsReferrals: true, session: &session)
+      let discovery = try await DiscoverySurvey.run(target, followsReferrals: true, session: &session)
       var rows: [NamespaceListReport.Row] = []
       var known: Set<String> = []
-      for found in discovery.records.filter(\.isConnectable).compactMap(\.target) where known.insert(found.uri).inserted {
+      for found in discovery.records.filter(\.isConnectable).compactMap(\.target) where known.insert(found.uri).inserted
+      {
         do throws(ToolError) { rows += try await Self.rows(of: found, session: &session) } catch {
           Console.note("nvmeof: \(found.uri): \(error)")
           failure = error

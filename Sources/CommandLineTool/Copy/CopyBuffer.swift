@@ -9,5 +9,7 @@ final class CopyBuffer: @unchecked Sendable {
 
   deinit { bytes.deallocate() }
 
-  func prefix(_ count: Int) -> UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]) }
+  func prefix(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+  }
 }

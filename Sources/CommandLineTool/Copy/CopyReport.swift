@@ -15,7 +15,9 @@ struct CopyReport: Sendable {
     if let failure = last.failure { return ToolError(failure.fault).status }
     if last.wasInterrupted { return .interrupted }
     if verified.map({ !$0.badRanges.isEmpty }) ?? false { return .mismatch }
-    if !copied.badRanges.isEmpty { return copied.badRanges.allSatisfy { $0.fault.kind == .mismatch } ? .mismatch : .incomplete }
+    if !copied.badRanges.isEmpty {
+      return copied.badRanges.allSatisfy { $0.fault.kind == .mismatch } ? .mismatch : .incomplete
+    }
     return .success
   }
 
@@ -55,7 +57,8 @@ struct CopyReport: Sendable {
   private func line(_ bad: CopyOutcome.BadRange) -> String {
     let lower = options.sourceOffset + bad.range.lowerBound
     let place = source.place(lower..<lower + UInt64(bad.range.count))
-    return "bad range: offset \(bad.range.lowerBound), length \(bad.range.count) (\(place) of \(source.name)): \(bad.fault)"
+    return
+      "bad range: offset \(bad.range.lowerBound), length \(bad.range.count) (\(place) of \(source.name)): \(bad.fault)"
   }
 
   var json: JSONValue {

@@ -90,12 +90,6 @@ final class FileEndpoint: CopyEndpoint {
     endOffset.withLock { $0 = max($0, end) }
     // Beyond what there was, not writing leaves a hole.
     if isRegular, offset >= oldByteCount.withLock({ $0 }) { return }
-    let descriptor = descriptor
-    let code = await BlockingCalls.run { () -> Int32 in
-      let mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-      return fallocate(descriptor, mode, off_t(offset), off_t(byteCount)) == 0 ? 0 : errno
-    }
-    if code == 0 { return }
     let zeroes = CopyBuffer(byteCount: byteCount)
     try await write(at: offset, from: UnsafeRawBufferPointer(zeroes.bytes))
   }

@@ -21,14 +21,16 @@ struct ZeroRuns: Sequence {
       guard offset < bytes.count else { return nil }
       let first = offset
       let isZero = isZeroUnit(at: offset)
-      repeat { offset = min(offset + granularity, bytes.count) } while offset < bytes.count
+      repeat {
+        offset = Swift.min(offset + granularity, bytes.count)
+      } while offset < bytes.count
         && isZeroUnit(at: offset) == isZero
       return Run(byteCount: offset - first, isZero: isZero)
     }
 
     /// Zero if the first byte is, and each equals the next one.
     private func isZeroUnit(at offset: Int) -> Bool {
-      let count = min(granularity, bytes.count - offset)
+      let count = Swift.min(granularity, bytes.count - offset)
       let start = bytes.baseAddress! + offset
       return bytes[offset] == 0 && memcmp(start, start + 1, count - 1) == 0
     }

@@ -36,7 +36,9 @@ enum ByteText {
     guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "-" }
     let total = Int(seconds.rounded(.up))
     func two(_ value: Int) -> String { String(value).leftPadded(to: 2, with: "0") }
-    if total >= 86_400 { return "\(total / 86_400)d \(two(total / 3600 % 24)):\(two(total / 60 % 60)):\(two(total % 60))" }
+    if total >= 86_400 {
+      return "\(total / 86_400)d \(two(total / 3600 % 24)):\(two(total / 60 % 60)):\(two(total % 60))"
+    }
     if total >= 3600 { return "\(total / 3600):\(two(total / 60 % 60)):\(two(total % 60))" }
     return "\(total / 60):\(two(total % 60))"
   }

@@ -31,6 +31,16 @@ enum JSONValue: Hashable, Sendable {
     return text
   }
 
+  /// The document on one line.
+  var line: String {
+    switch self {
+    case .array(let values): "[" + values.map(\.line).joined(separator: ", ") + "]"
+    case .object(let members):
+      "{" + members.map { "\(JSONValue.string($0.name).text): \($0.value.line)" }.joined(separator: ", ") + "}"
+    default: text
+    }
+  }
+
   private func append(to text: inout String, indentation: Int) {
     switch self {
     case .null: text += "null"

@@ -42,7 +42,10 @@ enum ControllerBits {
   static let type: [BitDescription] = [
     .values(
       0...7,
-      [0: "Controller type not reported", 1: "I/O controller", 2: "Discovery controller", 3: "Administrative controller"])
+      [
+        0: "Controller type not reported", 1: "I/O controller", 2: "Discovery controller",
+        3: "Administrative controller",
+      ])
   ]
 
   static let adminCommands: [BitDescription] = [
@@ -79,8 +82,10 @@ enum ControllerBits {
   static let sanitize: [BitDescription] = [
     .values(
       30...31,
-      [0: "Media modified after sanitize: not defined", 1: "Media not modified after sanitize",
-        2: "Media modified after sanitize"]),
+      [
+        0: "Media modified after sanitize: not defined", 1: "Media not modified after sanitize",
+        2: "Media modified after sanitize",
+      ]),
     .bit(29, "No-Deallocate After Sanitize inhibited", unset: "No-Deallocate After Sanitize allowed"),
     .support(2, "Overwrite sanitize"),
     .support(1, "Block Erase sanitize"),
@@ -128,8 +133,10 @@ enum ControllerBits {
   static let writeCache: [BitDescription] = [
     .values(
       1...2,
-      [0: "Flush of all namespaces: not reported", 2: "Flush of all namespaces not supported",
-        3: "Flush of all namespaces supported"]),
+      [
+        0: "Flush of all namespaces: not reported", 2: "Flush of all namespaces not supported",
+        3: "Flush of all namespaces supported",
+      ]),
     .bit(0, "Volatile write cache present", unset: "No volatile write cache"),
   ]
 

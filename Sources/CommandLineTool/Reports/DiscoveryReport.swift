@@ -1,4 +1,4 @@
-import NVMeProtocol
+import BlockDevice
 
 /// The discovery log as `nvme discover` shows it (NVMe Base 2.1, figures 295 and 296).
 enum DiscoveryReport {
@@ -75,7 +75,7 @@ enum DiscoveryReport {
 }
 
 extension DiscoveryReport {
-  static func text(_ result: DiscoveryClient.Result, isHuman: Bool) -> String {
+  static func text(_ result: DiscoverySurvey.Result, isHuman: Bool) -> String {
     var parts: [String] = []
     for log in result.logs {
       if log.depth > 0 { parts.append("\nReferral to \(log.target.hostAndPort)") }
@@ -91,7 +91,7 @@ extension DiscoveryReport {
   }
 
   /// The records of all services together; each says where to connect, or why that cannot be done.
-  static func json(_ result: DiscoveryClient.Result) -> JSONValue {
+  static func json(_ result: DiscoverySurvey.Result) -> JSONValue {
     let records = result.records.map { record in
       guard case .object(var members) = json(record.entry) else { return JSONValue.null }
       members.append(.init(name: "source", value: .string(record.source.hostAndPort)))
@@ -106,7 +106,7 @@ extension DiscoveryReport {
       "records": .array(records),
       "failures": .array(
         result.failures.map {
-          ["target": .string($0.target.hostAndPort), "error": .string("\($0.error)")]
+          ["target": .string($0.target.hostAndPort), "error": .string($0.description)]
         }),
     ]
   }

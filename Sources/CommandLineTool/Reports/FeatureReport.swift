@@ -1,4 +1,4 @@
-import NVMeProtocol
+import BlockDevice
 
 /// A feature's value as `nvme get-feature` shows it.
 enum FeatureReport {
@@ -80,7 +80,8 @@ enum FeatureReport {
       let threshold = TemperatureThreshold(rawValue: value)
       return [
         Detail("Threshold Type Select (THSEL)", threshold.kind == 0 ? "over temperature" : "under temperature"),
-        Detail("Threshold Temperature Select (TMPSEL)", threshold.sensor == 0 ? "composite" : "sensor \(threshold.sensor)"),
+        Detail(
+          "Threshold Temperature Select (TMPSEL)", threshold.sensor == 0 ? "composite" : "sensor \(threshold.sensor)"),
         Detail("Temperature Threshold (TMPTH)", SMARTReport.temperature(threshold.kelvin)),
       ]
     case .errorRecovery:
@@ -94,7 +95,10 @@ enum FeatureReport {
           recovery.timeLimitedErrorRecovery == 0 ? "no limit" : "\(Int(recovery.timeLimitedErrorRecovery) * 100) ms"),
       ]
     case .volatileWriteCache:
-      return [Detail("Volatile Write Cache Enable (WCE)", VolatileWriteCache(rawValue: value).enabled ? "enabled" : "disabled")]
+      return [
+        Detail(
+          "Volatile Write Cache Enable (WCE)", VolatileWriteCache(rawValue: value).enabled ? "enabled" : "disabled")
+      ]
     case .numberOfQueues:
       let queues = NumberOfQueues(rawValue: value)
       return [
@@ -114,10 +118,13 @@ enum FeatureReport {
     case .hostBehaviorSupport:
       guard let behavior = try? HostBehaviorSupport(decoding: data) else { return [] }
       return [
-        Detail("Advanced Command Retry Enable (ACRE)", behavior.advancedCommandRetryEnable == 1 ? "enabled" : "disabled")
+        Detail(
+          "Advanced Command Retry Enable (ACRE)", behavior.advancedCommandRetryEnable == 1 ? "enabled" : "disabled")
       ]
     case .namespaceWriteProtectionConfig:
-      let names = ["no write protection", "write protected", "write protected until power cycle", "permanently write protected"]
+      let names = [
+        "no write protection", "write protected", "write protected until power cycle", "permanently write protected",
+      ]
       let state = Int(value & 0b111)
       return [Detail("Write Protection State", state < names.count ? names[state] : "reserved")]
     default:

@@ -1,4 +1,4 @@
-import NVMeProtocol
+import BlockDevice
 
 /// Identify Controller as `nvme id-ctrl` shows it (fields: NVMe Base 2.1, figure 312).
 enum IdentifyControllerReport {

@@ -1,4 +1,4 @@
-import NVMeProtocol
+import BlockDevice
 
 /// Identify Namespace as `nvme id-ns` shows it (fields: NVM Command Set 1.1, figure 97).
 enum IdentifyNamespaceReport {

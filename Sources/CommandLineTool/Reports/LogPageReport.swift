@@ -1,4 +1,4 @@
-import NVMeProtocol
+import BlockDevice
 
 /// A log page for people and for scripts.
 struct LogPageReport: Sendable {
@@ -127,7 +127,9 @@ struct LogPageReport: Sendable {
       }
       members.append(.init(name: member, value: .array(commands)))
     }
-    add("Admin Command Set", "ACS", "admin_cmd_set", name: { AdminOpcode(rawValue: $0)?.name ?? "Unknown" }) { log[admin: $0] }
+    add("Admin Command Set", "ACS", "admin_cmd_set", name: { AdminOpcode(rawValue: $0)?.name ?? "Unknown" }) {
+      log[admin: $0]
+    }
     add("NVM Command Set", "IOCS", "io_cmd_set", name: { IOOpcode(rawValue: $0)?.name ?? "Unknown" }) { log[io: $0] }
     return LogPageReport(text: lines.joined(separator: "\n"), json: .object(members))
   }

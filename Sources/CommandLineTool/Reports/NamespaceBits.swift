@@ -1,7 +1,8 @@
 /// What the bits of Identify Namespace's fields mean (NVM Command Set 1.1, figure 97).
 enum NamespaceBits {
   static let features: [BitDescription] = [
-    .values(4...5, [0: "No NPWG, NPWA, NPDG, NPDA and NOWS"].merging([1, 2, 3].map { ($0, "NPWG … NOWS reported") }) { $1 }),
+    .values(
+      4...5, [0: "No NPWG, NPWA, NPDG, NPDA and NOWS"].merging([1, 2, 3].map { ($0, "NPWG … NOWS reported") }) { $1 }),
     .bit(3, "NGUID and EUI64 are never reused", unset: "NGUID and EUI64 may be reused"),
     .support(2, "Deallocated or Unwritten Logical Block error"),
     .bit(1, "NAWUN, NAWUPF and NACWU count", unset: "The controller's AWUN, AWUPF and ACWU count"),
@@ -53,7 +54,9 @@ enum NamespaceBits {
     .support(3, "Deallocate bit of Write Zeroes"),
     .values(
       0...2,
-      [0: "What deallocated blocks read as is not reported", 1: "Deallocated blocks read as 00h",
-        2: "Deallocated blocks read as FFh"]),
+      [
+        0: "What deallocated blocks read as is not reported", 1: "Deallocated blocks read as 00h",
+        2: "Deallocated blocks read as FFh",
+      ]),
   ]
 }

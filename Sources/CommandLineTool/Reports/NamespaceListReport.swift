@@ -1,5 +1,4 @@
-import NVMeHost
-import NVMeProtocol
+import BlockDevice
 
 /// Namespaces as `nvme list` shows them, with a URI in place of a device file.
 enum NamespaceListReport {

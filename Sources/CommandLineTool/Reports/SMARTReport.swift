@@ -1,4 +1,4 @@
-import NVMeProtocol
+import BlockDevice
 
 /// The SMART / Health Information log as `nvme smart-log` shows it (NVMe Base 2.1, figure 206).
 enum SMARTReport {
@@ -16,13 +16,17 @@ enum SMARTReport {
     report.add(hex: "critical_warning", log.criticalWarning, bits: criticalWarning)
     report.add(
       "temperature", temperature(log.compositeTemperatureKelvin), json: .integer(log.compositeTemperatureKelvin))
-    report.add("available_spare", "\(log.availableSparePercent)%", json: .integer(log.availableSparePercent), jsonName: "avail_spare")
+    report.add(
+      "available_spare", "\(log.availableSparePercent)%", json: .integer(log.availableSparePercent),
+      jsonName: "avail_spare")
     report.add(
       "available_spare_threshold", "\(log.availableSpareThresholdPercent)%",
       json: .integer(log.availableSpareThresholdPercent), jsonName: "spare_thresh")
-    report.add("percentage_used", "\(log.percentageUsed)%", json: .integer(log.percentageUsed), jsonName: "percent_used")
+    report.add(
+      "percentage_used", "\(log.percentageUsed)%", json: .integer(log.percentageUsed), jsonName: "percent_used")
     report.add(hex: "endurance_group_critical_warning_summary", log.enduranceGroupCriticalWarnings)
-    report.add("Data Units Read", dataUnits(log.dataUnitsRead), json: .unsigned(log.dataUnitsRead), jsonName: "data_units_read")
+    report.add(
+      "Data Units Read", dataUnits(log.dataUnitsRead), json: .unsigned(log.dataUnitsRead), jsonName: "data_units_read")
     report.add(
       "Data Units Written", dataUnits(log.dataUnitsWritten), json: .unsigned(log.dataUnitsWritten),
       jsonName: "data_units_written")
@@ -34,12 +38,16 @@ enum SMARTReport {
     report.add(decimal: "unsafe_shutdowns", log.unsafeShutdowns)
     report.add(decimal: "media_errors", log.mediaErrors)
     report.add(decimal: "num_err_log_entries", log.errorLogEntries)
-    report.add("Warning Temperature Time", String(log.warningTemperatureMinutes), json: .integer(log.warningTemperatureMinutes), jsonName: "warning_temp_time")
+    report.add(
+      "Warning Temperature Time", String(log.warningTemperatureMinutes), json: .integer(log.warningTemperatureMinutes),
+      jsonName: "warning_temp_time")
     report.add(
       "Critical Composite Temperature Time", String(log.criticalTemperatureMinutes),
       json: .integer(log.criticalTemperatureMinutes), jsonName: "critical_comp_time")
     for (index, sensor) in log.temperatureSensorsKelvin.enumerated() where sensor != 0 {
-      report.add("Temperature Sensor \(index + 1)", temperature(sensor), json: .integer(sensor), jsonName: "temperature_sensor_\(index + 1)")
+      report.add(
+        "Temperature Sensor \(index + 1)", temperature(sensor), json: .integer(sensor),
+        jsonName: "temperature_sensor_\(index + 1)")
     }
     let transitions = [log.thermalManagement1Transitions, log.thermalManagement2Transitions]
     let seconds = [log.thermalManagement1Seconds, log.thermalManagement2Seconds]

@@ -8,7 +8,8 @@ enum Interrupts {
   /// Calls `body` on a thread of its own with the number of the signal, each time one comes. Once a process.
   static func observe(_ body: @escaping @Sendable (Int32) -> Void) {
     var descriptors: [Int32] = [-1, -1]
-    guard pipe2(&descriptors, O_CLOEXEC) == 0 else { return }
+    guard pipe(&descriptors) == 0 else { return }
+    for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     let readDescriptor = descriptors[0]
     writeDescriptor = descriptors[1]
     var action = sigaction()

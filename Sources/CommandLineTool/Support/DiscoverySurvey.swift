@@ -1,7 +1,7 @@
 import BlockDevice
 
-/// Reads discovery logs, referrals included.
-struct DiscoveryClient {
+/// Reads discovery logs, referrals included, and keeps each as it was.
+struct DiscoverySurvey {
   /// The log of one discovery service.
   struct Log: Sendable {
     var target: TargetIdentifier
@@ -10,12 +10,18 @@ struct DiscoveryClient {
     var entries: [DiscoveryLogEntry]
   }
 
+  /// A service that was referred to, and could not be asked.
+  struct Failure: Sendable {
+    var target: TargetIdentifier
+    var description: String
+  }
+
   struct Result: Sendable {
     /// In the order in which the services were asked; the first is that of the user.
     var logs: [Log] = []
     /// Entries without repetitions, with what can be done with them.
     var records: [DiscoveryRecord] = []
-    var failures: [DiscoveryCrawler.Failure] = []
+    var failures: [Failure] = []
     var skippedReferralCount = 0
   }
 
@@ -28,48 +34,43 @@ struct DiscoveryClient {
     var crawler = DiscoveryCrawler(start: start, limits: limits)
     var result = Result()
     while let service = crawler.nextService() {
-      let isFirst = service.depth == 0
       do throws(ToolError) {
         let controller = try await session.connect(service.target, isDiscovery: true)
-        let log: Log
-        do throws(DiscoveryError) {
-          log = try await read(controller, service)
-        } catch {
-          await session.disconnect(controller)
-          if isFirst { throw ToolError(error, service.target) }
-          crawler.handle(service, error: error)
-          continue
-        }
+        let outcome = await read(controller, service)
         await session.disconnect(controller)
+        let log: Log
+        do throws(DiscoveryError) { log = try outcome.get() } catch { throw ToolError(error, service.target) }
         result.logs.append(log)
         crawler.handle(service, entries: log.entries)
       } catch {
-        if isFirst { throw error }
-        result.failures.append(
-          DiscoveryCrawler.Failure(target: service.target, error: .controller(.unusable(error.description))))
+        if service.depth == 0 { throw error }
+        result.failures.append(Failure(target: service.target, description: error.description))
       }
     }
     result.records = crawler.records
-    result.failures += crawler.failures
     result.skippedReferralCount = followsReferrals ? crawler.skippedReferrals.count : 0
     return result
   }
 
   private static func read(
     _ controller: Controller, _ service: DiscoveryCrawler.Service
-  ) async throws(DiscoveryError) -> Log {
-    let limit = controller.snapshot.maximumTransferByteCount ?? 65_536
-    var reader = DiscoveryLogReader(readByteCount: min(limit, 65_536))
-    while let read = reader.nextRead() {
-      let reply: AdminReply
-      do throws(ControllerError) {
-        reply = try await controller.admin(read.command, dataInByteCount: read.byteCount)
-      } catch { throw .controller(error) }
-      try reader.handle(reply.status, data: reply.data)
-    }
-    return Log(
-      target: service.target, depth: service.depth, generationCounter: reader.generationCounter,
-      entries: reader.entries)
+  ) async -> Swift.Result<Log, DiscoveryError> {
+    // 64 KiB at once where the controller can, 4 KiB being what every one can.
+    let limit = min(controller.snapshot.maximumTransferByteCount ?? 4096, 65_536)
+    var reader = DiscoveryLogReader(readByteCount: limit)
+    do throws(DiscoveryError) {
+      while let read = reader.nextRead() {
+        let reply: AdminReply
+        do throws(ControllerError) {
+          reply = try await controller.admin(read.command, dataInByteCount: read.byteCount)
+        } catch { throw .controller(error) }
+        try reader.handle(reply.status, data: reply.data)
+      }
+    } catch { return .failure(error) }
+    return .success(
+      Log(
+        target: service.target, depth: service.depth, generationCounter: reader.generationCounter,
+        entries: reader.entries))
   }
 }
 
