@@ -18,13 +18,14 @@ struct CopyCommand: AsyncParsableCommand {
       Pieces that fail are tried again in halves, so that the blocks reported are those that are bad.
 
       EXAMPLES
-        nvmeof copy nvme+tcp://192.0.2.1/NQN?nsid=1 disk.img --sparse --verify
-        nvmeof copy disk.img nvme+tcp://192.0.2.1/NQN?nsid=1 --depth 64
-        nvmeof copy nvme+tcp://192.0.2.1/NQN?nsid=1 - | zstd > disk.img.zst
-        zstdcat disk.img.zst | nvmeof copy - nvme+tcp://192.0.2.1/NQN?nsid=1
-        nvmeof copy nvme+tcp://192.0.2.1/A?nsid=1 nvme+tcp://192.0.2.2/B?nsid=1 --continue-on-error
-        nvmeof copy nvme+tcp://192.0.2.1/NQN?nsid=1 boot.img --offset 1M --length 512M
-        nvmeof copy nvme+tcp://192.0.2.1/NQN?nsid=1 disk.img --resume-from 734003200
+        nvmeof copy 'nvme+tcp://192.0.2.1/NQN?nsid=1' disk.img --sparse --verify
+        nvmeof copy disk.img 'nvme+tcp://192.0.2.1/NQN?nsid=1' --depth 64
+        nvmeof copy 'nvme+tcp://192.0.2.1/NQN?nsid=1' - | zstd > disk.img.zst
+        zstdcat disk.img.zst | nvmeof copy - 'nvme+tcp://192.0.2.1/NQN?nsid=1'
+        nvmeof copy 'nvme+tcp://a/NQN?nsid=1' 'nvme+tcp://b/NQN?nsid=1'
+        nvmeof copy 'nvme+tcp://a/NQN?nsid=1' part.img --offset 1M --length 512M
+        nvmeof copy 'nvme+tcp://a/NQN?nsid=1' disk.img --continue-on-error
+        nvmeof copy 'nvme+tcp://a/NQN?nsid=1' disk.img --resume-from 734003200
 
       """ + ExitStatus.help)
 
@@ -34,10 +35,10 @@ struct CopyCommand: AsyncParsableCommand {
   @Argument(help: "A target, a file, or -")
   var destination: String
 
-  @Option(help: ArgumentHelp("Where to begin at the source (default 0)", valueName: "size"))
+  @Option(help: ArgumentHelp("Where to begin at the source", valueName: "size"))
   var offset = ByteCount(0)
 
-  @Option(help: ArgumentHelp("Where to begin at the destination (default 0)", valueName: "size"))
+  @Option(help: ArgumentHelp("Where to begin at the destination", valueName: "size"))
   var destinationOffset = ByteCount(0)
 
   @Option(help: ArgumentHelp("How much to copy (default: to the source's end)", valueName: "size"))
@@ -49,7 +50,7 @@ struct CopyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Pieces under way at once", valueName: "count"))
   var depth = 32
 
-  @Option(help: ArgumentHelp("Size of a piece (default 256K)", valueName: "size"))
+  @Option(help: ArgumentHelp("Size of a piece", valueName: "size"))
   var blockSize = ByteCount(256 << 10)
 
   @Flag(help: "Do not send zeroes: leave holes in files, use Write Zeroes on devices")

@@ -28,7 +28,9 @@ struct DiscoverCommand: AsyncParsableCommand {
     let target = try address.resolve(.subsystemOrDiscovery)
     if output.effectiveFormat == .binary { throw ToolError.usage("discover has no binary output") }
     let result = try await Session.run(host: host) { session in
-      try await DiscoverySurvey.run(target, followsReferrals: !noReferrals, session: &session)
+      do throws(ToolError) {
+        return try await DiscoverySurvey.run(target, followsReferrals: !noReferrals, session: &session)
+      } catch { throw address.explain(error, target) }
     }
     Console.print(
       output.format == .json ? DiscoveryReport.json(result).text : DiscoveryReport.text(result, isHuman: output.isHuman)

@@ -8,9 +8,9 @@ struct IdentifyNamespaceCommand: AsyncParsableCommand {
     abstract: "Show a namespace's Identify data.",
     discussion: """
       EXAMPLES
-        nvmeof id-ns nvme+tcp://192.0.2.1:4420/NQN?nsid=1
+        nvmeof id-ns 'nvme+tcp://192.0.2.1:4420/NQN?nsid=1'
         nvmeof id-ns -H -t tcp -a 192.0.2.1 -s 4420 -n NQN --namespace-id 1
-        nvmeof id-ns nvme+tcp://192.0.2.1/NQN?nsid=1 -o json | jq .nsze
+        nvmeof id-ns 'nvme+tcp://192.0.2.1/NQN?nsid=1' -o json | jq .nsze
 
       """ + ExitStatus.help)
 

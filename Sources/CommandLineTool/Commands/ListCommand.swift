@@ -27,7 +27,10 @@ struct ListCommand: AsyncParsableCommand {
     var failure: ToolError?
     let rows = try await Session.run(host: host) { session in
       guard target.isDiscovery else { return try await Self.rows(of: target, session: &session) }
-      let discovery = try await DiscoverySurvey.run(target, followsReferrals: true, session: &session)
+      let discovery: DiscoverySurvey.Result
+      do throws(ToolError) {
+        discovery = try await DiscoverySurvey.run(target, followsReferrals: true, session: &session)
+      } catch { throw address.explain(error, target) }
       var rows: [NamespaceListReport.Row] = []
       var known: Set<String> = []
       for found in discovery.records.filter(\.isConnectable).compactMap(\.target) where known.insert(found.uri).inserted

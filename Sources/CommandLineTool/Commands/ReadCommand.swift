@@ -10,8 +10,8 @@ struct ReadCommand: AsyncParsableCommand {
       Without --data, the blocks are shown in hexadecimal on a terminal, and written as they are to a pipe or file.
 
       EXAMPLES
-        nvmeof read nvme+tcp://192.0.2.1/NQN?nsid=1 --start-block 0 --blocks 2
-        nvmeof read nvme+tcp://192.0.2.1/NQN?nsid=1 --start-block 2048 --data-size 1M --data part.bin
+        nvmeof read 'nvme+tcp://192.0.2.1/NQN?nsid=1' --start-block 0 --blocks 2
+        nvmeof read 'nvme+tcp://192.0.2.1/NQN?nsid=1' --start-block 2048 --data-size 1M --data part.bin
         nvmeof read -a 192.0.2.1 -n NQN --namespace-id 1 -c 7 --hexdump | less
 
       For much data there is "nvmeof copy".

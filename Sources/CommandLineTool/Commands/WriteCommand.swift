@@ -10,8 +10,8 @@ struct WriteCommand: AsyncParsableCommand {
       The data must fill whole blocks. Without a count, all of it is written; with one, there must be so much.
 
       EXAMPLES
-        nvmeof write nvme+tcp://192.0.2.1/NQN?nsid=1 --start-block 2048 --data part.bin
-        head -c 4096 /dev/urandom | nvmeof write nvme+tcp://192.0.2.1/NQN?nsid=1 --flush
+        nvmeof write 'nvme+tcp://192.0.2.1/NQN?nsid=1' --start-block 2048 --data part.bin
+        head -c 4096 /dev/urandom | nvmeof write 'nvme+tcp://192.0.2.1/NQN?nsid=1' --flush
         nvmeof write -a 192.0.2.1 -n NQN --namespace-id 1 --start-block 8 -c 0 -d block.bin -f
 
       For much data there is "nvmeof copy".

@@ -49,6 +49,15 @@ struct AddressOptions: ParsableArguments {
     return identifier
   }
 
+  /// Adds to a connection's error what may help when no port was given.
+  func explain(_ error: ToolError, _ target: TargetIdentifier) -> ToolError {
+    guard error.status == .connectionFailed, service == nil, target.isDiscovery,
+      target.port == TargetIdentifier.defaultDiscoveryPort
+    else { return error }
+    return ToolError(
+      error.status, "\(error); \(target.port) is the discovery service's own port, many targets answer on 4420: give -s 4420")
+  }
+
   private func identifier() throws(ToolError) -> TargetIdentifier {
     if let target {
       guard address == nil, service == nil, transport == nil else {

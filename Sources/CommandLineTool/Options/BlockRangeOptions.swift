@@ -4,7 +4,7 @@ import BlockDevice
 /// Which blocks `read` and `write` are about.
 struct BlockRangeOptions: ParsableArguments {
   @Option(
-    name: .customLong("start-block"), help: ArgumentHelp("The first block (default 0)", valueName: "lba"))
+    name: .customLong("start-block"), help: ArgumentHelp("The first block", valueName: "lba"))
   var startBlock: ByteCount = ByteCount(0)
 
   @Option(

@@ -39,11 +39,16 @@ struct LogPageReport: Sendable {
   }
 
   private static func errors(_ log: ErrorInformationLog, device: String) -> LogPageReport {
-    var lines = ["Error Log Entries for device:\(device) entries:\(log.entries.count)", "................."]
+    let used = log.entries.filter { $0.errorCount != 0 }.count
+    var lines = [
+      "Error Log Entries for device:\(device) entries:\(log.entries.count), of which \(used) are used", ".................",
+    ]
     var members: [JSONValue] = []
     for (index, entry) in log.entries.enumerated() {
+      members.append(json(entry))
+      if entry.errorCount == 0 { continue }
       lines += [
-        " Entry[\(String(index).leftPadded(to: 2))]   ",
+        " Entry[\(String(index).leftPadded(to: 2))]",
         ".................",
         "error_count     : \(entry.errorCount)",
         "sqid            : \(entry.submissionQueueIdentifier)",
@@ -61,18 +66,21 @@ struct LogPageReport: Sendable {
         "trtype_spec_info: 0x\(entry.transportSpecific.hexadecimal())",
         ".................",
       ]
-      members.append([
-        "error_count": .integer(entry.errorCount), "sqid": .integer(entry.submissionQueueIdentifier),
-        "cmdid": .integer(entry.commandIdentifier), "status_field": .integer(entry.status.rawValue),
-        "status_name": .string(entry.status.name), "phase_tag": .integer(entry.statusAndPhase & 1),
-        "parm_error_location": .integer(entry.parameterErrorLocation), "lba": .integer(entry.lba),
-        "nsid": .integer(entry.namespaceIdentifier), "vs": .integer(entry.vendorSpecificLogPage),
-        "trtype": .integer(entry.transportType), "csi": .integer(entry.commandSet),
-        "opcode": .integer(entry.opcode), "cs": .integer(entry.commandSpecific),
-        "trtype_spec_info": .integer(entry.transportSpecific),
-      ])
     }
     return LogPageReport(text: lines.joined(separator: "\n"), json: ["errors": .array(members)])
+  }
+
+  private static func json(_ entry: ErrorInformationEntry) -> JSONValue {
+    [
+      "error_count": .integer(entry.errorCount), "sqid": .integer(entry.submissionQueueIdentifier),
+      "cmdid": .integer(entry.commandIdentifier), "status_field": .integer(entry.status.rawValue),
+      "status_name": .string(entry.status.name), "phase_tag": .integer(entry.statusAndPhase & 1),
+      "parm_error_location": .integer(entry.parameterErrorLocation), "lba": .integer(entry.lba),
+      "nsid": .integer(entry.namespaceIdentifier), "vs": .integer(entry.vendorSpecificLogPage),
+      "trtype": .integer(entry.transportType), "csi": .integer(entry.commandSet),
+      "opcode": .integer(entry.opcode), "cs": .integer(entry.commandSpecific),
+      "trtype_spec_info": .integer(entry.transportSpecific),
+    ]
   }
 
   private static func firmware(_ log: FirmwareSlotLog, device: String) -> LogPageReport {

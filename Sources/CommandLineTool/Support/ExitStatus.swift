@@ -18,6 +18,7 @@ enum ExitStatus: Int32, Sendable {
 
   /// For the end of `--help`.
   static let help = """
+
     EXIT STATUS
       0    success
       1    the device or controller reported an error
