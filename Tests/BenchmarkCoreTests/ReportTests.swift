@@ -69,7 +69,7 @@ import Testing
         result[path] = "array"
         for element in array { walk(element, path + "[]") }
       case is String: result[path] = "string"
-      case let number as NSNumber: result[path] = CFNumberIsFloat(number) ? "number" : "integer"
+      case let number as NSNumber: result[path] = isFloatingPoint(number) ? "number" : "integer"
       default: result[path] = "other"
       }
     }
@@ -77,7 +77,7 @@ import Testing
     return result
   }
 
-  private func CFNumberIsFloat(_ number: NSNumber) -> Bool {
+  private func isFloatingPoint(_ number: NSNumber) -> Bool {
     let type = String(cString: number.objCType)
     return type == "d" || type == "f"
   }
