@@ -75,7 +75,8 @@ let package = Package(
         "BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "NVMeHost", "TCPTransport", "RingReactor", "CCRC32C",
       ],
       swiftSettings: strict),
-    .executableTarget(name: "ConformanceTool", dependencies: ["Conformance", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "ConformanceTool", dependencies: ["Conformance", "NVMeHost", argumentParser], swiftSettings: strict),
 
     // Tests. NvmetGuest boots a real Linux target for them.
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
@@ -88,6 +89,8 @@ let package = Package(
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
-    .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest"], swiftSettings: strict),
+    .testTarget(
+      name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],
+      swiftSettings: strict),
   ]
 )

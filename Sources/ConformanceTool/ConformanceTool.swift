@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conformance
+import NVMeHost
 import Foundation
 
 @main
@@ -8,8 +9,8 @@ struct ConformanceTool: AsyncParsableCommand {
     commandName: "nvmeof-conformance",
     abstract: "Tests whether an NVMe/TCP target does what the specifications ask for.",
     discussion: """
-      Cases that overwrite data run only with --destructive, and only on the namespaces that the target's URI names \
-      with nsid. Everything else reads at most.
+      Cases that overwrite data run only with --destructive, and only on the namespaces that the target's URI \
+      and --nsid name. Everything else reads at most.
 
       EXAMPLES
         What there is to test:
@@ -30,11 +31,19 @@ struct ConformanceTool: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The subsystem to test: nvme+tcp://HOST[:PORT]/NQN[?nsid=N[&nsid=N]][&port2=PORT]. port2 is another port of it.",
+      "The subsystem to test: nvme+tcp://HOST[:PORT]/NQN[?nsid=N], or \"trtype:TCP traddr:… trsvcid:… subnqn:…\".",
       valueName: "uri"))
   var target: String?
 
-  @Flag(help: "Allow cases that overwrite the namespaces named in the URI. Their data is lost.")
+  @Option(help: ArgumentHelp("Another namespace under test, beside the URI's. May be repeated.", valueName: "n"))
+  var nsid: [UInt32] = []
+
+  @Option(
+    name: .customLong("second-port"),
+    help: ArgumentHelp("Another port of the subsystem on the same host.", valueName: "port"))
+  var secondPort: UInt16?
+
+  @Flag(help: "Allow cases that overwrite the namespaces named by the URI and --nsid. Their data is lost.")
   var destructive = false
 
   @Flag(help: "Fail cases in which the target deviates from the specification in a way that hosts can live with.")
@@ -48,12 +57,6 @@ struct ConformanceTool: AsyncParsableCommand {
       "Run only cases whose identifier contains this text, or matches it where it has asterisks. May be repeated.",
       valueName: "pattern"))
   var only: [String] = []
-
-  @Option(
-    name: .customLong("host-nqn"),
-    help: ArgumentHelp(
-      "The host's NQN, where the target admits only known hosts (default: a new one).", valueName: "nqn"))
-  var hostNQN: String?
 
   @Option(help: ArgumentHelp("Write the results as TAP version 14; - for standard output.", valueName: "file"))
   var tap: String?
@@ -86,8 +89,9 @@ struct ConformanceTool: AsyncParsableCommand {
     guard let target else { throw problem("--target is missing (try --help)") }
     let parsed: ConformanceTarget
     do {
-      var given = try ConformanceTarget(uri: target)
-      if let hostNQN { given.hostNQN = hostNQN }
+      var given = ConformanceTarget(try TargetIdentifier(parsing: target))
+      given.namespaceIdentifiers += nsid.filter { !given.namespaceIdentifiers.contains($0) }
+      given.secondPort = secondPort
       parsed = given
     } catch {
       throw problem("\(error)")

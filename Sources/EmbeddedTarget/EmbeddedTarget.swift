@@ -1,4 +1,5 @@
 public import Logging
+public import NVMeProtocol
 public import RingReactor
 internal import Synchronization
 
@@ -33,7 +34,12 @@ public final class EmbeddedTarget: Sendable {
     guard !hasStopped.load(ordering: .acquiring) else { return }
     let reference = reference
     let thread = thread
-    handle.post { _ in reference.core.stop { thread?.stop() } }
+    handle.post { _ in
+      reference.core.stop {
+        withExtendedLifetime(reference) {}
+        thread?.stop()
+      }
+    }
   }
 
   /// Makes a target on a reactor that is turned by others; it has no ports and no subsystems yet.
@@ -77,7 +83,12 @@ public final class EmbeddedTarget: Sendable {
     let reference = reference
     let handle = handle
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-      let isOpen = handle.post { _ in reference.core.stop { continuation.resume() } }
+      let isOpen = handle.post { _ in
+        reference.core.stop {
+          withExtendedLifetime(reference) {}
+          continuation.resume()
+        }
+      }
       if !isOpen { continuation.resume() }
     }
     thread?.stop()
@@ -117,8 +128,8 @@ public final class EmbeddedTarget: Sendable {
   }
 
   /// Sets the state of an ANA group (1...32) as seen through a port, and tells the hosts.
-  public func setAccessState(_ state: NamespaceAccessState, group: UInt32, port: UInt16) async throws {
-    try await perform { try $0.setAccessState(state, group: group, port: port) }
+  public func setANAState(_ state: ANAState, group: UInt32, port: UInt16) async throws {
+    try await perform { try $0.setANAState(state, group: group, port: port) }
   }
 
   // MARK: Subsystems

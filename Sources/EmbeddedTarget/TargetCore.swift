@@ -87,7 +87,7 @@ final class TargetCore {
     discoveryChanged()
   }
 
-  func setAccessState(_ state: NamespaceAccessState, group: UInt32, port identifier: UInt16) throws {
+  func setANAState(_ state: ANAState, group: UInt32, port identifier: UInt16) throws {
     guard (1...TargetPort.maximumAccessGroup).contains(group) else {
       throw TargetError("an ANA group is 1...\(TargetPort.maximumAccessGroup), not \(group)")
     }
@@ -319,7 +319,10 @@ final class TargetCore {
     let controllerIdentifier = UInt16(littleEndian: data.loadUnaligned(fromByteOffset: 16, as: UInt16.self))
     guard let subsystemNQN = Self.nqn(at: data + 256) else { return Self.invalid(dataOffset: 256) }
     guard let hostNQN = Self.nqn(at: data + 512) else { return Self.invalid(dataOffset: 512) }
-    guard fields.submissionQueueSize >= 1, fields.entries <= configuration.maximumQueueEntries else {
+    // MQES bounds I/O queues; an admin queue of 32 entries is every host's right (figure 296, ASQSZ).
+    let maximumEntries =
+      fields.queueIdentifier == 0 ? max(32, configuration.maximumQueueEntries) : configuration.maximumQueueEntries
+    guard fields.submissionQueueSize >= 1, fields.entries <= maximumEntries else {
       return Self.invalid(commandOffset: 44)
     }
     if fields.queueIdentifier != 0 {

@@ -47,6 +47,7 @@ public final class Reactor {
     var foreignTimeout = __kernel_timespec()
     var runningJobs: [UnownedJob] = []
     var liveSourceCount = 0
+    var isClosed = false
     /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
     var retired: [Unmanaged<ReactorSource>] = []
   }
@@ -72,20 +73,41 @@ public final class Reactor {
   }
 
   deinit {
-    let rest = handle.mailbox.withLock { box in
-      box.isClosed = true
-      let jobs = box.jobs
-      box.jobs = []
-      box.messages = []
-      return jobs
-    }
-    handle.isGone.store(true, ordering: .relaxed)
-    for job in handle.localJobs.pointee + rest { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
-    for slot in state.pointee.slots { slot.source?.release() }
-    for source in state.pointee.retired { source.release() }
+    close()
     state.deinitialize(count: 1)
     state.deallocate()
   }
+
+  /// Ends the reactor: the ring goes, sources still on it are told, messages and jobs are taken no more. Call on the
+  /// reactor's thread, not from within a turn; the reactor is not to be turned afterwards. Safe to repeat.
+  public func close() {
+    guard !state.pointee.isClosed else { return }
+    state.pointee.isClosed = true
+    // First the ring: operations in flight name memory that sources are about to free.
+    ring.close()
+    let sources = state.pointee.slots.compactMap(\.source)
+    for source in sources { source._withUnsafeGuaranteedRef { $0.reactorHasEnded() } }
+    for index in state.pointee.slots.indices { state.pointee.slots[index].source = nil }
+    for source in sources + state.pointee.retired { source.release() }
+    state.pointee.retired = []
+    state.pointee.liveSourceCount = 0
+    let (messages, rest) = handle.mailbox.withLock { box in
+      box.isClosed = true
+      let content = (box.messages, box.jobs)
+      box.jobs = []
+      box.messages = []
+      return content
+    }
+    handle.isGone.store(true, ordering: .relaxed)
+    for message in messages { message.otherwise?() }
+    // A task must never be lost: jobs run here, and enqueue what follows from them wherever they are.
+    let jobs = handle.localJobs.pointee + rest
+    handle.localJobs.pointee = []
+    for job in jobs { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
+  }
+
+  /// True after ``close()``.
+  public var isClosed: Bool { state.pointee.isClosed }
 
   /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN: completions then come in batches of our choosing.
   public var defersTaskWork: Bool { ring.defersTaskWork }
@@ -385,7 +407,7 @@ public final class Reactor {
       box.jobs.removeAll(keepingCapacity: true)
       return content
     }
-    for message in messages { message(self) }
+    for message in messages { message.body(self) }
     for source in sources { markReady(source) }
     if !jobs.isEmpty {
       handle.localJobs.pointee.append(contentsOf: jobs)

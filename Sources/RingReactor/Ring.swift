@@ -52,8 +52,16 @@ struct Ring: ~Copyable {
   }
 
   deinit {
-    io_uring_queue_exit(pointer)
+    close()
     pointer.deallocate()
+  }
+
+  /// Gives the ring back to the kernel: from here on it touches none of the memory of operations in flight. The ring is
+  /// not to be used afterwards. Safe to repeat.
+  func close() {
+    guard pointer.pointee.ring_fd >= 0 else { return }
+    io_uring_queue_exit(pointer)
+    pointer.pointee.ring_fd = -1
   }
 
   var fileDescriptor: Int32 { nvmeof_ring_descriptor(pointer) }

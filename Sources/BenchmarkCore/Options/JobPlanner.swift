@@ -60,7 +60,9 @@ public struct JobPlanner {
   ) throws(OptionError) {
     let all = defaults + section.entries + overrides
     var context = ValueContext()
-    if let base = all.last(where: { $0.name == "kb_base" })?.value { context.kilobyteBase = base == "1000" ? 1000 : 1024 }
+    if let base = all.last(where: { $0.name == "kb_base" })?.value {
+      context.kilobyteBase = base == "1000" ? 1000 : 1024
+    }
     var job = JobOptions()
     job.name = section.name
     for entry in defaults { try apply(entry, section, &job, context) }

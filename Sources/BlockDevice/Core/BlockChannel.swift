@@ -121,7 +121,8 @@ open class BlockChannel: CompletionSink {
   public final func close() {
     guard !state.pointee.isClosed else { return }
     state.pointee.isClosed = true
-    state.pointee.observer = nil
+    // It still has to poll what is outstanding.
+    if let observer = state.pointee.observer { reactor.markReady(observer) }
     didClose()
   }
 

@@ -122,7 +122,7 @@ struct TargetCommand: AsyncParsableCommand {
       try await target.addSubsystem(subsystem)
       let port = try await target.addPort(PortConfiguration(host: address, port: port))
       for access in accessStates {
-        try await target.setAccessState(access.state, group: access.group, port: port.identifier)
+        try await target.setANAState(access.state, group: access.group, port: port.identifier)
       }
       return (target, port)
     } catch let error as TargetError {

@@ -1,15 +1,16 @@
+import NVMeProtocol
 import ArgumentParser
 import EmbeddedTarget
 
 /// `--ana` of `nvmeof target`: GROUP=STATE.
 struct AccessStateSpecification: ExpressibleByArgument, Hashable, Sendable {
-  static let names: [(name: String, state: NamespaceAccessState)] = [
+  static let names: [(name: String, state: ANAState)] = [
     ("optimized", .optimized), ("non-optimized", .nonOptimized), ("inaccessible", .inaccessible),
     ("persistent-loss", .persistentLoss), ("change", .change),
   ]
 
   var group: UInt32
-  var state: NamespaceAccessState
+  var state: ANAState
 
   init?(argument: String) {
     let parts = argument.split(separator: "=", omittingEmptySubsequences: false)

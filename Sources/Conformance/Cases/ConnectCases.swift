@@ -1,3 +1,4 @@
+internal import NVMeHost
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
 
@@ -60,10 +61,10 @@ enum ConnectCases {
       target.subsystemNQN = closed
       let completion = try await connect(target) { _ in }
       try expectStatus(completion.status, .connectInvalidHost, of: "Connect of a host that is not allowed")
-      try await control.allowHost(target.hostNQN)
+      try await control.allowHost(target.identity.hostNQN)
       let admitted = target
       let result = await Swift.Result.catching { try await connect(admitted) { _ in } }
-      try await control.disallowHost(target.hostNQN)
+      try await control.disallowHost(target.identity.hostNQN)
       try expectStatus(try result.get().status, .success, of: "Connect of an allowed host")
     },
     queueRefusal(

@@ -35,9 +35,9 @@ enum DataCases {
       "data.transfer-boundary", "transfers around the largest command arrive as they were sent", needs: .destructive,
       deadline: .seconds(240)
     ) { context in
-      try await boundary(context) { controller, check in
-        // Without MDTS, the block count's 16 bits are the limit.
-        min(controller.snapshot.maximumTransferByteCount ?? .max, 65536 * check.blockByteCount)
+      try await boundary(context) { _, check in
+        // The controller's or the host's own limit: where requests begin to be split.
+        Int(check.device.geometry.maximumTransferByteCount)
       }
     },
     ConformanceCase(

@@ -25,11 +25,11 @@ public struct ConformanceRunner: Sendable {
   public func reasonToSkip(_ conformanceCase: ConformanceCase) -> String? {
     if conformanceCase.needs.contains(.destructive) {
       if !allowsDestructive { return "overwrites the namespaces under test, which was not allowed (--destructive)" }
-      if target.namespaceIdentifiers.isEmpty { return "overwrites namespaces, and none was named (?nsid=N)" }
+      if target.namespaceIdentifiers.isEmpty { return "overwrites namespaces, and none was named (--nsid)" }
     }
     if conformanceCase.needs.contains(.control), control == nil { return "needs a way to change the target" }
     if conformanceCase.needs.contains(.secondPort), target.secondPort == nil {
-      return "needs a second port of the subsystem (?port2=PORT)"
+      return "needs a second port of the subsystem (--second-port)"
     }
     return nil
   }

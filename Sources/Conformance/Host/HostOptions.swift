@@ -8,6 +8,7 @@ struct HostOptions: Sendable {
   var reactorCount = 1
   var keepAliveTimeoutMilliseconds: UInt32 = 30_000
   var ioTimeoutMilliseconds: UInt32 = 60_000
+  var isDiscovery = false
   /// Nil: the one under test.
   var subsystemNQN: String?
 }

@@ -13,12 +13,10 @@ struct HostSession: Sendable {
     var transport = TCPTransport(host: context.target.host, port: context.target.port)
     transport.options.headerDigest = options.headerDigest
     transport.options.dataDigest = options.dataDigest
-    guard let hostIdentifier = Identifier128(bytes: context.target.hostIdentifier) else {
-      throw ConformanceFailure("the host identifier is not 16 bytes long")
-    }
     var configuration = ControllerConfiguration(
-      subsystemNQN: options.subsystemNQN ?? context.target.subsystemNQN, hostNQN: context.target.hostNQN,
-      hostIdentifier: hostIdentifier)
+      subsystemNQN: options.subsystemNQN ?? context.target.subsystemNQN, hostNQN: context.target.identity.hostNQN,
+      hostIdentifier: context.target.identity.hostIdentifier)
+    configuration.isDiscovery = options.isDiscovery
     configuration.queueCount = options.queueCount
     configuration.queueDepth = options.queueDepth
     configuration.keepAliveTimeoutMilliseconds = options.keepAliveTimeoutMilliseconds

@@ -1,3 +1,6 @@
+internal import NVMeHost
+internal import NVMeProtocol
+
 /// The data of a Connect command (NVMe Base 2.1, section 6.3, figure 546), with every field open to be wrong.
 struct RawConnectData {
   var hostIdentifier: [UInt8]
@@ -6,9 +9,9 @@ struct RawConnectData {
   var hostNQN: String
 
   init(_ target: ConformanceTarget) {
-    hostIdentifier = target.hostIdentifier
+    hostIdentifier = target.identity.hostIdentifier.bytes
     subsystemNQN = target.subsystemNQN
-    hostNQN = target.hostNQN
+    hostNQN = target.identity.hostNQN
   }
 
   /// HOSTID at 0, CNTLID at 16, SUBNQN at 256, HOSTNQN at 512, 1024 bytes in all.

@@ -8,13 +8,15 @@ final class RawConnection {
   /// How long one answer may take.
   static let patience = Duration.seconds(20)
   /// No PDU that was asked for is longer.
-  private static let longestPDU: UInt32 = 8 << 20
+  private static let longestPDU: UInt32 = 80 << 20
 
   let socket: RawSocket
   private(set) var parameters = ConnectionParameters()
   private(set) var request = ICRequest()
   private(set) var response: ICResponse?
   private var nextCommandIdentifier: UInt16 = 1
+  /// The association's admin queue, which an I/O queue cannot do without.
+  var controller: RawController?
 
   /// Connects the socket; nothing is sent yet.
   init(_ target: ConformanceTarget, port: UInt16? = nil) throws(RawError) {

@@ -87,6 +87,7 @@ final class RawController {
     changing change: (inout RawConnectData) -> Void = { _ in }
   ) throws -> (RawConnection, RawCompletion) {
     let connection = try RawConnection(target)
+    connection.controller = self
     try connection.initialize(request)
     var data = RawConnectData(target)
     data.controllerIdentifier = controllerIdentifier

@@ -29,6 +29,8 @@ public struct TargetConfiguration: Sendable {
   public var maximumAsynchronousEventRequests = 4
   /// How long a new connection may take up to its Connect command.
   public var handshakeTimeoutMilliseconds: UInt32 = 10_000
+  /// How long a host may take to close the connection after a termination request was sent to it.
+  public var terminationTimeoutMilliseconds: UInt32 = 1000
   /// Traffic of any kind counts as keep alive (CTRATT.TBKAS).
   public var hasTrafficBasedKeepAlive = true
   /// The least Keep Alive Timer the target grants; shorter ones are rounded up to it. Its granularity (KAS) is 100 ms.

@@ -167,7 +167,8 @@ extension TargetConnection {
     case .abort:
       let queue = UInt16(truncatingIfNeeded: command.cdw10)
       let identifier = UInt16(truncatingIfNeeded: command.cdw10 >> 16)
-      let isAborted = controller.queues[queue]?.abort(commandIdentifier: identifier) ?? false
+      let isAborted =
+        controller.queues[queue]?.abort(commandIdentifier: identifier, except: queue == 0 ? index : -1) ?? false
       // Bit 0 of dword 0: the command was not aborted.
       st.pointee.engine.respond(index, dword0: isAborted ? 0 : 1)
     default:

@@ -21,7 +21,7 @@ extension TargetConnection {
       return
     }
     let access = st.pointee.accessStates![Int(view.accessGroup)]
-    if access > NamespaceAccessState.nonOptimized.rawValue {
+    if access > ANAState.nonOptimized.rawValue {
       fail(index, Self.status(ofAccess: access))
       return
     }
@@ -65,7 +65,7 @@ extension TargetConnection {
   }
 
   private static func status(ofAccess state: UInt8) -> StatusField {
-    switch NamespaceAccessState(rawValue: state) {
+    switch ANAState(rawValue: state) {
     case .persistentLoss: .asymmetricAccessPersistentLoss
     case .change: .asymmetricAccessTransition
     default: .asymmetricAccessInaccessible

@@ -67,7 +67,6 @@ final class TargetConnection: ReactorSource {
   private static let initialBufferByteCount = 16 * 1024
   private static let queueBufferByteCount = 256 * 1024
   private static let directThresholdByteCount = 16 * 1024
-  private static let terminationNanoseconds: UInt64 = 1_000_000_000
   private static let silenceNanoseconds: UInt64 = 600_000_000_000
 
   init(reactor: Reactor, core: TargetCore, port: TargetPort, fileDescriptor: Int32) {
@@ -360,8 +359,12 @@ final class TargetConnection: ReactorSource {
   }
 
   /// Ends a command of this queue that is being held or delayed. Returns false when there is none such.
-  func abort(commandIdentifier: UInt16) -> Bool {
-    guard let index = st.pointee.engine.heldSlot(commandIdentifier: commandIdentifier) else { return false }
+  ///
+  /// - Parameter exception: the slot of the Abort command, if that came on this queue; else -1.
+  func abort(commandIdentifier: UInt16, except exception: Int) -> Bool {
+    guard let index = st.pointee.engine.heldSlot(commandIdentifier: commandIdentifier, except: exception) else {
+      return false
+    }
     if st.pointee.fileSlotCapacity > index, let operations = st.pointee.fileOperations,
       operations[index].remaining > 0
     {
@@ -378,7 +381,8 @@ final class TargetConnection: ReactorSource {
   private func beginTermination() {
     st.pointee.closesWhenSent = true
     // Time for the request to leave and for the host to close (NVMe/TCP 1.1, section 3.4.1.1).
-    st.pointee.terminationDeadline = reactor.nowNanoseconds + Self.terminationNanoseconds
+    st.pointee.terminationDeadline =
+      reactor.nowNanoseconds + UInt64(core.configuration.terminationTimeoutMilliseconds) * 1_000_000
     updateDeadline()
     reactor.markDirty(self)
   }

@@ -1,3 +1,5 @@
+internal import NVMeProtocol
+
 /// A port of the target as controllers see it: its address and the state of each ANA group behind it.
 final class TargetPort {
   static let maximumAccessGroup: UInt32 = 32
@@ -7,7 +9,7 @@ final class TargetPort {
   /// Where it listens.
   var host: String
   var port: UInt16
-  /// ``NamespaceAccessState`` by group, 1...32.
+  /// ``ANAState`` by group, 1...32.
   let accessStates: UnsafeMutablePointer<UInt8>
 
   init(identifier: UInt16, configuration: PortConfiguration) {
@@ -17,7 +19,7 @@ final class TargetPort {
     port = configuration.port
     let count = Int(Self.maximumAccessGroup) + 1
     accessStates = .allocate(capacity: count)
-    accessStates.initialize(repeating: NamespaceAccessState.optimized.rawValue, count: count)
+    accessStates.initialize(repeating: ANAState.optimized.rawValue, count: count)
   }
 
   deinit { accessStates.deallocate() }

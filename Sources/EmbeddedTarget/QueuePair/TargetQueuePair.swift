@@ -495,9 +495,13 @@ package struct TargetQueuePair: ~Copyable {
   }
 
   /// The slot of a command that the owner has and that is neither moving data nor being answered.
-  package func heldSlot(commandIdentifier: UInt16) -> Int? {
+  ///
+  /// - Parameter exception: a slot that is not meant, such as that of the Abort command itself.
+  package func heldSlot(commandIdentifier: UInt16, except exception: Int) -> Int? {
     for index in 0..<slotCapacity
-    where slots[index].command.commandIdentifier == commandIdentifier && !slots[index].isConflict {
+    where slots[index].command.commandIdentifier == commandIdentifier && !slots[index].isConflict
+      && index != exception
+    {
       if slots[index].phase == .owned || slots[index].phase == .delayed { return index }
     }
     return nil

@@ -87,12 +87,14 @@ public final class Controller: Sendable {
       }
     }
     guard let association else { return }
-    let isPosted = home.post { reactor in
-      let driver = ControllerDriver(reactor: reactor, controller: self, association: association)
-      self.driver = driver
-      driver.handle(.start)
-    }
-    if !isPosted { settle(.closed(.disconnected), notice: .closed(.disconnected)) }
+    let failed: @Sendable () -> Void = { self.settle(.closed(.disconnected), notice: .closed(.disconnected)) }
+    let isPosted = home.post(
+      { reactor in
+        let driver = ControllerDriver(reactor: reactor, controller: self, association: association)
+        self.driver = driver
+        driver.handle(.start)
+      }, otherwise: failed)
+    if !isPosted { failed() }
   }
 
   /// Waits until the controller is ready.
@@ -158,16 +160,18 @@ public final class Controller: Sendable {
   ) async throws(ControllerError) -> AdminReply {
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
-      let isPosted = home.post { _ in
-        guard let driver = self.driver else {
-          continuation.resume(returning: .failure(.disconnected))
-          return
-        }
-        driver.submit(command, dataOut: dataOut, dataInByteCount: dataInByteCount) {
-          continuation.resume(returning: $0)
-        }
-      }
-      if !isPosted { continuation.resume(returning: .failure(.disconnected)) }
+      let failed: @Sendable () -> Void = { continuation.resume(returning: .failure(.disconnected)) }
+      let isPosted = home.post(
+        { _ in
+          guard let driver = self.driver else {
+            failed()
+            return
+          }
+          driver.submit(command, dataOut: dataOut, dataInByteCount: dataInByteCount) {
+            continuation.resume(returning: $0)
+          }
+        }, otherwise: failed)
+      if !isPosted { failed() }
     }
     return try result.get()
   }

@@ -19,6 +19,8 @@ final class ControllerDriver: CompletionSink {
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
   private var isStepping = false
+  /// The home reactor has ended.
+  private var hasEnded = false
   private var events: [ControllerEvent] = []
 
   /// Admin commands of users that may wait for a place in the queue.
@@ -32,6 +34,7 @@ final class ControllerDriver: CompletionSink {
   }
 
   func handle(_ event: ControllerEvent) {
+    if hasEnded { return }
     // Events may come while actions are being carried out: they wait their turn.
     events.append(event)
     guard !isStepping else { return }
@@ -45,6 +48,21 @@ final class ControllerDriver: CompletionSink {
   }
 
   override func deadlineExpired() { handle(.deadline) }
+
+  override func reactorHasEnded() {
+    guard !hasEnded else { return }
+    hasEnded = true
+    let open = commands.values
+    commands = [:]
+    for command in open { command.reply?(.failure(.disconnected)) }
+    failWaiting()
+    // Queues on other reactors have nobody left to report to; they go with their connections.
+    for identifier in openQueues where identifier > 0 {
+      let queue = controller.ioQueue(identifier)
+      queue.reactor.post { _ in queue.close { _ in } }
+    }
+    controller.driverClosed(machine, .disconnected)
+  }
 
   private func carryOut(_ action: ControllerAction) {
     switch action {
@@ -101,6 +119,7 @@ final class ControllerDriver: CompletionSink {
   }
 
   func queueReported(_ identifier: UInt16, _ report: FabricsQueue.Report) {
+    if hasEnded { return }
     switch report {
     case .connected(let controllerIdentifier):
       if identifier == 0 { isAdminConnected = true }

@@ -28,8 +28,7 @@ public struct HostQueuePair: ~Copyable {
   private let indexBits: UInt16
   /// Last in, first out: the slot used last is the one still in the cache.
   private let freeSlots: UnsafeMutablePointer<UInt16>
-  /// Commands that can be submitted now.
-  public private(set) var freeSlotCount: Int
+  private var unusedSlotCount: Int
   private var sendQueue: IndexQueue
   private let completions: UnsafeMutablePointer<CommandCompletion>
   private let completionMask: Int
@@ -73,7 +72,7 @@ public struct HostQueuePair: ~Copyable {
     indexBits = UInt16(Int.bitWidth - (depth - 1).leadingZeroBitCount)
     freeSlots = .allocate(capacity: depth)
     for index in 0..<depth { freeSlots[index] = UInt16(depth - 1 - index) }
-    freeSlotCount = depth
+    unusedSlotCount = depth
     // A slot is in the send queue at most once at a time.
     sendQueue = IndexQueue(capacity: depth)
     var size = 1
@@ -96,7 +95,11 @@ public struct HostQueuePair: ~Copyable {
   }
 
   /// Commands submitted and not completed.
-  public var outstandingCount: Int { configuration.depth - freeSlotCount }
+  public var outstandingCount: Int { configuration.depth - unusedSlotCount }
+
+  /// Commands that can be submitted now. A completion that has not been taken yet counts as a command, because the
+  /// queue of completions has room for `depth` of them.
+  public var freeSlotCount: Int { unusedSlotCount &- (completionTail &- completionHead) }
 
   // MARK: Submission
 
@@ -112,11 +115,17 @@ public struct HostQueuePair: ~Copyable {
     context: UnsafeMutableRawPointer?, token: UInt64, deadlineNanoseconds: UInt64
   ) -> Bool {
     guard state == .ready, freeSlotCount > 0 else { return false }
-    freeSlotCount -= 1
-    let index = freeSlots[freeSlotCount]
+    unusedSlotCount -= 1
+    let index = freeSlots[unusedSlotCount]
     let slot = slots + Int(index)
     slot.pointee.command = command
-    slot.pointee.command.commandIdentifier = index | (slot.pointee.generation << indexBits)
+    var identifier = index | (slot.pointee.generation << indexBits)
+    if identifier == .max {
+      // FFFFh is no command's identifier: the error log says "no particular command" by it.
+      slot.pointee.generation &+= 1
+      identifier = index | (slot.pointee.generation << indexBits)
+    }
+    slot.pointee.command.commandIdentifier = identifier
     slot.pointee.data = data
     slot.pointee.contiguous = Self.contiguousMemory(of: data)
     slot.pointee.context = context
@@ -390,6 +399,9 @@ public struct HostQueuePair: ~Copyable {
     return false
   }
 
+  /// How much data the latest C2HData PDU carries, in bytes: a hint at what the next one will.
+  public private(set) var latestDataByteCount = 0
+
   /// Payload bytes of the PDU being received that are still to come.
   public var remainingPayloadByteCount: Int { receiver.remainingPayloadByteCount }
 
@@ -508,6 +520,7 @@ public struct HostQueuePair: ~Copyable {
       return
     }
     receivingSlot = index
+    latestDataByteCount = Int(header.dataLength)
   }
 
   private mutating func take(_ piece: UnsafeRawPointer, _ count: Int) {
@@ -563,9 +576,7 @@ public struct HostQueuePair: ~Copyable {
     slot.pointee.result = result
     if slot.pointee.outcome == .answered {
       slot.pointee.status = status
-      if status.isSuccess, slot.pointee.direction == .controllerToHost,
-        slot.pointee.transferredByteCount != slot.pointee.data.byteCount
-      {
+      if status.isSuccess, isShortOfData(index) {
         slot.pointee.outcome = .shortData
         slot.pointee.status = .dataTransferError
       }
@@ -573,6 +584,20 @@ public struct HostQueuePair: ~Copyable {
     // Data that was asked for but is not on its way yet is not sent any more: a slot that is still in the send queue
     // retires when it comes up there.
     if isReleased(index) { complete(index) }
+  }
+
+  /// True when not all of a command's data can have been where it belongs: the controller has not sent, or not asked
+  /// for, all of it, or has not waited for what it has asked for.
+  private func isShortOfData(_ index: Int) -> Bool {
+    switch slots[index].direction {
+    case .none:
+      return false
+    case .controllerToHost:
+      return slots[index].transferredByteCount != slots[index].data.byteCount
+    case .hostToController:
+      if emittingSlot == index || slots[index].requestedByteCount > 0 { return true }
+      return !slots[index].usesInCapsuleData && slots[index].transferredByteCount != slots[index].data.byteCount
+    }
   }
 
   private mutating func handleReadyToTransfer(_ header: ReadyToTransferHeader) {
@@ -628,8 +653,8 @@ public struct HostQueuePair: ~Copyable {
     slot.pointee.phase = .free
     slot.pointee.generation &+= 1
     slot.pointee.result = 0
-    freeSlots[freeSlotCount] = UInt16(index)
-    freeSlotCount += 1
+    freeSlots[unusedSlotCount] = UInt16(index)
+    unusedSlotCount += 1
   }
 
   /// True when ``popCompletion()`` has something.
@@ -689,8 +714,7 @@ public struct HostQueuePair: ~Copyable {
     self.violation = violation
     state = .terminating
     needsTerminationRequest = violation.isReportable
-    let count = min(Int(receiver.common.headerLength), TerminationRequest.maximumDataByteCount)
-    offendingHeader = [UInt8](
-      UnsafeRawBufferPointer(start: receiver.header, count: max(count, PDUCommonHeader.byteCount)))
+    let count = min(receiver.headerByteCount, TerminationRequest.maximumDataByteCount)
+    offendingHeader = [UInt8](UnsafeRawBufferPointer(start: receiver.header, count: count))
   }
 }

@@ -43,8 +43,11 @@ internal import CCRC32C
   /// Bytes of header with its digest, padding, payload or data digest still to come, by phase.
   @usableFromInline var remaining = 0
 
-  /// The present PDU's header; valid after ``Event/header`` until the next call of ``next(_:)``.
+  /// The present PDU's header; valid after ``Event/header`` and ``Event/violation`` until the next call of ``next(_:)``,
+  /// or until the input is gone.
   public private(set) var header: UnsafeRawPointer
+  /// Bytes that may be read at ``header``: all of it, or only the common header when that one breaks a rule.
+  public private(set) var headerByteCount = 0
   /// The present PDU's common header; valid from ``Event/header`` to ``Event/end``.
   public private(set) var common: PDUCommonHeader
   /// Payload bytes of the present PDU.
@@ -90,7 +93,7 @@ internal import CCRC32C
           // The usual case: look at the header where it lies, and take all of it at once if it is there.
           let start = input.baseAddress!
           common = PDUCommonHeader(loading: start)
-          guard let total = headerByteCount(start) else { return .violation }
+          guard let total = acceptCommonHeader(start) else { return .violation }
           if input.count >= total {
             header = start
             input = UnsafeRawBufferPointer(rebasing: input[total...])
@@ -102,7 +105,7 @@ internal import CCRC32C
           collect(&input, upTo: PDUCommonHeader.byteCount)
           if bufferedCount < PDUCommonHeader.byteCount { return .needsMore }
           common = PDUCommonHeader(loading: UnsafeRawPointer(buffer))
-          guard let total = headerByteCount(UnsafeRawPointer(buffer)) else { return .violation }
+          guard let total = acceptCommonHeader(UnsafeRawPointer(buffer)) else { return .violation }
           remaining = total
         }
         phase = .restOfHeader
@@ -157,8 +160,11 @@ internal import CCRC32C
   }
 
   /// Bytes up to the end of the header and its digest; nil, and failed, when the common header breaks a rule.
-  private mutating func headerByteCount(_ start: UnsafeRawPointer) -> Int? {
+  private mutating func acceptCommonHeader(_ start: UnsafeRawPointer) -> Int? {
     if let violation = PDUValidation.validateCommonHeader(common, receiver: role, parameters: parameters) {
+      // HLEN may be a lie, and the rest of the header may never come: these eight bytes are all there is to show.
+      header = start
+      headerByteCount = PDUCommonHeader.byteCount
       fail(violation)
       return nil
     }
@@ -169,6 +175,7 @@ internal import CCRC32C
 
   private mutating func finishHeader(total: Int) -> Event {
     let headerLength = Int(common.headerLength)
+    headerByteCount = headerLength
     if common.flags.contains(.headerDigest) {
       let received = UInt32(littleEndian: (header + headerLength).loadUnaligned(as: UInt32.self))
       let computed = nvmeof_crc32c_extend(0, header, headerLength)

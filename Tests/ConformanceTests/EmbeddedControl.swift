@@ -1,0 +1,77 @@
+import BlockDevice
+import Conformance
+import EmbeddedTarget
+
+/// Lets the conformance suite change the embedded target.
+struct EmbeddedControl: TargetControl {
+  static let open = "nqn.2026-01.io.nvmeof.embedded:open"
+  static let closed = "nqn.2026-01.io.nvmeof.embedded:closed"
+
+  let target: EmbeddedTarget
+  let closedSubsystemNQN: String? = Self.closed
+
+  func allowHost(_ hostNQN: String) async throws {
+    try await target.setAllowedHosts([hostNQN], of: Self.closed)
+  }
+
+  func disallowHost(_ hostNQN: String) async throws {
+    try await target.setAllowedHosts([], of: Self.closed)
+  }
+
+  func addNamespace(_ identifier: UInt32, byteCount: Int) async throws {
+    try await target.addNamespace(
+      identifier, .memory(byteCount: UInt64(byteCount), blockByteCount: 4096), to: Self.open)
+  }
+
+  func resizeNamespace(_ identifier: UInt32, byteCount: Int) async throws {
+    try await target.resizeNamespace(identifier, of: Self.open, byteCount: UInt64(byteCount))
+  }
+
+  func removeNamespace(_ identifier: UInt32) async throws {
+    try await target.removeNamespace(identifier, from: Self.open)
+  }
+
+  func setNamespace(_ identifier: UInt32, isEnabled: Bool) async throws {
+    if isEnabled {
+      try await addNamespace(identifier, byteCount: 1 << 20)
+    } else {
+      try await target.removeNamespace(identifier, from: Self.open)
+    }
+  }
+
+  func addSubsystems(prefix: String, count: Int) async throws {
+    for index in 1...count { try await target.addSubsystem(SubsystemConfiguration(nqn: "\(prefix)\(index)")) }
+  }
+
+  func removeSubsystems(prefix: String) async throws {
+    var index = 1
+    while (try? await target.removeSubsystem("\(prefix)\(index)")) != nil { index += 1 }
+  }
+
+  func killConnections() async throws {
+    try await target.closeConnections(reset: true)
+  }
+
+  func setSilent(_ isSilent: Bool) async throws {
+    if isSilent {
+      for trigger: FaultRule.Trigger in [.adminCommand(), .ioCommand()] {
+        try await target.addFault(FaultRule(trigger, .silence))
+      }
+    } else {
+      try await target.removeAllFaults()
+    }
+  }
+
+  func checksum(namespace identifier: UInt32, offset: Int, count: Int) async throws -> UInt32 {
+    let bytes = try await target.readNamespace(
+      identifier, of: Self.open, offset: UInt64(offset), byteCount: count)
+    return ~bytes.reduce(~0 as UInt32) { crc, byte in
+      (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+    }
+  }
+
+  func fill(namespace identifier: UInt32, offset: Int, count: Int, with byte: UInt8) async throws {
+    try await target.writeNamespace(
+      identifier, of: Self.open, offset: UInt64(offset), bytes: [UInt8](repeating: byte, count: count))
+  }
+}

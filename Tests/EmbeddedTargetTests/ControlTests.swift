@@ -1,0 +1,422 @@
+import BlockDevice
+import EmbeddedTarget
+import NVMeTCPProtocol
+import Testing
+
+@Suite("Changes and faults at run time")
+struct ControlTests {
+  /// Waits for a notice that satisfies `condition`, while `change` makes it come.
+  private func notice(
+    of controller: Controller, _ condition: @escaping @Sendable (ControllerNotice) -> Bool,
+    after change: () async throws -> Void
+  ) async throws -> ControllerNotice {
+    let (stream, continuation) = AsyncStream.makeStream(of: ControllerNotice.self)
+    let observer = controller.addObserver { continuation.yield($0) }
+    defer { controller.removeObserver(observer) }
+    try await change()
+    for await notice in stream where condition(notice) { return notice }
+    throw WireHost.Failure(description: "no notice")
+  }
+
+  @Test("namespaces added, resized and removed are told to hosts in use")
+  func namespaces() async throws {
+    let fixture = try await TargetFixture.make()
+    let controller = fixture.controller()
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+
+    let added = try await notice(of: controller, { if case .namespacesChanged = $0 { true } else { false } }) {
+      try await fixture.target.addNamespace(
+        7, .memory(byteCount: 1 << 20, blockByteCount: 4096), to: TargetFixture.nqn)
+    }
+    guard case .namespacesChanged(let changes) = added, case .added(let information) = changes.first else {
+      Issue.record("expected an added namespace, got \(added)")
+      return
+    }
+    #expect(information.identifier == 7)
+    let second = try #require(controller.blockDevice(namespaceIdentifier: 7))
+    #expect(second.geometry.blockByteCount == 4096)
+    #expect(second.geometry.blockCount == 256)
+
+    _ = try await notice(of: controller, { if case .namespacesChanged = $0 { true } else { false } }) {
+      try await fixture.target.resizeNamespace(1, of: TargetFixture.nqn, byteCount: 128 << 20)
+    }
+    #expect(device.geometry.byteCount == 128 << 20)
+    let data = pattern(4096, seed: 4)
+    try await device.write(at: (128 << 20) / 512 - 8, data)
+    #expect(try await device.read(at: (128 << 20) / 512 - 8, blockCount: 8) == data)
+
+    _ = try await notice(of: controller, { if case .namespacesChanged = $0 { true } else { false } }) {
+      try await fixture.target.removeNamespace(1, from: TargetFixture.nqn)
+    }
+    #expect(device.isGone)
+    await #expect(throws: BlockError.self) { try await device.read(at: 0, blockCount: 1) }
+    try await second.write(at: 0, pattern(4096, seed: 5))
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("the changed namespace list is read and cleared; events are masked until then")
+  func changedNamespaceList() async throws {
+    let fixture = try await TargetFixture.make()
+    let admin = try WireHost(fixture.port)
+    try admin.becomeAdmin()
+    #expect(
+      try admin.run(.setFeatures(.asynchronousEventConfiguration, value: 1 << 8)).completion.status.isSuccess)
+    for identifier: UInt16 in [90, 91] {
+      var event = SubmissionQueueEntry.asynchronousEventRequest()
+      event.commandIdentifier = identifier
+      try admin.send(admin.capsule(event))
+    }
+    try await fixture.target.addNamespace(3, .memory(byteCount: 4096), to: TargetFixture.nqn)
+    try await fixture.target.addNamespace(5, .memory(byteCount: 4096), to: TargetFixture.nqn)
+    let event = try admin.expect().completion
+    #expect(event.commandIdentifier == 90)
+    // Notice, namespace attribute changed, log 04h.
+    #expect(event.dword0 == 0x04_0002)
+    func list(retain: Bool = false) throws -> [UInt32] {
+      var command = SubmissionQueueEntry(opcode: 0x02, namespaceIdentifier: .max)
+      command.cdw10 = 0x04 | 1023 << 16 | (retain ? 1 << 15 : 0)
+      command.sgl = .transport(length: 4096)
+      let data = try admin.run(command).data
+      return (0..<1024).map { position in
+        data.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4 * position, as: UInt32.self) }
+      }.filter { $0 != 0 }
+    }
+    #expect(try list(retain: true) == [3, 5])
+    #expect(try list() == [3, 5])
+    #expect(try list() == [])
+    // The mask is gone: the next change comes at once, by the second request.
+    try await fixture.target.removeNamespace(3, from: TargetFixture.nqn)
+    #expect(try admin.expect().completion.commandIdentifier == 91)
+    #expect(try list() == [3])
+    await fixture.stop()
+  }
+
+  @Test("ANA states are shown, told and obeyed, port by port")
+  func accessStates() async throws {
+    let fixture = try await TargetFixture.make()
+    let other = try await fixture.target.addPort()
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin())
+    let otherAdmin = try WireHost(other)
+    let otherHost = try WireHost(other)
+    try otherHost.becomeIO(controller: try otherAdmin.becomeAdmin())
+    _ = try admin.run(.setFeatures(.asynchronousEventConfiguration, value: 1 << 11))
+    var event = SubmissionQueueEntry.asynchronousEventRequest()
+    event.commandIdentifier = 90
+    try admin.send(admin.capsule(event))
+
+    func log(_ admin: WireHost) throws -> [UInt8] {
+      var command = SubmissionQueueEntry(opcode: 0x02, namespaceIdentifier: .max)
+      command.cdw10 = 0x0C | 12 << 16
+      command.sgl = .transport(length: 52)
+      return try admin.run(command).data
+    }
+    var read = SubmissionQueueEntry.read(namespaceIdentifier: 1, startingLBA: 0, blockCount: 1)
+    read.sgl = .transport(length: 512)
+    // One group with namespace 1, optimized.
+    #expect(try Array(log(admin)[8..<10]) == [1, 0])
+    #expect(try log(admin)[32] == 1)
+    #expect(try host.run(read).completion.status.isSuccess)
+    let states: [(ANAState, StatusField)] = [
+      (.nonOptimized, .success), (.inaccessible, .asymmetricAccessInaccessible),
+      (.persistentLoss, .asymmetricAccessPersistentLoss), (.change, .asymmetricAccessTransition),
+    ]
+    var isFirst = true
+    for (state, status) in states {
+      try await fixture.target.setANAState(state, group: 1, port: fixture.port.identifier)
+      if isFirst {
+        let notice = try admin.expect().completion
+        #expect(notice.commandIdentifier == 90)
+        #expect(notice.dword0 == 0x0C_0302)
+      }
+      isFirst = false
+      #expect(try log(admin)[32] == state.rawValue)
+      #expect(try host.run(read).completion.status.typeAndCode == status)
+      // The other port is not concerned.
+      #expect(try log(otherAdmin)[32] == 1)
+      #expect(try otherHost.run(read).completion.status.isSuccess)
+    }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.setANAState(.optimized, group: 33, port: fixture.port.identifier)
+    }
+    await fixture.stop()
+  }
+
+  @Test("the discovery log names subsystems by port and host, referrals, and its generation")
+  func discovery() async throws {
+    let fixture = try await TargetFixture.make()
+    var second = SubsystemConfiguration(
+      nqn: "nqn.2026-01.org.example:second", namespace: .memory(byteCount: 1 << 20))
+    second.allowedHosts = ["nqn.2026-01.org.example:somebody"]
+    try await fixture.target.addSubsystem(second)
+    var restricted = PortConfiguration(host: "127.0.0.1")
+    restricted.subsystems = []
+    restricted.advertisedHost = "192.0.2.7"
+    let other = try await fixture.target.addPort(restricted)
+    var referral = DiscoveryReferral(host: "192.0.2.1", service: "8009", portIdentifier: 9)
+    referral.transportType = 1
+    try await fixture.target.setReferrals([referral])
+
+    let admin = try WireHost(fixture.port)
+    try admin.becomeAdmin(nqn: DiscoveryReferral.wellKnownNQN)
+    func log() throws -> [UInt8] {
+      var command = SubmissionQueueEntry(opcode: 0x02)
+      command.cdw10 = 0x70 | 2047 << 16
+      command.sgl = .transport(length: 8192)
+      return try admin.run(command).data
+    }
+    func text(_ bytes: ArraySlice<UInt8>) -> String {
+      String(decoding: bytes.prefix { $0 != 0 && $0 != 0x20 }, as: UTF8.self)
+    }
+    let first = try log()
+    // The discovery subsystem itself, the first subsystem, the referral; the second subsystem is not for this host.
+    #expect(Array(first[8..<16]) == [3, 0, 0, 0, 0, 0, 0, 0])
+    #expect(first[1024 + 2] == 3)
+    #expect(text(first[1024 + 256..<1024 + 512]) == DiscoveryReferral.wellKnownNQN)
+    #expect(Array(first[2048..<2051]) == [3, 1, 2])
+    #expect(text(first[2048 + 256..<2048 + 512]) == TargetFixture.nqn)
+    #expect(text(first[2048 + 512..<2048 + 768]) == "127.0.0.1")
+    #expect(text(first[2048 + 32..<2048 + 64]) == "\(fixture.port.port)")
+    #expect(Array(first[3072..<3075]) == [1, 1, 1])
+    #expect(text(first[3072 + 512..<3072 + 768]) == "192.0.2.1")
+
+    // Watched: a subsystem more, and the event.
+    _ = try admin.run(.setFeatures(.asynchronousEventConfiguration, value: 1 << 31))
+    var event = SubmissionQueueEntry.asynchronousEventRequest()
+    event.commandIdentifier = 90
+    try admin.send(admin.capsule(event))
+    try await fixture.target.setAllowedHosts(nil, of: second.nqn)
+    let notice = try admin.expect().completion
+    #expect(notice.commandIdentifier == 90)
+    #expect(notice.dword0 == 0x70_F002)
+    let after = try log()
+    #expect(after[8] == 4)
+    #expect(after[0..<8] != first[0..<8])
+    // No other port may be used for what it does not offer.
+    let elsewhere = try WireHost(other)
+    try elsewhere.initialize()
+    let refused = try elsewhere.run(WireHost.connectCommand(), data: WireHost.connectData())
+    #expect(refused.completion.status.matches(.connectInvalidParameters))
+    await fixture.stop()
+  }
+
+  @Test("a host that is not heard of loses its controller; one that keeps alive does not")
+  func keepAlive() async throws {
+    let fixture = try await TargetFixture.make()
+    let silent = try WireHost(fixture.port)
+    let controller = try silent.becomeAdmin(keepAlive: 300)
+    let queue = try WireHost(fixture.port)
+    try queue.becomeIO(controller: controller)
+    // Both connections end, without anything more being said.
+    #expect(try silent.receive() == nil)
+    #expect(try queue.receive() == nil)
+
+    let alive = fixture.controller { $0.keepAliveTimeoutMilliseconds = 400 }
+    alive.connect()
+    try await alive.ready()
+    try await Task.sleep(for: .milliseconds(1500))
+    #expect(alive.condition == .ready)
+    await alive.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("faults: status, close, reset, silence, delay, no answer")
+  func faults() async throws {
+    let fixture = try await TargetFixture.make()
+    let admin = try WireHost(fixture.port)
+    let controller = try admin.becomeAdmin()
+    var read = SubmissionQueueEntry.read(namespaceIdentifier: 1, startingLBA: 10, blockCount: 1)
+    read.sgl = .transport(length: 512)
+    let queue = try WireHost(fixture.port)
+    try queue.becomeIO(controller: controller)
+
+    // By blocks and count.
+    var rule = FaultRule(.ioCommand(opcode: 0x02), .status(.unrecoveredReadError), count: 1)
+    rule.blocks = 10...10
+    rule.skipCount = 1
+    let identifier = try await fixture.target.addFault(rule)
+    #expect(try queue.run(read).completion.status.isSuccess)
+    var elsewhere = read
+    elsewhere.startingLBA = 11
+    #expect(try queue.run(elsewhere).completion.status.isSuccess)
+    #expect(try queue.run(read).completion.status.matches(.unrecoveredReadError))
+    #expect(try queue.run(read).completion.status.isSuccess)
+    #expect(try await fixture.target.faultCount(identifier) == 1)
+
+    // Delay: another command overtakes.
+    try await fixture.target.removeAllFaults()
+    _ = try await fixture.target.addFault(FaultRule(.ioCommand(), .delay(nanoseconds: 200_000_000), count: 1))
+    var slow = read
+    slow.commandIdentifier = 1
+    var quick = read
+    quick.commandIdentifier = 2
+    try queue.send(queue.capsule(slow) + queue.capsule(quick))
+    var order: [UInt16] = []
+    while order.count < 2 {
+      let pdu = try queue.expect()
+      if pdu.type == .capsuleResponse { order.append(pdu.completion.commandIdentifier) }
+    }
+    #expect(order == [2, 1])
+
+    // Never answered, then aborted.
+    try await fixture.target.removeAllFaults()
+    _ = try await fixture.target.addFault(FaultRule(.ioCommand(), .neverAnswer, count: 1))
+    try queue.send(queue.capsule(slow))
+    #expect(try queue.run(read, identifier: 3).completion.status.isSuccess)
+    #expect(try admin.run(.abort(commandIdentifier: 1, queueIdentifier: 1)).completion.dword0 == 0)
+    #expect(try queue.expect().completion.status.matches(.commandAbortRequested))
+
+    // Close and reset.
+    for (action, isOrderly) in [(FaultRule.Action.close, true), (.reset, false)] {
+      let victim = try WireHost(fixture.port)
+      try victim.becomeIO(controller: controller, queue: 2)
+      try await fixture.target.removeAllFaults()
+      _ = try await fixture.target.addFault(FaultRule(.ioCommand(opcode: 0x02), action, count: 1))
+      try victim.send(victim.capsule(read))
+      if isOrderly {
+        #expect(try victim.receive() == nil)
+      } else {
+        #expect(throws: WireHost.Failure.self) { try victim.receive() }
+      }
+    }
+
+    // Refused at Connect, at ICReq, at accept.
+    try await fixture.target.removeAllFaults()
+    _ = try await fixture.target.addFault(
+      FaultRule(.fabricsCommand(.connect), .status(.connectControllerBusy), count: 1))
+    let busy = try WireHost(fixture.port)
+    try busy.initialize()
+    let refused = try busy.run(WireHost.connectCommand(), data: WireHost.connectData())
+    #expect(refused.completion.status.matches(.connectControllerBusy))
+    _ = try await fixture.target.addFault(FaultRule(.initialization, .close, count: 1))
+    let closed = try WireHost(fixture.port)
+    #expect(throws: WireHost.Failure.self) { try closed.initialize() }
+    await fixture.stop()
+  }
+
+  @Test("corrupted digests are noticed by the host", arguments: [true, false])
+  func corruptDigests(header: Bool) async throws {
+    let fixture = try await TargetFixture.make()
+    var options = TCPTransportOptions()
+    options.headerDigest = true
+    options.dataDigest = true
+    let controller = fixture.controller(options: options)
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    _ = try await device.read(at: 0, blockCount: 8)
+    _ = try await fixture.target.addFault(
+      FaultRule(.ioCommand(opcode: 0x02), header ? .corruptHeaderDigest : .corruptDataDigest, count: 1))
+    let error = await #expect(throws: BlockError.self) { try await device.read(at: 0, blockCount: 8) }
+    if case .failed(let outcome, _) = error?.cause {
+      #expect(outcome == (header ? .connectionLost : .dataDigestError))
+    } else {
+      Issue.record("unexpected \(String(describing: error))")
+    }
+    // A data digest error costs one command, not the connection.
+    if !header { _ = try await device.read(at: 0, blockCount: 8) }
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("a target that falls silent is given up by the host's keep alive")
+  func silence() async throws {
+    let fixture = try await TargetFixture.make()
+    let controller = fixture.controller {
+      $0.keepAliveTimeoutMilliseconds = 500
+      $0.shutdownTimeoutMilliseconds = 500
+    }
+    controller.connect()
+    try await controller.ready()
+    _ = try await notice(of: controller, { if case .closed = $0 { true } else { false } }) {
+      _ = try await fixture.target.addFault(FaultRule(.adminCommand(opcode: 0x18), .silence, count: 1))
+    }
+    guard case .closed(let error) = controller.condition else {
+      Issue.record("still \(controller.condition)")
+      return
+    }
+    #expect(error == .keepAliveTimeout(milliseconds: 500))
+    await fixture.stop()
+  }
+
+  @Test("ports and subsystems come and go")
+  func portsAndSubsystems() async throws {
+    let fixture = try await TargetFixture.make()
+    let admin = try WireHost(fixture.port)
+    try admin.becomeAdmin()
+    let port = try await fixture.target.addPort()
+    let other = try WireHost(port)
+    try other.becomeAdmin()
+    try await fixture.target.removePort(port.identifier)
+    #expect(try other.receive() == nil)
+    #expect(throws: WireHost.Failure.self) { try WireHost(port).becomeAdmin() }
+    #expect(try admin.run(.keepAlive()).completion.status.isSuccess)
+    await #expect(throws: TargetError.self) { try await fixture.target.removePort(port.identifier) }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.addSubsystem(SubsystemConfiguration(nqn: TargetFixture.nqn))
+    }
+    try await fixture.target.removeSubsystem(TargetFixture.nqn)
+    #expect(try admin.receive() == nil)
+    let late = try WireHost(fixture.port)
+    #expect(throws: WireHost.Failure.self) { try late.becomeAdmin() }
+    try await fixture.target.addSubsystem(
+      SubsystemConfiguration(nqn: TargetFixture.nqn, namespace: .memory(byteCount: 1 << 20)))
+    try WireHost(fixture.port).becomeAdmin()
+    #expect(try await fixture.target.closeConnections() >= 1)
+    await fixture.stop()
+  }
+
+  @Test("limits: controllers, configurations, sizes")
+  func limits() async throws {
+    var configuration = TargetConfiguration()
+    configuration.maximumControllers = 2
+    let fixture = try await TargetFixture.make(target: configuration)
+    let one = try WireHost(fixture.port)
+    let two = try WireHost(fixture.port)
+    try one.becomeAdmin()
+    try two.becomeAdmin()
+    let three = try WireHost(fixture.port)
+    try three.initialize()
+    let refused = try three.run(WireHost.connectCommand(), data: WireHost.connectData())
+    #expect(refused.completion.status.matches(.connectControllerBusy))
+    #expect(!refused.completion.status.doNotRetry)
+    configuration.maximumQueueEntries = 1
+    await #expect(throws: TargetError.self) { try await EmbeddedTarget.start(configuration: configuration) }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.addNamespace(1, .memory(byteCount: 4096), to: TargetFixture.nqn)
+    }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.addNamespace(2, .memory(byteCount: 100), to: TargetFixture.nqn)
+    }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.addNamespace(2, .memory(byteCount: 4096, blockByteCount: 520), to: TargetFixture.nqn)
+    }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.resizeNamespace(1, of: TargetFixture.nqn, byteCount: 1 << 50)
+    }
+    await #expect(throws: TargetError.self) {
+      try await fixture.target.addNamespace(
+        2, NamespaceConfiguration(backing: .file(path: "/nonexistent/x")), to: TargetFixture.nqn)
+    }
+    await fixture.stop()
+  }
+
+  @Test("a target that nobody stopped ends by itself")
+  func abandoned() async throws {
+    let port: EmbeddedTarget.Port
+    let host: WireHost
+    do {
+      let target = try await EmbeddedTarget.start()
+      try await target.addSubsystem(
+        SubsystemConfiguration(nqn: TargetFixture.nqn, namespace: .memory(byteCount: 1 << 20)))
+      port = try await target.addPort()
+      host = try WireHost(port)
+      try host.becomeAdmin()
+    }
+    #expect(try host.receive() == nil)
+  }
+}

@@ -1,0 +1,203 @@
+import BlockDevice
+import EmbeddedTarget
+import Glibc
+import Testing
+
+@Suite("Data over loopback")
+struct DataTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    var name: String
+    var namespace = NamespaceConfiguration.memory(byteCount: 8 << 20)
+    var headerDigest = false
+    var dataDigest = false
+    var flowControl = false
+    var target: @Sendable (inout TargetConfiguration) -> Void = { _ in }
+    var testDescription: String { name }
+
+    static let all: [Case] = [
+      Case(name: "plain"),
+      Case(name: "flow control", flowControl: true),
+      Case(name: "header digest", headerDigest: true),
+      Case(name: "data digest", dataDigest: true),
+      Case(
+        name: "both digests, 4096-byte blocks", namespace: .memory(byteCount: 8 << 20, blockByteCount: 4096),
+        headerDigest: true, dataDigest: true),
+      Case(name: "no in-capsule data", target: { $0.inCapsuleDataByteCount = 0 }),
+      Case(name: "all writes in capsules", target: { $0.inCapsuleDataByteCount = 1 << 20 }),
+      Case(
+        name: "small R2Ts, small H2CData, aligned, digests", headerDigest: true, dataDigest: true,
+        target: {
+          $0.inCapsuleDataByteCount = 512
+          $0.maximumH2CDataByteCount = 4096
+          $0.maximumReadyToTransferByteCount = 12_288
+          $0.controllerPDUDataAlignmentBytes = 128
+        }),
+      Case(
+        name: "small C2HData", flowControl: true,
+        target: { $0.maximumC2HDataByteCount = 4100 }),
+      Case(
+        name: "small C2HData, success flag, data digest", dataDigest: true,
+        target: { $0.maximumC2HDataByteCount = 1000 }),
+      Case(name: "no success flag", target: { $0.usesSuccessFlag = false }),
+      Case(
+        name: "MDTS 64 KiB, queues of 4",
+        target: {
+          $0.maximumDataTransferExponent = 4
+          $0.maximumQueueEntries = 4
+        }),
+    ]
+  }
+
+  /// Many requests at once, each on blocks of its own; the model is what they have written.
+  @Test("what is written is what is read", arguments: Case.all)
+  func random(variant: Case) async throws {
+    var configuration = TargetConfiguration()
+    variant.target(&configuration)
+    let fixture = try await TargetFixture.make(namespaces: [1: variant.namespace], target: configuration)
+    var options = TCPTransportOptions()
+    options.headerDigest = variant.headerDigest
+    options.dataDigest = variant.dataDigest
+    let controller = fixture.controller(options: options) {
+      $0.disablesSubmissionQueueFlowControl = !variant.flowControl
+    }
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let model = try await Self.exercise(device, lanes: 8, rounds: 12)
+    let inside = try await fixture.target.readNamespace(
+      1, of: TargetFixture.nqn, offset: 0, byteCount: model.count)
+    #expect(isEqual(inside[...], model[...]))
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("a file-backed namespace keeps its data on disk")
+  func file() async throws {
+    let path = "/tmp/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
+    let fixture = try await TargetFixture.make(
+      namespaces: [1: NamespaceConfiguration(backing: .file(path: path, byteCount: 8 << 20))])
+    let controller = fixture.controller()
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    var model = try await Self.exercise(device, lanes: 4, rounds: 6)
+    let head = pattern(8192 + 512, seed: 5)
+    try await device.write(at: 0, head)
+    model.replaceSubrange(0..<head.count, with: head)
+    try await device.flush()
+    try await device.compare(at: 0, Array(model.prefix(8192)))
+    await #expect(throws: BlockError.self) { try await device.compare(at: 1, Array(model.prefix(8192))) }
+    try await device.write(at: 3, pattern(512, seed: 77), options: .forceUnitAccess)
+    try await device.writeZeroes(at: 16, blockCount: 16)
+    try await device.discard(at: 64, blockCount: 8)
+    #expect(isZero(try await device.read(at: 16, blockCount: 16)))
+    #expect(isZero(try await device.read(at: 64, blockCount: 8)))
+    await controller.disconnect()
+    await fixture.stop()
+    let file = try #require(fopen(path, "r"))
+    var onDisk = [UInt8](repeating: 0, count: (8 << 20) + 1)
+    #expect(fread(&onDisk, 1, onDisk.count, file) == 8 << 20)
+    fclose(file)
+    unlink(path)
+    var expected = model
+    expected.replaceSubrange(3 * 512..<4 * 512, with: pattern(512, seed: 77))
+    expected.replaceSubrange(16 * 512..<32 * 512, with: [UInt8](repeating: 0, count: 16 * 512))
+    expected.replaceSubrange(64 * 512..<72 * 512, with: [UInt8](repeating: 0, count: 8 * 512))
+    #expect(isEqual(onDisk.dropLast(), expected[...]))
+  }
+
+  @Test("memory namespaces: compare, zeroes, discard, verify, flush")
+  func operations() async throws {
+    let fixture = try await TargetFixture.make()
+    let controller = fixture.controller()
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let data = pattern(1 << 20, seed: 3)
+    try await device.write(at: 0, data)
+    try await device.compare(at: 0, Array(data.prefix(65_536)))
+    let mismatch = await #expect(throws: BlockError.self) {
+      try await device.compare(at: 1, Array(data.prefix(65_536)))
+    }
+    #expect(mismatch?.status?.matches(.compareFailure) == true)
+    try await device.writeZeroes(at: 3, blockCount: 1021)
+    #expect(try await device.read(at: 0, blockCount: 3) == Array(data.prefix(1536)))
+    #expect(isZero(try await device.read(at: 3, blockCount: 1021)))
+    #expect(try await device.read(at: 1024, blockCount: 8) == Array(data[524_288..<528_384]))
+    try await device.discard(at: 1024, blockCount: 1024)
+    #expect(isZero(try await device.read(at: 1024, blockCount: 1024)))
+    try await device.verify(at: 0, blockCount: 2048)
+    try await device.flush()
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("a null namespace reads as zeroes and forgets writes", arguments: [false, true])
+  func null(digests: Bool) async throws {
+    var configuration = TargetConfiguration()
+    configuration.maximumDataTransferExponent = 10
+    let fixture = try await TargetFixture.make(namespaces: [1: .null(byteCount: 1 << 40)], target: configuration)
+    var options = TCPTransportOptions()
+    options.dataDigest = digests
+    options.headerDigest = digests
+    let controller = fixture.controller(options: options)
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    try await device.write(at: 5, pattern(3 << 20, seed: 9))
+    #expect(isZero(try await device.read(at: 5, blockCount: 6144)))
+    try await device.compare(at: (1 << 31) - 8, [UInt8](repeating: 0, count: 4096))
+    await #expect(throws: BlockError.self) { try await device.compare(at: 0, pattern(4096, seed: 1)) }
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("a read-only namespace refuses to be changed")
+  func readOnly() async throws {
+    var namespace = NamespaceConfiguration.memory(byteCount: 1 << 20)
+    namespace.isReadOnly = true
+    let fixture = try await TargetFixture.make(namespaces: [1: namespace])
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin())
+    let write = SubmissionQueueEntry.write(namespaceIdentifier: 1, startingLBA: 0, blockCount: 1)
+    let answer = try host.run(write, data: [UInt8](repeating: 1, count: 512))
+    #expect(answer.completion.status.matches(.namespaceIsWriteProtected))
+    await fixture.stop()
+  }
+
+  /// Writes and reads at random, several requests at once; returns what the device must hold.
+  private static func exercise(_ device: NVMeBlockDevice, lanes: Int, rounds: Int) async throws -> [UInt8] {
+    let blockByteCount = Int(device.geometry.blockByteCount)
+    let laneBlocks = Int(device.geometry.blockCount) / lanes
+    var model: [[UInt8]] = []
+    try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+      for lane in 0..<lanes {
+        group.addTask {
+          var generator = SeededTestGenerator(seed: UInt64(lane))
+          var content = [UInt8](repeating: 0, count: laneBlocks * blockByteCount)
+          let first = lane * laneBlocks
+          for round in 0..<rounds {
+            // Mostly small, now and then as large as the lane.
+            let limit = round % 4 == 3 ? laneBlocks : min(laneBlocks, 40)
+            let count = Int.random(in: 1...limit, using: &generator)
+            let at = Int.random(in: 0...(laneBlocks - count), using: &generator)
+            let bytes = pattern(count * blockByteCount, seed: UInt64(lane * 1000 + round))
+            try await device.write(at: UInt64(first + at), bytes)
+            content.replaceSubrange(at * blockByteCount..<(at + count) * blockByteCount, with: bytes)
+            let readCount = Int.random(in: 1...limit, using: &generator)
+            let readAt = Int.random(in: 0...(laneBlocks - readCount), using: &generator)
+            let read = try await device.read(at: UInt64(first + readAt), blockCount: UInt32(readCount))
+            let expected = content[readAt * blockByteCount..<(readAt + readCount) * blockByteCount]
+            #expect(isEqual(read[...], expected), "lane \(lane), round \(round)")
+          }
+          return (lane, content)
+        }
+      }
+      var parts = [[UInt8]](repeating: [], count: lanes)
+      for try await (lane, content) in group { parts[lane] = content }
+      model = parts
+    }
+    return model.reduce(into: []) { $0 += $1 }
+  }
+}
