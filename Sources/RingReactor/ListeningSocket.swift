@@ -43,8 +43,9 @@ public struct ListeningSocket: ~Copyable {
   }
 
   deinit {
-    precondition(!isAccepting && !isCancelling, "close a listening socket and await its completion first")
-    if !isClosing { Glibc.close(fileDescriptor) }
+    // With operations in flight only after the ring has gone; else its owner awaits `Event.closed`, and only then is the
+    // descriptor closed already.
+    if !isClosing || isAccepting || isCancelling { Glibc.close(fileDescriptor) }
   }
 
   /// Starts accepting one connection. The completion's result is the new descriptor, or `-errno`.

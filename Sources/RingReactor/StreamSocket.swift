@@ -43,7 +43,8 @@ public struct StreamSocket: ~Copyable {
   }
 
   deinit {
-    precondition(!hasOperationsInFlight, "a socket's memory must outlive its operations in the kernel")
+    // With operations in flight only after the ring has gone (`ReactorSource.reactorHasEnded`): its owner keeps a socket
+    // until `SocketEvent.closed` otherwise.
     if fileDescriptor >= 0 { Glibc.close(fileDescriptor) }
     view.deallocate()
   }

@@ -32,6 +32,8 @@ final class TCPQueuePair: QueuePair {
   /// (Short, because every line of the hot path has it.)
   private let st: UnsafeMutablePointer<State>
   private let buffer: UnsafeMutableRawPointer
+  private let bufferByteCount: Int
+  private let directThreshold: Int
   private let receiveVectors: UnsafeMutablePointer<IOVector>
   private let commandTimeoutNanoseconds: UInt64
 
@@ -54,7 +56,9 @@ final class TCPQueuePair: QueuePair {
     let deadline = MonotonicClock.nanoseconds() + timeout
     st.initialize(
       to: State(engine: HostQueuePair(configuration: configuration), connectDeadlineNanoseconds: deadline))
-    buffer = .allocate(byteCount: transport.options.receiveBufferByteCount, alignment: 4096)
+    bufferByteCount = min(max(transport.options.receiveBufferByteCount, Self.directTailByteCount), 1 << 20)
+    directThreshold = max(transport.options.directReceiveThresholdByteCount, Self.directTailByteCount)
+    buffer = .allocate(byteCount: bufferByteCount, alignment: 4096)
     receiveVectors = .allocate(capacity: Self.receiveVectorCapacity)
     commandTimeoutNanoseconds = UInt64(parameters.commandTimeoutMilliseconds) * 1_000_000
     super.init(reactor: reactor, owner: owner, parameters: parameters)
@@ -258,19 +262,22 @@ final class TCPQueuePair: QueuePair {
 
   private func receiveMore() {
     guard !st.pointee.socket.isClosing else { return }
-    let capacity = transport.options.receiveBufferByteCount
+    // Where large payloads follow one another only headers should land in the buffer: little is received beyond what
+    // goes straight into place.
+    let isLarge = st.pointee.engine.latestDataByteCount >= directThreshold
     let direct = st.pointee.engine.directReceiveVectors(
       into: receiveVectors, capacity: Self.receiveVectorCapacity - 1,
-      minimumByteCount: transport.options.directReceiveThresholdByteCount)
+      minimumByteCount: isLarge ? 1 : directThreshold)
     st.pointee.directByteCount = direct.byteCount
     if direct.vectorCount == 0 {
-      st.pointee.socket.receive(into: buffer, count: capacity, source: self)
+      st.pointee.socket.receive(
+        into: buffer, count: isLarge ? Self.directTailByteCount : bufferByteCount, source: self)
       return
     }
     var vectorCount = direct.vectorCount
     // Only behind the payload's end: a payload in more pieces than there are vectors goes on in the next receive.
     if direct.byteCount == st.pointee.engine.remainingPayloadByteCount {
-      receiveVectors[vectorCount] = IOVector(base: buffer, count: min(capacity, Self.directTailByteCount))
+      receiveVectors[vectorCount] = IOVector(base: buffer, count: Self.directTailByteCount)
       vectorCount += 1
     }
     st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: vectorCount, source: self)
@@ -303,8 +310,6 @@ final class TCPQueuePair: QueuePair {
 
   override func close() { beginClose() }
 
-  override func reactorIsEnding() { fail(TransportError(.local, "\(transport): \(ReactorGone())")) }
-
   private func beginClose() {
     switch state {
     case .closing, .closed: return
@@ -313,6 +318,14 @@ final class TCPQueuePair: QueuePair {
     reactor.setDeadline(nil, of: self)
     transition(to: .closing)
     if st.pointee.socket.beginClose(source: self) { socketClosed() }
+  }
+
+  override func reactorHasEnded() {
+    // Nobody collects completions any more: tell them here.
+    st.pointee.engine.failAll()
+    while let completion = st.pointee.engine.popCompletion() {
+      Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
+    }
   }
 
   private func socketClosed() {

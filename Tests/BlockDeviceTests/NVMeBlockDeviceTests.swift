@@ -352,3 +352,50 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end() == 0)
   }
 }
+
+extension NVMeBlockDeviceTests {
+  @Test
+  func `A reactor that ends with everything on it lets nobody wait`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    _ = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x01), .neverAnswer))
+    _ = try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer))
+    let write = Task { try await device.write(at: 0, pattern(512, seed: 1)) }
+    let admin = Task { try await controller.admin(.identify(.controller), dataInByteCount: 4096) }
+    try await Task.sleep(for: .milliseconds(50))
+    bed.thread.stop()
+    let error = await #expect(throws: BlockError.self) { try await write.value }
+    #expect(error?.isOutcomeUnknown == true)
+    await #expect(throws: ControllerError.self) { try await admin.value }
+    #expect(controller.condition == .closed(.disconnected))
+    let later = await #expect(throws: BlockError.self) { try await device.write(at: 0, pattern(512, seed: 1)) }
+    #expect(later?.cause == .failed(.notSent, .commandAbortedByHost))
+    controller.connect()
+    #expect(controller.condition == .closed(.disconnected))
+    await bed.target.stop()
+  }
+}
+
+extension NVMeBlockDeviceTests {
+  @Test
+  func `A namespace that goes while requests are outstanding ends every one of them`() async throws {
+    let bed = try await TestBed(namespaces: [1: .memory(byteCount: 1 << 20), 2: .memory(byteCount: 1 << 20)])
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 2))
+    let readers = (0..<8).map { index in
+      Task {
+        var failures = 0
+        while failures < 3 {
+          do { _ = try await device.read(at: UInt64(index), blockCount: 1) } catch { failures += 1 }
+        }
+      }
+    }
+    try await Task.sleep(for: .milliseconds(50))
+    try await bed.target.removeNamespace(2, from: TestBed.nqn)
+    for reader in readers { await reader.value }
+    try await eventually { device.isGone }
+    #expect(controller.condition == .ready)
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+}

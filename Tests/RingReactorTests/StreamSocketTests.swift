@@ -176,7 +176,7 @@ struct StreamSocketTests {
   @Test("a reactor that ends with connections open in every state")
   func endWithOpenConnections() throws {
     let hole = try BlackHole()
-    var sources: [SocketSource] = []
+    weak var client: SocketSource?
     do {
       let scene = try Scene(serverReceives: false)
       #expect(scene.connect())
@@ -186,8 +186,8 @@ struct StreamSocketTests {
       let idle = SocketSource(reactor: scene.reactor)
       try idle.connect(to: scene.listener.address)
       scene.reactor.turn(.atMost(nanoseconds: 10_000_000))
-      sources = [scene.client, connecting, idle] + scene.listener.connections
+      client = scene.client
     }
-    for source in sources { #expect(!source.hasOperationsInFlight) }
+    #expect(client == nil, "nothing is left of it")
   }
 }

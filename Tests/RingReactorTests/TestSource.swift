@@ -29,7 +29,7 @@ final class TestSource: ReactorSource {
     onDeadline(self)
   }
 
-  override func reactorIsEnding() { onEnding(self) }
+  override func reactorHasEnded() { onEnding(self) }
 
   deinit { onDeinit() }
 }

@@ -155,7 +155,7 @@ enum ChangeCases {
     {
       context in
       var options = HostOptions()
-      options.keepAliveTimeoutMilliseconds = 1000
+      options.keepAliveTimeoutMilliseconds = 2000
       try await HostSession.with(context, options) { session in
         try await Task.sleep(for: .seconds(5))
         try expectEqual(session.controller.condition, .ready, "the controller's condition after 5 s")

@@ -80,6 +80,7 @@ final class ChannelLoad: ReactorSource {
       submit()
       return
     }
+    channel.setObserver(nil)
     channel.close()
     if let failure { continuation?.resume(throwing: failure) } else { continuation?.resume(returning: highWater) }
     continuation = nil

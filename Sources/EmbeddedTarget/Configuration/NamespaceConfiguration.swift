@@ -25,6 +25,9 @@ public struct NamespaceConfiguration: Sendable {
   /// A memory or null namespace may later be resized up to so many bytes; nil: twice its size or 1 GiB more, whichever
   /// is more. It costs address space only.
   public var maximumByteCount: UInt64?
+  /// Memory is made resident when the namespace is added, which takes a second or so a gigabyte on the target's thread:
+  /// for benchmarks of writes, which would otherwise measure the kernel clearing pages.
+  public var isPopulated = false
   /// NOIOB: commands that cross a multiple of so many blocks are split by good hosts; 0: not reported.
   public var optimalBoundaryBlocks: UInt16 = 0
 

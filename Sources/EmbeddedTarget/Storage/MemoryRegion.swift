@@ -20,6 +20,12 @@ final class MemoryRegion {
 
   deinit { munmap(base, byteCount) }
 
+  /// Makes the first bytes resident. Best effort: a kernel before 5.14 does it as they are written.
+  func populate(byteCount: Int) {
+    // MADV_POPULATE_WRITE
+    _ = madvise(base, min((byteCount + 4095) & ~4095, self.byteCount), 23)
+  }
+
   /// Makes a range read as zeroes, giving whole pages back to the system.
   func zero(offset: Int, byteCount: Int) {
     let page = 4096

@@ -42,7 +42,9 @@ final class TargetNamespace {
       guard byteCount > 0, capacityByteCount < 1 << 46 else {
         throw TargetError("a memory namespace is 1 byte to 64 TiB, not \(byteCount) bytes")
       }
-      region = try MemoryRegion(byteCount: (Int(capacityByteCount) + 4095) & ~4095)
+      let region = try MemoryRegion(byteCount: (Int(capacityByteCount) + 4095) & ~4095)
+      if configuration.isPopulated { region.populate(byteCount: Int(byteCount)) }
+      self.region = region
       blockCount = byteCount >> blockShift
     case .null(let byteCount):
       capacityByteCount = configuration.maximumByteCount ?? .max

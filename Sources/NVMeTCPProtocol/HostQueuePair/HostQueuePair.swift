@@ -399,6 +399,9 @@ public struct HostQueuePair: ~Copyable {
     return false
   }
 
+  /// How much data the latest C2HData PDU carries, in bytes: a hint at what the next one will.
+  public private(set) var latestDataByteCount = 0
+
   /// Payload bytes of the PDU being received that are still to come.
   public var remainingPayloadByteCount: Int { receiver.remainingPayloadByteCount }
 
@@ -517,6 +520,7 @@ public struct HostQueuePair: ~Copyable {
       return
     }
     receivingSlot = index
+    latestDataByteCount = Int(header.dataLength)
   }
 
   private mutating func take(_ piece: UnsafeRawPointer, _ count: Int) {

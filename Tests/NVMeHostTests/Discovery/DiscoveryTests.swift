@@ -29,12 +29,12 @@ import Testing
       body = entries.flatMap { $0.encode() }
     }
 
-    func serve(_ read: DiscoveryLogReader.Read) -> [UInt8] {
+    func serve(_ command: SubmissionQueueEntry, byteCount: Int) -> [UInt8] {
       let header = DiscoveryLogHeader(generationCounter: generation, recordCount: UInt64(entries.count))
       let all = header.encode() + body
-      let offset = Int(read.command.cdw12)
-      let padded = all + [UInt8](repeating: 0, count: max(0, offset + read.byteCount - all.count))
-      return Array(padded[offset..<offset + read.byteCount])
+      let offset = Int(command.cdw12)
+      let padded = all + [UInt8](repeating: 0, count: max(0, offset + byteCount - all.count))
+      return Array(padded[offset..<offset + byteCount])
     }
   }
 
@@ -47,7 +47,7 @@ import Testing
       #expect(read.command.cdw10 >> 16 == UInt32(read.byteCount / 4 - 1))
       let isLast = reads > 0 && read.command.cdw12 == 0
       #expect((read.command.cdw10 & 1 << 15 == 0) == isLast)
-      try reader.handle(.success, data: log.serve(read))
+      try reader.handle(.success, data: log.serve(read.command, byteCount: read.byteCount))
       reads += 1
     }
     #expect(reader.isDone && reader.entries == log.entries && reader.restartCount == 0)
@@ -65,7 +65,7 @@ import Testing
         log.entries.removeFirst(4)
         log.generation += 1
       }
-      try reader.handle(.success, data: log.serve(read))
+      try reader.handle(.success, data: log.serve(read.command, byteCount: read.byteCount))
     }
     #expect(reader.entries == log.entries && reader.restartCount == 1 && reader.generationCounter == 2)
   }
@@ -77,7 +77,7 @@ import Testing
       for _ in 0..<1000 {
         guard let read = reader.nextRead() else { return }
         log.generation += 1
-        try reader.handle(.success, data: log.serve(read))
+        try reader.handle(.success, data: log.serve(read.command, byteCount: read.byteCount))
       }
     }
     #expect(error == .keepsChanging(attempts: DiscoveryLogReader.maximumAttempts))

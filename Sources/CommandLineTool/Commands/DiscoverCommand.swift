@@ -1,0 +1,46 @@
+import ArgumentParser
+import BlockDevice
+
+/// `nvmeof discover`.
+struct DiscoverCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "discover",
+    abstract: "Show what a discovery service offers.",
+    discussion: """
+      Referrals to other discovery services are followed, each service is asked once. Entries of other transports \
+      than TCP are shown, too.
+
+      EXAMPLES
+        nvmeof discover -t tcp -a 192.0.2.1 -s 8009
+        nvmeof discover nvme+tcp://192.0.2.1:4420
+        nvmeof discover -a 192.0.2.1 -o json | jq -r '.records[].uri'
+
+      """ + ExitStatus.help)
+
+  @OptionGroup(title: "Target") var address: AddressOptions
+  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  @Flag(help: "Do not ask the discovery services that this one refers to")
+  var noReferrals = false
+
+  func run() async throws {
+    let target = try address.resolve(.subsystemOrDiscovery)
+    if output.effectiveFormat == .binary { throw ToolError.usage("discover has no binary output") }
+    let result = try await Session.run(host: host) { session in
+      do throws(ToolError) {
+        return try await DiscoverySurvey.run(target, followsReferrals: !noReferrals, session: &session)
+      } catch { throw address.explain(error, target) }
+    }
+    Console.print(
+      output.format == .json ? DiscoveryReport.json(result).text : DiscoveryReport.text(result, isHuman: output.isHuman)
+    )
+    for failure in result.failures {
+      Console.note("nvmeof: referral to \(failure.target.hostAndPort) could not be followed: \(failure.description)")
+    }
+    if result.skippedReferralCount > 0 {
+      Console.note("nvmeof: \(result.skippedReferralCount) referrals were not followed: too many, or too deep")
+    }
+    if !result.failures.isEmpty { throw ToolError(.connectionFailed, "") }
+  }
+}

@@ -1,0 +1,138 @@
+import ArgumentParser
+import BlockDevice
+
+/// `nvmeof get-log`.
+struct GetLogCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "get-log",
+    abstract: "Show a log page.",
+    discussion: """
+      The pages named below are decoded, others dumped in hexadecimal; for those --log-len is needed.
+
+      EXAMPLES
+        nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id smart
+        nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id error --log-len 640
+        nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id ana -o json
+        nvmeof get-log -a 192.0.2.1 -n NQN --log-id 0x80 --log-len 64 -b > page.bin
+
+      """ + ExitStatus.help)
+
+  @OptionGroup(title: "Target") var address: AddressOptions
+  @OptionGroup var namespace: NamespaceOptions
+  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  @Option(
+    name: .customLong("log-id"),
+    help: "The page: supported, error, smart, firmware, changed-ns, effects, ana, or a number")
+  var page: LogPageArgument
+
+  @Option(
+    name: [.customShort("l"), .customLong("log-len")],
+    help: ArgumentHelp("Bytes to read, a multiple of 4 (default: the page's length)", valueName: "bytes"))
+  var byteCount: ByteCount?
+
+  @Option(
+    name: .customLong("lpo"), help: ArgumentHelp("Offset in the page, a multiple of 4 (default 0)", valueName: "bytes"))
+  var offset: ByteCount?
+
+  @Option(name: .customLong("lsp"), help: ArgumentHelp("Log specific parameter, 0 to 127", valueName: "value"))
+  var specificParameter: UInt8 = 0
+
+  @Option(name: .customLong("lsi"), help: ArgumentHelp("Log specific identifier", valueName: "value"))
+  var specificIdentifier: UInt16 = 0
+
+  @Flag(name: .customLong("rae"), help: "Retain the page's asynchronous event")
+  var retainsEvent = false
+
+  static let maximumByteCount: UInt64 = 256 << 20
+
+  func validate() throws {
+    if let byteCount, byteCount.value == 0 || byteCount.value % 4 != 0 || byteCount.value > Self.maximumByteCount {
+      throw ValidationError("--log-len is a multiple of 4 from 4 to 256 MiB, not \(byteCount)")
+    }
+    if let offset, offset.value % 4 != 0 { throw ValidationError("--lpo is a multiple of 4, not \(offset)") }
+    if specificParameter > 127 { throw ValidationError("--lsp is 0 to 127, not \(specificParameter)") }
+  }
+
+  func run() async throws {
+    let target = try address.resolve(.subsystem)
+    let data = try await Session.run(host: host, target: target) { controller in
+      let byteCount = try byteCount.map { Int($0.value) } ?? Self.defaultByteCount(page.page, controller.snapshot)
+      return try await read(controller, byteCount: byteCount, target: target)
+    }
+    if output.effectiveFormat == .binary {
+      Console.write(data)
+      return
+    }
+    // Pieces of a page cannot be decoded.
+    let report =
+      (offset?.value ?? 0) > 0
+      ? nil
+      : try decoding { () throws(DecodingError) in
+        try LogPageReport.make(page.page, data: data, device: target.subsystemNQN, isHuman: output.isHuman)
+      }
+    if output.format == .json {
+      let raw: JSONValue = [
+        "lid": .integer(page.page.rawValue), "data": .string(data.map { $0.hexadecimal(digits: 2) }.joined()),
+      ]
+      Console.print((report?.json ?? raw).text)
+    } else if let report {
+      Console.print(report.text)
+    } else {
+      Console.print("Device:\(target.subsystemNQN) log-id:\(page.page.rawValue) namespace-id:\(namespaceText(target))")
+      Console.print(Hexdump.text(data, base: offset?.value ?? 0))
+    }
+  }
+
+  private func namespaceText(_ target: TargetIdentifier) -> String {
+    "0x" + (namespace.identifier ?? target.namespaceIdentifier ?? .max).hexadecimal()
+  }
+
+  /// In pieces of at most MDTS, which all but the smallest pages may need.
+  private func read(_ controller: Controller, byteCount: Int, target: TargetIdentifier) async throws -> [UInt8] {
+    let limit = max(4096, min(controller.snapshot.maximumTransferByteCount ?? 65_536, 65_536))
+    // A page that is no namespace's is asked for with all bits set (NVMe Base 2.1, section 5.1.12).
+    let identifier = namespace.identifier ?? .max
+    var data: [UInt8] = []
+    while data.count < byteCount {
+      let count = min(limit, byteCount - data.count)
+      let isLast = data.count + count == byteCount
+      let (position, overflow) = (offset?.value ?? 0).addingReportingOverflow(UInt64(data.count))
+      if overflow { throw ToolError.usage("--lpo and --log-len reach beyond 64 bits") }
+      let reply = try await controller.require(
+        "Get Log Page (\(page.page.name ?? "LID \(page.page.rawValue)"))",
+        .getLogPage(
+          page.page, namespaceIdentifier: identifier, byteCount: count, offset: position,
+          specificParameter: specificParameter, specificIdentifier: specificIdentifier,
+          retainAsynchronousEvent: retainsEvent || !isLast),
+        dataInByteCount: count)
+      data += reply.data
+    }
+    return data
+  }
+
+  static func defaultByteCount(
+    _ page: LogPageIdentifier, _ snapshot: Controller.Snapshot
+  ) throws(ToolError) -> Int {
+    let identification = snapshot.identification
+    switch page {
+    case .supportedLogPages: return SupportedLogPages.byteCount
+    case .errorInformation:
+      return ErrorInformationEntry.byteCount * (Int(identification?.errorLogPageEntries ?? 0) + 1)
+    case .smartHealth: return SMARTHealthLog.byteCount
+    case .firmwareSlot: return FirmwareSlotLog.byteCount
+    case .changedNamespaceList: return ChangedNamespaceList.byteCount
+    case .commandsSupportedAndEffects: return CommandEffectsLog.byteCount
+    case .asymmetricNamespaceAccess:
+      let most = identification.map {
+        $0.maximumAllowedNamespaces != 0 ? $0.maximumAllowedNamespaces : $0.namespaceCount
+      }
+      let byteCount = ANALog.byteCount(
+        groupCount: Int(min(identification?.anaGroupCount ?? 0, 65_535)), namespaceCount: Int(most ?? 0))
+      // What a stranger says of itself does not make us take any amount of memory.
+      return min(byteCount, Int(maximumByteCount) / 16) & ~3
+    default: throw .usage("how long log page 0x\(page.rawValue.hexadecimal(digits: 2)) is is not known: give --log-len")
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/// What a copy tells at its end.
+struct CopyReport: Sendable {
+  var options: CopyOptions
+  var source: any CopyEndpoint
+  var destination: any CopyEndpoint
+  var copied: CopyOutcome
+  /// Of the verification, where there was one.
+  var verified: CopyOutcome?
+  var seconds: Double
+
+  /// The run that ended it.
+  private var last: CopyOutcome { verified ?? copied }
+
+  var status: ExitStatus {
+    if let failure = last.failure { return ToolError(failure.fault).status }
+    if last.wasInterrupted { return .interrupted }
+    if verified.map({ !$0.badRanges.isEmpty }) ?? false { return .mismatch }
+    if !copied.badRanges.isEmpty {
+      return copied.badRanges.allSatisfy { $0.fault.kind == .mismatch } ? .mismatch : .incomplete
+    }
+    return .success
+  }
+
+  /// Lines for people.
+  var lines: [String] {
+    var lines: [String] = []
+    for bad in copied.badRanges + (verified?.badRanges ?? []) { lines.append(line(bad)) }
+    if let failure = last.failure { lines.append(failure.fault.description) }
+    let verb = options.mode == .verify ? "compared" : "copied"
+    let rate = seconds > 0 ? Double(copied.byteCount) / seconds : 0
+    var summary =
+      "\(copied.byteCount) bytes (\(ByteText.binary(copied.byteCount))) \(verb) in "
+      + "\(ByteText.fixed(seconds, 1)) s, \(ByteText.binary(rate < 1e18 ? UInt64(rate) : 0))/s"
+    if copied.zeroByteCount > 0 { summary += ", of which \(ByteText.binary(copied.zeroByteCount)) of zeroes not sent" }
+    if let verified, verified.isComplete, verified.badRanges.isEmpty { summary += "; verified" }
+    lines.append(summary)
+    if let resumeLine { lines.append(resumeLine) }
+    return lines
+  }
+
+  /// How to go on; nil when there is nothing left.
+  var resumeLine: String? {
+    if let verified, !verified.isComplete {
+      // What differs has to be copied anew; what was only not looked at has not.
+      return verified.failure?.fault.kind == .mismatch
+        ? Self.resumeLine(verified.resumeOffset)
+        : "the copy is complete, its verification is not; go on with the same command and --verify-only "
+          + "--resume-from \(verified.resumeOffset)"
+    }
+    return copied.isComplete ? nil : Self.resumeLine(copied.resumeOffset)
+  }
+
+  static func resumeLine(_ offset: UInt64) -> String {
+    "not complete; go on with the same command and --resume-from \(offset)"
+  }
+
+  private func line(_ bad: CopyOutcome.BadRange) -> String {
+    let lower = options.sourceOffset + bad.range.lowerBound
+    let place = source.place(lower..<lower + UInt64(bad.range.count))
+    return
+      "bad range: offset \(bad.range.lowerBound), length \(bad.range.count) (\(place) of \(source.name)): \(bad.fault)"
+  }
+
+  var json: JSONValue {
+    var members: [JSONValue.Member] = [
+      .init(name: "source", value: .string(source.name)),
+      .init(name: "destination", value: .string(destination.name)),
+      .init(name: "bytes", value: .integer(copied.byteCount)),
+      .init(name: "zero_bytes", value: .integer(copied.zeroByteCount)),
+      .init(name: "seconds", value: .number((seconds * 1000).rounded() / 1000)),
+      .init(name: "complete", value: .bool(last.isComplete && copied.isComplete)),
+      .init(name: "interrupted", value: .bool(last.wasInterrupted)),
+      .init(name: "verified", value: .bool(verified.map { $0.isComplete && $0.badRanges.isEmpty } ?? false)),
+      .init(
+        name: "bad_ranges", value: .array((copied.badRanges + (verified?.badRanges ?? [])).map(json))),
+    ]
+    if let failure = last.failure { members.append(.init(name: "error", value: json(failure))) }
+    members.append(
+      .init(name: "resume_from", value: resumeLine == nil ? .null : .integer(last.resumeOffset)))
+    return .object(members)
+  }
+
+  private func json(_ bad: CopyOutcome.BadRange) -> JSONValue {
+    var members: [JSONValue.Member] = [
+      .init(name: "offset", value: .integer(bad.range.lowerBound)),
+      .init(name: "length", value: .integer(bad.range.count)),
+    ]
+    for (name, end, base) in [
+      ("source", source, options.sourceOffset), ("destination", destination, options.destinationOffset),
+    ] where end.alignment > 1 {
+      let size = UInt64(end.alignment)
+      let count = UInt64(bad.range.count)
+      members.append(.init(name: "\(name)_lba", value: .integer((base + bad.range.lowerBound) / size)))
+      members.append(.init(name: "\(name)_blocks", value: .integer((count + size - 1) / size)))
+    }
+    members.append(.init(name: "error", value: .string(bad.fault.description)))
+    return .object(members)
+  }
+}

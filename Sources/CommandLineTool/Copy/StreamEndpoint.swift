@@ -1,0 +1,81 @@
+import BlockDevice
+import Glibc
+import Synchronization
+
+/// A pipe, terminal, socket or character device as an end of a copy: bytes in order, once.
+final class StreamEndpoint: CopyEndpoint {
+  let name: String
+  private let descriptor: Int32
+  private let ownsDescriptor: Bool
+  /// Ends waits for bytes that may never come.
+  private let isStopped = Atomic<Bool>(false)
+
+  var byteCount: UInt64? { nil }
+  var capacity: UInt64? { nil }
+  var alignment: Int { 1 }
+  var isSequential: Bool { true }
+
+  init(name: String, descriptor: Int32, ownsDescriptor: Bool = true) {
+    self.name = name
+    self.descriptor = descriptor
+    self.ownsDescriptor = ownsDescriptor
+  }
+
+  deinit { if ownsDescriptor { close(descriptor) } }
+
+  /// Lets a read that waits for bytes return as at the end.
+  func stop() { isStopped.store(true, ordering: .releasing) }
+
+  /// The offset is for messages; the caller keeps the order.
+  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) async throws(CopyFault) -> Int {
+    nonisolated(unsafe) let buffer = buffer
+    let result = await BlockingCalls.run { [self] in
+      var done = 0
+      while done < buffer.count {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if isStopped.load(ordering: .acquiring) { return -Int(EINTR) }
+        if poll(&waiting, 1, 100) == 0 { continue }
+        let count = Glibc.read(descriptor, buffer.baseAddress! + done, buffer.count - done)
+        if count == 0 { break }
+        if count > 0 { done += count } else if errno != EINTR && errno != EAGAIN { return -Int(errno) }
+      }
+      return done
+    }
+    guard result >= 0 else {
+      if isStopped.load(ordering: .acquiring) { throw .stopped }
+      throw CopyFault(
+        .file, "reading of \(name) at byte \(offset) failed: \(errorText(Int32(-result)))", isFatal: true)
+    }
+    return result
+  }
+
+  func write(at offset: UInt64, from buffer: UnsafeRawBufferPointer) async throws(CopyFault) {
+    nonisolated(unsafe) let buffer = buffer
+    let descriptor = descriptor
+    let code = await BlockingCalls.run { () -> Int32 in
+      var done = 0
+      while done < buffer.count {
+        let count = Glibc.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+        if count >= 0 {
+          done += count
+        } else if errno == EAGAIN {
+          var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          poll(&waiting, 1, 100)
+        } else if errno != EINTR {
+          return errno
+        }
+      }
+      return 0
+    }
+    guard code == 0 else {
+      throw CopyFault(.file, "writing to \(name) at byte \(offset) failed: \(errorText(code))", isFatal: true)
+    }
+  }
+
+  func writeZeroes(at offset: UInt64, byteCount: Int) async throws(CopyFault) {
+    let zeroes = CopyBuffer(byteCount: byteCount)
+    try await write(at: offset, from: UnsafeRawBufferPointer(zeroes.bytes))
+  }
+
+  func flush() async throws(CopyFault) {}
+}
