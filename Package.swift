@@ -84,6 +84,10 @@ let package = Package(
     .testTarget(name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C"], swiftSettings: strict),
     .target(name: "CEpoll", path: "Tests/CEpoll"),
     .testTarget(name: "RingReactorTests", dependencies: ["RingReactor", "CEpoll"], swiftSettings: strict),
+    .testTarget(
+      name: "TCPTransportTests",
+      dependencies: ["BlockDevice", "TCPTransport", "NVMeHost", "NVMeTCPProtocol", "RingReactor"],
+      swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget"], swiftSettings: strict),

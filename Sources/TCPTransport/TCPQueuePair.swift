@@ -195,8 +195,17 @@ final class TCPQueuePair: QueuePair {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
-    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
-    if case .closing = state, st.pointee.isSocketClosed { finishClose() } else { notifyCapacityWaiters() }
+    notifyCapacityWaiters()
+    switch state {
+    case .closing where st.pointee.isSocketClosed:
+      transition(to: .closed(st.pointee.failure))
+      // Once more, behind the owner: until that has looked, others may come here and wait for capacity in vain.
+      reactor.markReady(self)
+    case .closed:
+      retire()
+    default:
+      break
+    }
   }
 
   // MARK: The socket
@@ -333,10 +342,5 @@ final class TCPQueuePair: QueuePair {
     st.pointee.engine.failAll()
     st.pointee.isSocketClosed = true
     reactor.markReady(self)
-  }
-
-  private func finishClose() {
-    transition(to: .closed(st.pointee.failure))
-    retire()
   }
 }
