@@ -82,7 +82,8 @@ let package = Package(
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
     .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),
     .testTarget(name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C"], swiftSettings: strict),
-    .testTarget(name: "RingReactorTests", dependencies: ["RingReactor"], swiftSettings: strict),
+    .target(name: "CEpoll", path: "Tests/CEpoll"),
+    .testTarget(name: "RingReactorTests", dependencies: ["RingReactor", "CEpoll"], swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget"], swiftSettings: strict),

@@ -6,7 +6,7 @@ internal import Synchronization
 /// One thread, one ring: an event loop that sources (sockets, controllers, channels) live on.
 ///
 /// A reactor belongs to the thread that made it. Either that thread calls ``turn(_:)`` in a loop of its own, or
-/// ``ReactorThread`` does, or a foreign event loop watches ``pollableFileDescriptor`` and calls ``turnFromEventLoop()``
+/// ``ReactorThread`` does, or a foreign event loop watches ``pollableFileDescriptor()`` and calls ``turnFromEventLoop()``
 /// whenever it is readable. Other threads reach it through ``handle`` alone.
 ///
 /// A turn: sources with output prepare ring entries; one system call submits them and collects completions; these are
@@ -18,6 +18,12 @@ public final class Reactor {
 
   private let ring: Ring
   private let state: UnsafeMutablePointer<State>
+
+  /// What a foreign event loop watches; -1 until one has asked for it.
+  private struct ForeignDescriptors {
+    var event: Int32 = -1
+    var epoll: Int32 = -1
+  }
 
   private struct Slot {
     var source: Unmanaged<ReactorSource>?
@@ -47,7 +53,10 @@ public final class Reactor {
     var foreignTimeout = __kernel_timespec()
     var runningJobs: [UnownedJob] = []
     var liveSourceCount = 0
-    var isClosed = false
+    /// Ring entries whose completion has not come.
+    var entriesInFlight = 0
+    var isShuttingDown = false
+    var foreign = ForeignDescriptors()
     /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
     var retired: [Unmanaged<ReactorSource>] = []
   }
@@ -57,6 +66,7 @@ public final class Reactor {
   private enum InternalOperation {
     static let eventPoll: UInt8 = 1
     static let foreignTimeout: UInt8 = 2
+    static let cancelAll: UInt8 = 3
   }
 
   /// Makes a reactor on the calling thread.
@@ -73,47 +83,65 @@ public final class Reactor {
   }
 
   deinit {
-    close()
+    shutDown()
+    // What the kernel has not given back in all this time it may still write to: that memory is never freed.
+    if state.pointee.entriesInFlight == 0 {
+      for slot in state.pointee.slots { slot.source?.release() }
+      for source in state.pointee.retired { source.release() }
+    }
+    if state.pointee.foreign.epoll >= 0 {
+      close(state.pointee.foreign.epoll)
+      close(state.pointee.foreign.event)
+    }
     state.deinitialize(count: 1)
     state.deallocate()
   }
 
-  /// Ends the reactor: the ring goes, sources still on it are told, messages and jobs are taken no more. Call on the
-  /// reactor's thread, not from within a turn; the reactor is not to be turned afterwards. Safe to repeat.
-  public func close() {
-    guard !state.pointee.isClosed else { return }
-    state.pointee.isClosed = true
-    // First the ring: operations in flight name memory that sources are about to free.
-    ring.close()
-    for source in state.pointee.slots.compactMap(\.source) {
-      source._withUnsafeGuaranteedRef { $0.reactorHasEnded() }
-    }
-    // What has retired on being told is in the one list, the rest in the other.
-    var last = state.pointee.retired
-    for index in state.pointee.slots.indices {
-      if let source = state.pointee.slots[index].source { last.append(source) }
-      state.pointee.slots[index].source = nil
-    }
-    for source in last { source.release() }
-    state.pointee.retired = []
-    state.pointee.liveSourceCount = 0
-    let (messages, rest) = handle.mailbox.withLock { box in
+  /// Ends what goes on here: takes no more messages, cancels everything that the ring is at, and lets the sources see
+  /// that, so that connections are closed and whoever waits for something gets an answer.
+  ///
+  /// Sources whose operations the kernel will not give back within ``shutdownNanoseconds`` are not let go of.
+  func shutDown() {
+    guard !state.pointee.isShuttingDown else { return }
+    state.pointee.isShuttingDown = true
+    let rest = handle.mailbox.withLock { box in
+      let content = (box.messages, box.readySources, box.jobs)
+      box = ReactorHandle.Mailbox()
       box.isClosed = true
-      let content = (box.messages, box.jobs)
-      box.jobs = []
-      box.messages = []
       return content
     }
+    // What has been accepted is carried out: somebody may be waiting for it.
+    for message in rest.0 { message(self) }
+    for source in rest.1 { markReady(source) }
+    handle.localJobs.pointee.append(contentsOf: rest.2)
+    for index in state.pointee.slots.indices {
+      state.pointee.slots[index].source?._withUnsafeGuaranteedRef { $0.reactorIsEnding() }
+    }
+    let end = MonotonicClock.nanoseconds() + Self.shutdownNanoseconds
+    var rounds = 0
+    // Only the ring's own thread may use it.
+    while handle.isCurrentThread, state.pointee.entriesInFlight > 0 || hasPendingWork {
+      // A source that begins anew whenever it is cancelled is no reason to stay.
+      rounds += 1
+      if rounds > 1000 || MonotonicClock.nanoseconds() > end { break }
+      cancelAll()
+      turn(.atMost(nanoseconds: 10_000_000))
+    }
     handle.isGone.store(true, ordering: .relaxed)
-    for message in messages { message.otherwise?() }
-    // A task must never be lost: jobs run here, and enqueue what follows from them wherever they are.
-    let jobs = handle.localJobs.pointee + rest
-    handle.localJobs.pointee = []
+    var jobs: [UnownedJob] = []
+    swap(&jobs, &handle.localJobs.pointee)
     for job in jobs { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
   }
 
-  /// True after ``close()``.
-  public var isClosed: Bool { state.pointee.isClosed }
+  private static let shutdownNanoseconds: UInt64 = 2_000_000_000
+
+  private func cancelAll() {
+    guard state.pointee.entriesInFlight > 0 else { return }
+    let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
+      .userData(operation: InternalOperation.cancelAll, tag: 0)
+    io_uring_prep_cancel(
+      entry(userData: userData), nil, Int32(IORING_ASYNC_CANCEL_ANY) | Int32(IORING_ASYNC_CANCEL_ALL))
+  }
 
   /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN: completions then come in batches of our choosing.
   public var defersTaskWork: Bool { ring.defersTaskWork }
@@ -160,7 +188,8 @@ public final class Reactor {
   public func markDirty(_ source: ReactorSource) {
     let identifier = source.identifier
     let slot = Int(identifier.index)
-    guard !state.pointee.slots[slot].isDirty else { return }
+    // A source that has retired may have given its place in the table to another one.
+    guard isLive(identifier), !state.pointee.slots[slot].isDirty else { return }
     state.pointee.slots[slot].isDirty = true
     state.pointee.dirty.append(identifier)
   }
@@ -179,6 +208,7 @@ public final class Reactor {
   /// Sets the one deadline of a source, nanoseconds of `CLOCK_MONOTONIC`; nil unsets it.
   public func setDeadline(_ deadlineNanoseconds: UInt64?, of source: ReactorSource) {
     let identifier = source.identifier
+    guard isLive(identifier) else { return }
     let deadline = deadlineNanoseconds ?? .max
     let old = state.pointee.slots[Int(identifier.index)].deadlineNanoseconds
     guard deadline != old else { return }
@@ -216,6 +246,7 @@ public final class Reactor {
       if let entry = ring.nextEntry() {
         // `io_uring_prep_*` of liburing 2.3 leave user_data alone, so it can be set before.
         entry.pointee.user_data = userData
+        state.pointee.entriesInFlight += 1
         return entry
       }
       // Full: hand over what is there. EBUSY and EAGAIN pass once completions have been collected by the kernel.
@@ -230,13 +261,16 @@ public final class Reactor {
   /// - Returns: how many completions, messages, deadlines and runs were handled; 0 when nothing was there.
   @discardableResult
   public func turn(_ wait: WaitMode) -> Int {
-    runReadySources()
+    // Whoever has asked to run since the last turn may have something for the caller: that is not to be slept upon.
+    var handled = runReadySources()
     flushDirtySources()
     armEventPoll()
-    enter(wait)
+    enter(handled > 0 ? .none : wait)
     state.pointee.nowNanoseconds = MonotonicClock.nanoseconds()
-    var handled = reap()
+    handled += reap()
     handled += drainMailbox()
+    // Before the deadlines: an answer that has come in time is not late because this thread was.
+    handled += runReadySources()
     handled += expireDeadlines()
     handled += runReadySources()
     releaseRetired()
@@ -255,23 +289,61 @@ public final class Reactor {
     return true
   }
 
-  /// A descriptor that is readable whenever ``turnFromEventLoop()`` has something to do.
-  public var pollableFileDescriptor: Int32 { ring.fileDescriptor }
+  /// A descriptor that is readable whenever ``turnFromEventLoop()`` has something to do: to be watched level-triggered.
+  /// It stays the reactor's. Ask for it on the reactor's thread.
+  ///
+  /// It is not the ring's own: polling that one does not notice work that the kernel has deferred (DEFER_TASKRUN). Behind
+  /// it are an eventfd that the ring signals, and the mailbox's, because an eventfd does not reliably signal another one.
+  ///
+  /// - Throws: ``RingError/systemCall(name:errno:)``.
+  public func pollableFileDescriptor() throws(RingError) -> Int32 {
+    if state.pointee.foreign.epoll >= 0 { return state.pointee.foreign.epoll }
+    let event = eventfd(0, nvmeof_eventfd_flags)
+    guard event >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
+    let code = ring.register(eventDescriptor: event)
+    guard code == 0 else {
+      close(event)
+      throw .systemCall(name: "io_uring_register_eventfd", errno: -code)
+    }
+    let epoll = nvmeof_epoll_of(event, handle.eventDescriptor)
+    guard epoll >= 0 else {
+      let code = errno
+      ring.unregisterEventDescriptor()
+      close(event)
+      throw .systemCall(name: "epoll_create1", errno: code)
+    }
+    state.pointee.foreign = ForeignDescriptors(event: event, epoll: epoll)
+    return epoll
+  }
 
   /// One turn for a foreign event loop: handles what is there, never waits, and leaves the ring armed so that
-  /// ``pollableFileDescriptor`` becomes readable at the next completion, message or deadline.
+  /// ``pollableFileDescriptor()`` becomes readable at the next completion, message or deadline.
+  ///
+  /// Call it once after asking for the descriptor, and whenever sources have been used from outside of it.
   @discardableResult
   public func turnFromEventLoop() -> Int {
     var handled = 0
-    repeat { handled += turn(.none) } while ring.hasCompletions || hasPendingWork
-    armForeignTimeout()
-    flushDirtySources()
-    armEventPoll()
+    var counter: UInt64 = 0
+    // First, so that nothing that happens from now on goes unnoticed.
+    _ = read(state.pointee.foreign.event, &counter, 8)
+    for _ in 0..<Self.maximumForeignTurns {
+      handled += turn(.none)
+      armForeignTimeout()
+      armEventPoll()
+      // All that has been prepared must be with the kernel, and nothing left to do: nobody else will see to it.
+      if ring.unsubmittedCount == 0 && !ring.hasCompletions && !hasPendingWork { return handled }
+    }
+    // The foreign loop has others to serve: it is asked to come again at once.
     _ = ring.submitAndCollect()
+    handle.wake()
     return handled
   }
 
-  private var hasPendingWork: Bool { !state.pointee.ready.isEmpty || !state.pointee.dirty.isEmpty }
+  private static let maximumForeignTurns = 32
+
+  private var hasPendingWork: Bool {
+    !state.pointee.ready.isEmpty || !state.pointee.dirty.isEmpty || !handle.localJobs.pointee.isEmpty
+  }
 
   private func enter(_ wait: WaitMode) {
     var limit: UInt64? = nil
@@ -283,7 +355,7 @@ public final class Reactor {
     case .atMost(let nanoseconds):
       limit = nanoseconds
     }
-    if hasPendingWork || !handle.localJobs.pointee.isEmpty { limit = 0 }
+    if hasPendingWork { limit = 0 }
     if limit != 0, let deadline = nextDeadline() {
       let now = MonotonicClock.nanoseconds()
       limit = min(limit ?? .max, deadline > now ? deadline - now : 0)
@@ -309,6 +381,7 @@ public final class Reactor {
         if count == 0 { return handled }
         for position in 0..<count {
           let entry = entries[position]!.pointee
+          if entry.flags & UInt32(IORING_CQE_F_MORE) == 0 { state.pointee.entriesInFlight -= 1 }
           dispatch(userData: entry.user_data, result: entry.res, flags: entry.flags)
         }
         io_uring_cq_advance(ring.pointer, UInt32(count))
@@ -358,7 +431,6 @@ public final class Reactor {
     }
   }
 
-  @discardableResult
   private func runReadySources() -> Int {
     var handled = 0
     if !handle.localJobs.pointee.isEmpty { handled += runJobs() }
@@ -393,7 +465,7 @@ public final class Reactor {
   // MARK: Mailbox and deadlines
 
   private func armEventPoll() {
-    guard !state.pointee.isEventPollArmed else { return }
+    guard !state.pointee.isEventPollArmed, !state.pointee.isShuttingDown else { return }
     state.pointee.isEventPollArmed = true
     let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
       .userData(operation: InternalOperation.eventPoll, tag: 0)
@@ -413,7 +485,7 @@ public final class Reactor {
       box.jobs.removeAll(keepingCapacity: true)
       return content
     }
-    for message in messages { message.body(self) }
+    for message in messages { message(self) }
     for source in sources { markReady(source) }
     if !jobs.isEmpty {
       handle.localJobs.pointee.append(contentsOf: jobs)
@@ -435,7 +507,10 @@ public final class Reactor {
 
   private func expireDeadlines() -> Int {
     var handled = 0
-    while let deadline = nextDeadline(), deadline <= state.pointee.nowNanoseconds {
+    // A source may set a deadline that has passed already: its turn comes again, but not in this turn for ever.
+    var budget = state.pointee.timers.count
+    while budget > 0, let deadline = nextDeadline(), deadline <= state.pointee.nowNanoseconds {
+      budget -= 1
       guard let entry = state.pointee.timers.popMin() else { break }
       state.pointee.slots[Int(entry.identifier.index)].deadlineNanoseconds = .max
       state.pointee.slots[Int(entry.identifier.index)].source?._withUnsafeGuaranteedRef { $0.deadlineExpired() }

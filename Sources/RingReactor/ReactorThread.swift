@@ -69,7 +69,7 @@ public final class ReactorThread: Sendable {
     start.isStopping.store(true, ordering: .releasing)
     handle.wake()
     guard !isJoined.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    if handle.isCurrentThread { pthread_detach(thread) } else { pthread_join(thread, nil) }
+    if pthread_equal(pthread_self(), thread) != 0 { pthread_detach(thread) } else { pthread_join(thread, nil) }
   }
 
   private static func main(_ start: Start) {
@@ -86,7 +86,7 @@ public final class ReactorThread: Sendable {
     signal(start)
     let wait: WaitMode = start.waiting == .busyPolling ? .none : .forever
     while !start.isStopping.load(ordering: .acquiring) { reactor.turn(wait) }
-    reactor.close()
+    reactor.shutDown()
   }
 
   private static func signal(_ start: Start) {

@@ -52,19 +52,14 @@ struct Ring: ~Copyable {
   }
 
   deinit {
-    close()
+    io_uring_queue_exit(pointer)
     pointer.deallocate()
   }
 
-  /// Gives the ring back to the kernel: from here on it touches none of the memory of operations in flight. The ring is
-  /// not to be used afterwards. Safe to repeat.
-  func close() {
-    guard pointer.pointee.ring_fd >= 0 else { return }
-    io_uring_queue_exit(pointer)
-    pointer.pointee.ring_fd = -1
-  }
+  /// Has `eventDescriptor` signalled whenever there is something to collect. Returns 0 or `-errno`.
+  func register(eventDescriptor: Int32) -> Int32 { io_uring_register_eventfd(pointer, eventDescriptor) }
 
-  var fileDescriptor: Int32 { nvmeof_ring_descriptor(pointer) }
+  func unregisterEventDescriptor() { _ = io_uring_unregister_eventfd(pointer) }
 
   /// A submission entry, or nil while the submission ring is full.
   func nextEntry() -> UnsafeMutablePointer<io_uring_sqe>? { io_uring_get_sqe(pointer) }

@@ -22,6 +22,9 @@ final class TCPQueuePair: QueuePair {
     var isScanScheduled = false
     /// The reactor has been told that there is something to send.
     var isDirty = false
+    /// The time that deadlines are in: it goes on by one interval with each scan, so that a reactor that was not turned
+    /// for a while ends no commands, and submitting one asks no clock.
+    var scanTimeNanoseconds: UInt64 = 0
     var newCommandDeadlineNanoseconds: UInt64 = .max
   }
 
@@ -122,9 +125,10 @@ final class TCPQueuePair: QueuePair {
           "\(transport): \(place) did not come about within \(parameters.connectTimeoutMilliseconds) ms; is the target up, "
             + "and does nothing drop packets on the way?"))
     case .connected:
+      st.pointee.scanTimeNanoseconds &+= Self.deadlineScanNanoseconds
       if st.pointee.isTerminating {
         beginClose()
-      } else if st.pointee.engine.expiredCommandCount(nowNanoseconds: reactor.nowNanoseconds) > 0 {
+      } else if st.pointee.engine.expiredCommandCount(nowNanoseconds: st.pointee.scanTimeNanoseconds) > 0 {
         fail(
           TransportError(
             .commandTimedOut,
@@ -139,12 +143,12 @@ final class TCPQueuePair: QueuePair {
     }
   }
 
-  /// Commands get a deadline that is right to one interval of the scan, so that submitting one asks no clock.
+  /// Commands get a deadline that is right to one interval of the scan.
   private func scheduleDeadlineScan() {
-    let now = MonotonicClock.nanoseconds()
     st.pointee.isScanScheduled = true
-    st.pointee.newCommandDeadlineNanoseconds = now &+ commandTimeoutNanoseconds &+ Self.deadlineScanNanoseconds
-    reactor.setDeadline(now &+ Self.deadlineScanNanoseconds, of: self)
+    st.pointee.newCommandDeadlineNanoseconds =
+      st.pointee.scanTimeNanoseconds &+ commandTimeoutNanoseconds &+ Self.deadlineScanNanoseconds
+    reactor.setDeadline(MonotonicClock.nanoseconds() &+ Self.deadlineScanNanoseconds, of: self)
   }
 
   // MARK: Commands
@@ -155,7 +159,8 @@ final class TCPQueuePair: QueuePair {
     _ command: SubmissionQueueEntry, data: DataSegments, direction: DataDirection,
     sink: Unmanaged<CompletionSink>, token: UInt64
   ) -> Bool {
-    if !st.pointee.isScanScheduled { scheduleDeadlineScan() }
+    // Only while commands are taken: before and after, the deadline is that of the connection.
+    if !st.pointee.isScanScheduled && st.pointee.engine.state == .ready { scheduleDeadlineScan() }
     guard
       st.pointee.engine.submit(
         command, data: data, direction: direction, context: sink.toOpaque(), token: token,
@@ -174,7 +179,10 @@ final class TCPQueuePair: QueuePair {
   override func flush() {
     st.pointee.isDirty = false
     guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
-    guard st.pointee.engine.buildSend() > 0 else {
+    let byteCount = st.pointee.engine.buildSend()
+    // A command that was answered before its data came up for sending has ended here.
+    if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    guard byteCount > 0 else {
       if st.pointee.isTerminating { beginClose() }
       return
     }
@@ -187,8 +195,8 @@ final class TCPQueuePair: QueuePair {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
-    notifyCapacityWaiters()
-    if case .closing = state, st.pointee.isSocketClosed { finishClose() }
+    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
+    if case .closing = state, st.pointee.isSocketClosed { finishClose() } else { notifyCapacityWaiters() }
   }
 
   // MARK: The socket
@@ -302,6 +310,8 @@ final class TCPQueuePair: QueuePair {
 
   override func close() { beginClose() }
 
+  override func reactorIsEnding() { fail(TransportError(.local, "\(transport): \(ReactorGone())")) }
+
   private func beginClose() {
     switch state {
     case .closing, .closed: return
@@ -310,14 +320,6 @@ final class TCPQueuePair: QueuePair {
     reactor.setDeadline(nil, of: self)
     transition(to: .closing)
     if st.pointee.socket.beginClose(source: self) { socketClosed() }
-  }
-
-  override func reactorHasEnded() {
-    // Nobody collects completions any more: tell them here.
-    st.pointee.engine.failAll()
-    while let completion = st.pointee.engine.popCompletion() {
-      Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
-    }
   }
 
   private func socketClosed() {

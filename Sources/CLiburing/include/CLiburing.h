@@ -33,4 +33,7 @@ static const unsigned nvmeof_fsync_data_only = IORING_FSYNC_DATASYNC;
 
 static inline int nvmeof_ring_descriptor(const struct io_uring *ring) { return ring->ring_fd; }
 
+// A level-triggered epoll descriptor that is readable when any of two others is; -1 and errno on failure.
+int nvmeof_epoll_of(int first, int second);
+
 #endif

@@ -105,7 +105,12 @@ final class FabricsQueue: CompletionSink {
   }
 
   override func complete(_ completion: CommandCompletion) {
-    guard phase == .awaitingConnectResponse, completion.outcome == .answered else { return }
+    guard phase == .awaitingConnectResponse else { return }
+    switch completion.outcome {
+    case .answered, .dataDigestError, .shortData: break
+    // The queue pair closes, and says why.
+    case .connectionLost, .notSent: return
+    }
     reactor.setDeadline(nil, of: self)
     let result = UInt32(truncatingIfNeeded: completion.result)
     guard completion.status.isSuccess else {
@@ -121,13 +126,6 @@ final class FabricsQueue: CompletionSink {
     phase = .connected
     // Dword 0: CNTLID in the lower half (NVMe Base 2.1, section 6.3).
     report(.connected(controllerIdentifier: UInt16(truncatingIfNeeded: result)))
-  }
-
-  override func reactorHasEnded() {
-    queuePair = nil
-    if phase != .closing { report(.failed(.disconnected)) }
-    phase = .closing
-    report(.closed)
   }
 
   override func deadlineExpired() {

@@ -40,8 +40,12 @@ open class QueuePair: ReactorSource {
 
   /// Has `source` run once when a command has ended or ``state`` has changed: for whoever was refused a command.
   public final func waitForCapacity(_ source: ReactorSource) {
-    // A queue pair that is gone has nothing more to notify of: its owner will have it replaced by the next look.
-    if case .closed = storedState { reactor.markReady(source) } else { capacityWaiters.append(source) }
+    if case .closed = storedState {
+      // Nothing will change here any more: let it look again, when the owner has seen that, too.
+      reactor.markReady(source)
+      return
+    }
+    capacityWaiters.append(source)
   }
 
   /// For transports: commands have ended.

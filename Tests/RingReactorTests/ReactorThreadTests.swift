@@ -1,0 +1,130 @@
+import Glibc
+import RingReactor
+import Testing
+
+@Suite("Reactor threads, executors and names")
+struct ReactorThreadTests {
+  @Test("work is done on the thread, whatever the way of waiting", arguments: [false, true])
+  func perform(busy: Bool) async throws {
+    let thread = try ReactorThread(name: "test-reactor-with-a-long-name", waiting: busy ? .busyPolling : .eventDriven)
+    let handle = thread.handle
+    #expect(!handle.isCurrentThread)
+    let isInside = try await handle.perform { $0.handle.isCurrentThread }
+    #expect(isInside)
+    struct Oops: Error {}
+    await #expect(throws: Oops.self) { try await handle.perform { _ in throw Oops() } }
+    thread.stop()
+    thread.stop()
+    await #expect(throws: ReactorGone.self) { try await handle.perform { _ in } }
+  }
+
+  @Test("tasks that prefer the reactor run on its thread, and are not lost when it stops")
+  func executor() async throws {
+    let thread = try ReactorThread()
+    let handle = thread.handle
+    let wasInside = await withTaskExecutorPreference(handle) { () async -> Bool in
+      var isInside = true
+      for _ in 0..<100 {
+        await Task.yield()
+        isInside = isInside && handle.isCurrentThread
+      }
+      return isInside
+    }
+    #expect(wasInside)
+    let count = await withTaskGroup(of: Int.self) { group in
+      for index in 0..<200 {
+        group.addTask(executorPreference: handle) {
+          for _ in 0..<50 { await Task.yield() }
+          return 1
+        }
+        if index == 100 { thread.stop() }
+      }
+      return await group.reduce(0, +)
+    }
+    #expect(count == 200)
+  }
+
+  @Test("nobody waits for ever for a reactor that is stopped meanwhile")
+  func stopRace() async throws {
+    for _ in 0..<20 {
+      let thread = try ReactorThread()
+      let handle = thread.handle
+      let answers = await withTaskGroup(of: Bool.self) { group in
+        for _ in 0..<50 { group.addTask { (try? await handle.perform { _ in true }) ?? false } }
+        group.addTask {
+          thread.stop()
+          return true
+        }
+        return await group.reduce(0) { count, _ in count + 1 }
+      }
+      #expect(answers == 51)
+    }
+  }
+
+  @Test("stopped from within, and let go of from within")
+  func stopFromInside() async throws {
+    let thread = try ReactorThread()
+    try await thread.handle.perform { _ in thread.stop() }
+    let handle: ReactorHandle
+    do {
+      let other = try ReactorThread()
+      handle = other.handle
+      handle.post { _ in withExtendedLifetime(other) {} }
+    }
+    while handle.post({ _ in }) { usleep(1000) }
+  }
+
+  @Test("a thread that is stopped with connections open")
+  func stopWithConnections() async throws {
+    let thread = try ReactorThread()
+    try await thread.handle.perform { reactor in
+      let listener = try ListenerSource(reactor: reactor)
+      let client = SocketSource(reactor: reactor)
+      try client.connect(to: listener.address)
+    }
+    thread.stop()
+  }
+
+  @Test("numeric addresses", arguments: ["192.0.2.1", "2001:db8::1", "::1"])
+  func numeric(host: String) {
+    let address = SocketAddress(numericHost: host, port: 4420)
+    #expect(address?.host == host && address?.port == 4420)
+    #expect(address?.description == (host.contains(":") ? "[\(host)]:4420" : "\(host):4420"))
+  }
+
+  @Test("what is no numeric address", arguments: ["", "localhost", "1.2.3", "a\0b", "[::1]", "1.2.3.4.5"])
+  func notNumeric(host: String) {
+    // "1.2.3" is an address to the C library (1.2.0.3); that is its affair.
+    if host != "1.2.3" { #expect(SocketAddress(numericHost: host, port: 1) == nil) }
+  }
+
+  @Test(
+    "names that do not resolve are an error that names them",
+    arguments: ["", "no such name", "host.invalid", "a\0b", String(repeating: "a", count: 300)])
+  func unresolvable(host: String) throws {
+    let reactor = try Reactor()
+    nonisolated(unsafe) var result: Result<[SocketAddress], NameResolutionError>?
+    NameResolver.resolve(host: host, port: 1, on: reactor.handle) { _, answer in result = answer }
+    #expect(result == nil, "never within the call")
+    #expect(turn(reactor) { result != nil })
+    #expect(throws: NameResolutionError.self) { try result!.get() }
+    if case .failure(let error) = result { #expect(error.host == host && !error.reason.isEmpty) }
+  }
+
+  @Test("localhost resolves", arguments: ["localhost", "127.0.0.1"])
+  func resolvable(host: String) throws {
+    let reactor = try Reactor()
+    nonisolated(unsafe) var result: Result<[SocketAddress], NameResolutionError>?
+    NameResolver.resolve(host: host, port: 99, on: reactor.handle) { _, answer in result = answer }
+    #expect(turn(reactor) { result != nil })
+    let addresses = try result!.get()
+    #expect(!addresses.isEmpty && addresses.allSatisfy { $0.port == 99 })
+  }
+
+  @Test("a look-up that outlives its reactor is dropped")
+  func lateAnswer() throws {
+    var reactor: Reactor? = try Reactor()
+    NameResolver.resolve(host: "host.invalid", port: 1, on: reactor!.handle) { _, _ in }
+    reactor = nil
+  }
+}
