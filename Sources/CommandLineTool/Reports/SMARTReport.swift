@@ -12,7 +12,7 @@ enum SMARTReport {
   ]
 
   static func make(_ log: SMARTHealthLog, device: String) -> StructureReport {
-    var report = StructureReport(title: "Smart Log for NVME device:\(device) namespace-id:ffffffff")
+    var report = StructureReport(title: "Smart Log for NVME device:\(device)")
     report.add(hex: "critical_warning", log.criticalWarning, bits: criticalWarning)
     report.add(
       "temperature", temperature(log.compositeTemperatureKelvin), json: .integer(log.compositeTemperatureKelvin))
