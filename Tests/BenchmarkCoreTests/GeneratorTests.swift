@@ -151,6 +151,7 @@ import Testing
       (["--offset=1m", "--size=18446744073709551104"], 1 << 30),
       (["--rw=randread", "--bssplit=512/50:4k/50"], 1 << 50),
       (["--rw=write", "--verify=md5", "--bs=512"], 1 << 50),
+      (["--iodepth=65535", "--bs=64m", "--numjobs=1024"], 1 << 40),
     ] as [([String], UInt64)])
   func whatDoesNotFitIsRefused(_ arguments: [String], _ capacity: UInt64) throws {
     let options = try plan(["--name=a"] + arguments).jobs[0]

@@ -69,6 +69,13 @@ import Testing
     #expect(result.notes[0].contains("direct"))
   }
 
+  @Test func clonesThatVerifyTheSameRegionAreNoted() throws {
+    let result = try plan(["--name=a", "--rw=randwrite", "--verify=crc32c", "--numjobs=2"])
+    #expect(result.notes.count == 1)
+    let apart = try plan(["--name=a", "--rw=randwrite", "--verify=crc32c", "--numjobs=2", "--offset_increment=1g"])
+    #expect(apart.notes.isEmpty)
+  }
+
   @Test func enginesOfFioMeanPoll() throws {
     #expect(try job("--ioengine=libaio").engine == .poll)
     #expect(try job("--ioengine=io_uring").engine == .poll)

@@ -126,6 +126,9 @@ open class BlockChannel: CompletionSink {
     didClose()
   }
 
+  /// The reactor has ended: whoever still holds the channel gets refusals, and can poll what had ended before.
+  open override func reactorHasEnded() { state.pointee.isClosed = true }
+
   public final var isClosed: Bool { state.pointee.isClosed }
 
   /// For subclasses: the channel has been closed.
