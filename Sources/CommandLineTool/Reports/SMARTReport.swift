@@ -64,7 +64,10 @@ enum SMARTReport {
     return report
   }
 
-  static func temperature(_ kelvin: UInt16) -> String { "\(Int(kelvin) - 273) °C (\(kelvin) K)" }
+  /// Targets without a thermometer say 0 K.
+  static func temperature(_ kelvin: UInt16) -> String {
+    kelvin == 0 ? "not reported" : "\(Int(kelvin) - 273) °C (\(kelvin) K)"
+  }
 
   /// A unit is 1,000 times 512 bytes.
   private static func dataUnits(_ units: UInt128) -> String {

@@ -93,6 +93,9 @@ import Testing
       let devices = try #require(list["Devices"] as? [[String: Any]])
       #expect(devices.map { $0["SectorSize"] as? Int } == [512, 4096])
       #expect(devices[0]["DevicePath"] as? String == uri)
+      let same = try ToolProcess.run("list", "-a", "127.0.0.1", "-s", "\(port)", "--same-address", "-o", "json")
+      #expect(try Self.json(same)["Devices"] != nil)
+      #expect(same.text.contains(uri))
       let table = try ToolProcess.run("list", place)
       #expect(table.text.split(separator: "\n").count == 4)
 
