@@ -78,6 +78,12 @@ let package = Package(
     .executableTarget(
       name: "ConformanceTool", dependencies: ["Conformance", "NVMeHost", argumentParser], swiftSettings: strict),
 
+    // The allocation gate: an executable, because it interposes the allocator and is only worth something optimized.
+    .target(name: "AllocationCounter", path: "Tests/AllocationGate/Counter"),
+    .executableTarget(
+      name: "AllocationGate", dependencies: ["AllocationCounter", "BlockDevice", "EmbeddedTarget"],
+      path: "Tests/AllocationGate/Sources", swiftSettings: strict),
+
     // Tests. NvmetGuest boots a real Linux target for them.
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
     .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),

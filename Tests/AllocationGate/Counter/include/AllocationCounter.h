@@ -1,0 +1,21 @@
+#ifndef ALLOCATION_COUNTER_H
+#define ALLOCATION_COUNTER_H
+#include <stdint.h>
+
+// Counts what the calling thread allocates between begin and end. The allocator's functions are interposed by this
+// target; outside of a window, and on other threads, they only forward.
+
+struct allocation_counts {
+  uint64_t allocations;
+  uint64_t frees;
+  uint64_t allocated_bytes;  // usable sizes, as the allocator rounded them
+  uint64_t freed_bytes;
+};
+
+void allocation_counter_begin(void);
+struct allocation_counts allocation_counter_end(void);
+
+// While in a window: the first allocation's callers, innermost first. Returns how many addresses were written.
+int allocation_counter_first_callers(void **addresses, int capacity);
+
+#endif
