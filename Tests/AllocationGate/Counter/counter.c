@@ -5,7 +5,9 @@
 #include <execinfo.h>
 #include <malloc.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 // glibc's own names of the functions that are interposed here.
 extern void *__libc_malloc(size_t);
@@ -55,11 +57,12 @@ struct allocation_counts allocation_counter_end(void) {
   return window.counts;
 }
 
-int allocation_counter_first_callers(void **addresses, int capacity) {
-  int count = window.caller_count < capacity ? window.caller_count : capacity;
-  memcpy(addresses, window.callers, (size_t)count * sizeof *addresses);
-  return count;
+void allocation_counter_print_first_callers(void) {
+  fflush(stdout);
+  backtrace_symbols_fd(window.callers, window.caller_count, STDOUT_FILENO);
 }
+
+void allocation_counter_line_buffering(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
 
 void *malloc(size_t size) {
   void *memory = __libc_malloc(size);

@@ -15,7 +15,10 @@ struct allocation_counts {
 void allocation_counter_begin(void);
 struct allocation_counts allocation_counter_end(void);
 
-// While in a window: the first allocation's callers, innermost first. Returns how many addresses were written.
-int allocation_counter_first_callers(void **addresses, int capacity);
+// Prints who made the window's first allocation, innermost first: offsets within binaries, for addr2line.
+void allocation_counter_print_first_callers(void);
+
+// Lines appear as they are printed, also in a pipe.
+void allocation_counter_line_buffering(void);
 
 #endif
