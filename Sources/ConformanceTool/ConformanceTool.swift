@@ -16,17 +16,18 @@ struct ConformanceTool: AsyncParsableCommand {
         What there is to test:
           nvmeof-conformance --list
         Look at a target without changing anything:
-          nvmeof-conformance --target nvme+tcp://192.0.2.1:4420/nqn.2026-01.example:disk
-        Everything, on a namespace whose data may be lost, with reports for a build server:
-          nvmeof-conformance --target 'nvme+tcp://192.0.2.1:4420/nqn.2026-01.example:disk?nsid=1' --destructive \\
-            --tap results.tap --junit results.xml
+          nvmeof-conformance --target nvme+tcp://192.0.2.1:4420/NQN
+        Everything, where data may be lost, with reports for a build server:
+          nvmeof-conformance --target 'nvme+tcp://192.0.2.1/NQN?nsid=1' \\
+            --destructive --tap results.tap --junit results.xml
         Only the refusals of Connect:
           nvmeof-conformance --target URI --only 'connect.*'
 
       EXIT STATUS
         0  every case that ran passed
         1  a case failed
-        2  nothing was tested: the command line is wrong, the target cannot be reached, a report cannot be written
+        2  the command line is wrong, the target cannot be reached, or a
+           report cannot be written
       """)
 
   @Option(

@@ -85,10 +85,16 @@ public final class Reactor {
     state.pointee.isClosed = true
     // First the ring: operations in flight name memory that sources are about to free.
     ring.close()
-    let sources = state.pointee.slots.compactMap(\.source)
-    for source in sources { source._withUnsafeGuaranteedRef { $0.reactorHasEnded() } }
-    for index in state.pointee.slots.indices { state.pointee.slots[index].source = nil }
-    for source in sources + state.pointee.retired { source.release() }
+    for source in state.pointee.slots.compactMap(\.source) {
+      source._withUnsafeGuaranteedRef { $0.reactorHasEnded() }
+    }
+    // What has retired on being told is in the one list, the rest in the other.
+    var last = state.pointee.retired
+    for index in state.pointee.slots.indices {
+      if let source = state.pointee.slots[index].source { last.append(source) }
+      state.pointee.slots[index].source = nil
+    }
+    for source in last { source.release() }
     state.pointee.retired = []
     state.pointee.liveSourceCount = 0
     let (messages, rest) = handle.mailbox.withLock { box in

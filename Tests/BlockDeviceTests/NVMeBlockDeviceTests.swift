@@ -376,3 +376,26 @@ extension NVMeBlockDeviceTests {
     await bed.target.stop()
   }
 }
+
+extension NVMeBlockDeviceTests {
+  @Test
+  func `A namespace that goes while requests are outstanding ends every one of them`() async throws {
+    let bed = try await TestBed(namespaces: [1: .memory(byteCount: 1 << 20), 2: .memory(byteCount: 1 << 20)])
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 2))
+    let readers = (0..<8).map { index in
+      Task {
+        var failures = 0
+        while failures < 3 {
+          do { _ = try await device.read(at: UInt64(index), blockCount: 1) } catch { failures += 1 }
+        }
+      }
+    }
+    try await Task.sleep(for: .milliseconds(50))
+    try await bed.target.removeNamespace(2, from: TestBed.nqn)
+    for reader in readers { await reader.value }
+    try await eventually { device.isGone }
+    #expect(controller.condition == .ready)
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+}

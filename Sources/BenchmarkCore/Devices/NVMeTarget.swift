@@ -63,7 +63,8 @@ struct NVMeTarget: Sendable {
     let granted = controller.snapshot.queueDepth
     var note: String?
     if granted < depth {
-      note = "\(address.subsystemNQN) takes \(granted) commands on a queue; iodepth=\(depth) waits in the host beyond that"
+      note =
+        "\(address.subsystemNQN) takes \(granted) commands on a queue; iodepth=\(depth) waits in the host beyond that"
     }
     return AttachedDevice(device: device, detach: { disconnect(controller, $0) }, note: note)
   }

@@ -173,7 +173,10 @@ public final class BenchmarkRun {
     output.clearStatus()
     output.report(
       report { thread in
-        thread.outcome ?? snapshots[ObjectIdentifier(thread)].map { JobOutcome(statistics: $0) }
+        thread.outcome
+          ?? snapshots[ObjectIdentifier(thread)].map {
+            JobOutcome(statistics: $0, threadIdentifier: thread.threadIdentifier)
+          }
       })
   }
 

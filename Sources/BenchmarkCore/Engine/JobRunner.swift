@@ -13,7 +13,7 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
   private static var longestWait: UInt64 { 20_000_000 }
   private static var periodicInterval: UInt64 { 10_000_000 }
   /// Before a planned start the job polls without sleeping for this long: waking up is less exact than that.
-  private static var spinBeforeStart: UInt64 { 20_000 }
+  private static var spinBeforeStart: UInt64 { 100_000 }
   /// After the end, I/O in flight gets so long to come back.
   private static var drainLimit: UInt64 { 60_000_000_000 }
 
@@ -45,6 +45,8 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
   private let keepsLedger: Bool
   private let backlogLimit: Int
   private let backlogBatch: Int
+  /// Units read back at once when everything is checked at the end.
+  private let unitsPerRead: Int
 
   // The queue depth's slots and buffers.
   private let slots: UnsafeMutablePointer<IOSlot>
@@ -134,6 +136,7 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     backlogBatch =
       options.verifyBacklogBatch > 0 ? Int(clamping: min(options.verifyBacklogBatch, 1 << 24)) : backlogLimit
     let unit = VerifyLayout.unit(of: options)
+    unitsPerRead = max(1, Int(options.largestBlock / max(1, unit)))
     verifier = BlockVerifier(
       method: options.verify ?? .null, unit: unit, identity: setup.seed, pattern: options.verifyPattern)
     ledger = WriteLedger(
@@ -359,7 +362,6 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
         planVerify(entry.offset, entry.byteCount)
         return true
       }
-      let unitsPerRead = max(1, Int(setup.options.largestBlock) / Int(ledger.unit))
       guard let run = ledger.nextWritten(from: finalIndex, limit: unitsPerRead) else { return false }
       finalIndex = run.upperBound
       planVerify(ledger.offset(of: run.lowerBound), UInt32(UInt64(run.count) * ledger.unit))

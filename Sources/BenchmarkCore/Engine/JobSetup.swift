@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// One job, or one clone of it, placed on a device.
 public struct JobSetup: Sendable {
   public var options: JobOptions
@@ -85,6 +87,12 @@ public struct JobSetup: Sendable {
         throw fail("verify remembers at most \(WriteLedger.maximumUnits) units of \(unit) bytes; give a smaller size")
       }
     }
+    // Buffers of all clones, which run at the same time.
+    let buffers = (largest + 4095) / 4096 * 4096 * UInt64(options.depth) * UInt64(options.jobCount)
+    guard buffers <= Self.physicalMemoryByteCount / 2 else {
+      throw fail(
+        "iodepth × block size × numjobs needs \(buffers) bytes of buffers, more than half of this machine's memory")
+    }
     if options.isTimeBased {
       byteLimit = nil
     } else if let ioSize = options.ioSize {
@@ -101,4 +109,9 @@ public struct JobSetup: Sendable {
     state &+= UInt64(threadNumber) &* 0xd134_2543_de82_ef95
     seed = RandomGenerator.splitMix(&state)
   }
+
+  private static let physicalMemoryByteCount: UInt64 = {
+    let bytes = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
+    return bytes.overflow || bytes.partialValue <= 0 ? 1 << 30 : UInt64(bytes.partialValue)
+  }()
 }

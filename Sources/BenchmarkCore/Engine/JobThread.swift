@@ -21,6 +21,7 @@ final class JobThread: @unchecked Sendable {
   var stage = Stage.waiting
   var outcome: JobOutcome?
   var endSeconds = 0
+  var threadIdentifier: Int32 = 0
 
   init(
     setup: JobSetup, device: any BenchmarkDevice, groupIdentifier: Int, jobIndex: Int, monitor: RunMonitor
@@ -53,6 +54,7 @@ final class JobThread: @unchecked Sendable {
   }
 
   private func main() {
+    monitor.update { threadIdentifier = ThreadIdentity.current() }
     if !setup.options.allowedProcessors.isEmpty, !ThreadIdentity.bind(to: setup.options.allowedProcessors) {
       end(JobOutcome(failure: JobFailure(.setup, "cpus_allowed: the system has none of these processors")))
       return

@@ -60,7 +60,9 @@ public struct JobPlanner {
   ) throws(OptionError) {
     let all = defaults + section.entries + overrides
     var context = ValueContext()
-    if let base = all.last(where: { $0.name == "kb_base" })?.value { context.kilobyteBase = base == "1000" ? 1000 : 1024 }
+    if let base = all.last(where: { $0.name == "kb_base" })?.value {
+      context.kilobyteBase = base == "1000" ? 1000 : 1024
+    }
     var job = JobOptions()
     job.name = section.name
     for entry in defaults { try apply(entry, section, &job, context) }
@@ -71,6 +73,11 @@ public struct JobPlanner {
     job.given = given
     if job.name.isEmpty { job.name = job.pattern.rawValue }
     try check(job, at: section.location, invocation)
+    if job.verify != nil, job.jobCount > 1, job.pattern.includes(.write), job.offsetIncrement == .bytes(0) {
+      plan.notes.append(
+        "\(section.location): the \(job.jobCount) clones of '\(job.name)' write the same region, so each will find the "
+          + "others' blocks when it verifies; give offset_increment and size")
+    }
     plan.jobs.append(job)
   }
 

@@ -4,7 +4,7 @@ extension OptionCatalogue {
     [
       value("iodepth", .load, "int", "I/Os kept in flight by each job [1]") {
         options, text, context throws(OptionValueError) in
-        options.depth = try ValueParser.size32(text, context, in: 1...65_536)
+        options.depth = try ValueParser.size32(text, context, in: 1...65_535)
       },
       value("numjobs", .load, "int", "clones of the job, each with its own thread, ring and queue pair [1]") {
         options, text, context throws(OptionValueError) in

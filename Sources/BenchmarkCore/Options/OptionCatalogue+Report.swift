@@ -61,21 +61,29 @@ extension OptionCatalogue {
       + ignored(
         ["thread", "create_serialize", "create_fsync", "overwrite", "allow_file_create", "unlink", "file_append"],
         takesValue: false, "jobs are threads and the device exists already")
-      + ignored(["fallocate", "filename_format", "directory", "nrfiles", "openfiles", "lockfile", "file_service_type"],
+      + ignored(
+        ["fallocate", "filename_format", "directory", "nrfiles", "openfiles", "lockfile", "file_service_type"],
         "there is one device and no file system")
-      + ignored(["iodepth_batch", "iodepth_batch_submit", "iodepth_batch_complete", "iodepth_batch_complete_min",
-        "iodepth_batch_complete_max", "iodepth_low", "io_submit_mode"],
+      + ignored(
+        [
+          "iodepth_batch", "iodepth_batch_submit", "iodepth_batch_complete", "iodepth_batch_complete_min",
+          "iodepth_batch_complete_max", "iodepth_low", "io_submit_mode",
+        ],
         "every turn of the ring submits what is ready and collects what is done")
       + ignored(
-        ["fixedbufs", "registerfiles", "sqthread_poll", "force_async", "nonvectored", "userspace_reap", "nowait",
+        [
+          "fixedbufs", "registerfiles", "sqthread_poll", "force_async", "nonvectored", "userspace_reap", "nowait",
           "serialize_overlap", "scramble_buffers", "softrandommap", "verify_dump", "experimental_verify",
-          "verify_state_save", "disk_util", "per_job_logs", "exitall", "allow_mounted_write"],
+          "verify_state_save", "disk_util", "per_job_logs", "exitall", "allow_mounted_write",
+        ],
         takesValue: false, "it has no counterpart here")
       + ignored(
-        ["random_generator", "verify_async", "verify_async_cpus", "clocksource", "gtod_cpu", "mem", "iomem",
+        [
+          "random_generator", "verify_async", "verify_async_cpus", "clocksource", "gtod_cpu", "mem", "iomem",
           "mem_align", "iomem_align", "hugepage-size", "ioscheduler", "cpus_allowed_policy", "nice", "prio",
           "prioclass", "write_hint", "unit_base", "rate_cycle", "log_avg_msec", "log_entries", "dedupe_percentage",
-          "buffer_compress_percentage", "buffer_compress_chunk"],
+          "buffer_compress_percentage", "buffer_compress_chunk",
+        ],
         "it has no counterpart here")
       + [
         value("kb_base", .size, "1024|1000", "whether k is 1024 (fio's default) or 1000") {
@@ -100,13 +108,17 @@ extension OptionCatalogue {
         "there is no search for a depth or a steady state; give runtime and ramp_time")
       + unsupported(["zonemode", "zonesize", "zonerange", "zoneskip"], "zoned access is not offered")
       + unsupported(["rate_min", "rate_iops_min"], "compare the reported rate instead")
-      + unsupported(["verify_offset", "verify_state_load", "trim_percentage", "trim_verify_zero", "trim_backlog"],
+      + unsupported(
+        ["verify_offset", "verify_state_load", "trim_percentage", "trim_verify_zero", "trim_backlog"],
         "this form of verification is not offered")
       + unsupported(["bs_unaligned", "blocksize_unaligned", "bs_is_seq_rand"], "block sizes are whole device blocks")
       + unsupported(["exec_prerun", "exec_postrun"], "this tool starts no commands")
       + unsupported(["fill_device", "fill_fs"], "give size=100%")
       + unsupported(["ignore_error"], "give continue_on_error")
-      + unsupported(["flow", "flow_id", "flow_sleep", "thinktime_iotime", "cpumask", "numa_cpu_nodes",
-        "numa_mem_policy", "startdelay_range", "opendir"], "it is not offered")
+      + unsupported(
+        [
+          "flow", "flow_id", "flow_sleep", "thinktime_iotime", "cpumask", "numa_cpu_nodes",
+          "numa_mem_policy", "startdelay_range", "opendir",
+        ], "it is not offered")
   }
 }

@@ -168,10 +168,14 @@ struct JSONReport {
       ("total_ios", .integer(statistics.operations)),
       ("short_ios", .integer(0)),
       ("drop_ios", .integer(0)),
-      ("slat_ns", latency(statistics.submission, options.submissionPercentiles ? statistics.submissionHistogram : nil, list)),
+      (
+        "slat_ns",
+        latency(statistics.submission, options.submissionPercentiles ? statistics.submissionHistogram : nil, list)
+      ),
       (
         "clat_ns",
-        latency(statistics.completion, options.reportsCompletionPercentiles ? statistics.completionHistogram : nil, list)
+        latency(
+          statistics.completion, options.reportsCompletionPercentiles ? statistics.completionHistogram : nil, list)
       ),
       ("lat_ns", latency(statistics.total, options.reportsTotalPercentiles ? statistics.totalHistogram : nil, list)),
       ("bw_min", .integer(statistics.bandwidth.reportedMinimum)),

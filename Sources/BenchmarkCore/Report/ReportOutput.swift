@@ -66,7 +66,8 @@ public final class ReportOutput {
         let mix = job.blockSizes[direction]
         return "\(Formatting.binaryBytes(UInt64(mix.smallest)))-\(Formatting.binaryBytes(UInt64(mix.largest)))"
       }
-      text += "\(job.name): (g=\(group)): rw=\(job.pattern.rawValue), bs=(R) \(range(.read)), (W) \(range(.write)), "
+      text +=
+        "\(job.name): (g=\(group)): rw=\(job.pattern.rawValue), bs=(R) \(range(.read)), (W) \(range(.write)), "
         + "(T) \(range(.trim)), ioengine=\(job.engine.rawValue), iodepth=\(job.depth)\n"
       if job.jobCount > 1 { text += "...\n" }
     }

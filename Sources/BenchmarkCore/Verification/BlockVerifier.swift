@@ -4,15 +4,15 @@ struct BlockVerifier {
   let unit: Int
   let identity: UInt64
   private let pattern: [UInt8]
+  private let methodNumber: UInt32
 
   init(method: VerifyMethod, unit: UInt32, identity: UInt64, pattern: [UInt8]) {
     self.method = method
     self.unit = Int(unit)
     self.identity = identity
     self.pattern = pattern
+    methodNumber = UInt32(VerifyMethod.allCases.firstIndex(of: method) ?? 0) + 1
   }
-
-  private var methodNumber: UInt32 { UInt32(VerifyMethod.allCases.firstIndex(of: method) ?? 0) + 1 }
 
   /// Fills one unit. `offset` is where on the device it goes.
   func fill(_ bytes: UnsafeMutableRawBufferPointer, offset: UInt64, generation: UInt32) {

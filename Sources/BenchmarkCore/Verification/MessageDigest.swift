@@ -76,7 +76,8 @@ enum MessageDigest {
           f = c ^ (b | ~d)
           g = (7 * i) & 15
         }
-        f = f &+ a &+ md5Constants[i]
+        f =
+          f &+ a &+ md5Constants[i]
           &+ UInt32(littleEndian: block.loadUnaligned(fromByteOffset: 4 * g, as: UInt32.self))
         a = d
         d = c

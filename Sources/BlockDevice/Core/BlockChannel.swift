@@ -121,9 +121,13 @@ open class BlockChannel: CompletionSink {
   public final func close() {
     guard !state.pointee.isClosed else { return }
     state.pointee.isClosed = true
-    state.pointee.observer = nil
+    // It still has to poll what is outstanding.
+    if let observer = state.pointee.observer { reactor.markReady(observer) }
     didClose()
   }
+
+  /// The reactor has ended: whoever still holds the channel gets refusals, and can poll what had ended before.
+  open override func reactorHasEnded() { state.pointee.isClosed = true }
 
   public final var isClosed: Bool { state.pointee.isClosed }
 

@@ -42,9 +42,10 @@ struct AddressOptions: ParsableArguments {
   func resolve(_ need: Need) throws(ToolError) -> TargetIdentifier {
     let identifier = try identifier()
     if need == .subsystem, identifier.isDiscovery {
+      let port = service.map { " -s \($0)" } ?? ""
       throw .usage(
-        "the subsystem's NQN is missing: give -n NQN, or nvme+tcp://\(identifier.hostAndPort)/NQN; "
-          + "\"nvmeof discover -a \(identifier.host) -s \(identifier.port)\" shows what there is")
+        "the subsystem's NQN is missing: give -n NQN, or nvme+tcp://\(identifier.host)/NQN; "
+          + "\"nvmeof list -a \(identifier.host)\(port)\" shows what there is")
     }
     return identifier
   }
@@ -55,7 +56,8 @@ struct AddressOptions: ParsableArguments {
       target.port == TargetIdentifier.defaultDiscoveryPort
     else { return error }
     return ToolError(
-      error.status, "\(error); \(target.port) is the discovery service's own port, many targets answer on 4420: give -s 4420")
+      error.status,
+      "\(error); \(target.port) is the discovery service's own port, many targets answer on 4420: give -s 4420")
   }
 
   private func identifier() throws(ToolError) -> TargetIdentifier {

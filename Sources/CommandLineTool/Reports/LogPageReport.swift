@@ -41,7 +41,8 @@ struct LogPageReport: Sendable {
   private static func errors(_ log: ErrorInformationLog, device: String) -> LogPageReport {
     let used = log.entries.filter { $0.errorCount != 0 }.count
     var lines = [
-      "Error Log Entries for device:\(device) entries:\(log.entries.count), of which \(used) are used", ".................",
+      "Error Log Entries for device:\(device) entries:\(log.entries.count), of which \(used) are used",
+      ".................",
     ]
     var members: [JSONValue] = []
     for (index, entry) in log.entries.enumerated() {

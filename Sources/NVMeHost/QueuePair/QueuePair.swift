@@ -39,7 +39,10 @@ open class QueuePair: ReactorSource {
   }
 
   /// Has `source` run once when a command has ended or ``state`` has changed: for whoever was refused a command.
-  public final func waitForCapacity(_ source: ReactorSource) { capacityWaiters.append(source) }
+  public final func waitForCapacity(_ source: ReactorSource) {
+    // A queue pair that is gone has nothing more to notify of: its owner will have it replaced by the next look.
+    if case .closed = storedState { reactor.markReady(source) } else { capacityWaiters.append(source) }
+  }
 
   /// For transports: commands have ended.
   public final func notifyCapacityWaiters() {

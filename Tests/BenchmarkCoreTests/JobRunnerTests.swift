@@ -1,0 +1,224 @@
+import Testing
+
+@testable import BenchmarkCore
+
+@Suite struct JobRunnerTests {
+  @Test func readsEveryBlockOnceAtDepth() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    let outcome = try run(try job("--rw=randread", "--bs=4k", "--iodepth=8"), on: device)
+    #expect(outcome.failure == nil)
+    let read = outcome.statistics.directions.read
+    #expect(read.operations == 256 && read.byteCount == 1 << 20)
+    #expect(device.mostInFlight == 8)
+    #expect(Set(device.issued.map(\.offset)).count == 256)
+    #expect(read.completion.count == 256 && read.total.count == 256 && read.submission.count == 256)
+    #expect(read.completionHistogram.total == 256)
+    #expect(outcome.statistics.depths.total == 256)
+    #expect(outcome.statistics.latencies.counts.reduce(0, +) == 256)
+    #expect(read.runtime > 0)
+    #expect(outcome.statistics.directions.write.operations == 0)
+    #expect(outcome.statistics.directions.write.runtime == 0)
+  }
+
+  @Test func latenciesAreTheDevices() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.service = { number, _ in number == 100 ? 5_000_000 : 50_000 }
+    let read = try run(try job("--rw=read", "--bs=4k"), on: device).statistics.directions.read
+    #expect((50_000...50_200).contains(read.total.minimum))
+    #expect((5_000_000...5_000_200).contains(read.total.maximum))
+    // Submission and completion make up the whole.
+    #expect(abs(read.submission.mean + read.completion.mean - read.total.mean) < 1)
+    #expect((49_000...51_000).contains(read.completionHistogram.percentiles([99])[0].nanoseconds))
+  }
+
+  @Test func writesAndTrims() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let written = try run(try job("--rw=write", "--bs=4k", "--iodepth=4", "--sync=1"), on: device)
+    #expect(written.statistics.directions.write.operations == 16)
+    #expect(device.issued.allSatisfy { $0.operation == .write && $0.forceUnitAccess })
+    #expect(!device.storage[..<4096].allSatisfy { $0 == 0 })
+    let trimmed = try run(try job("--rw=randtrim", "--bs=4k"), on: device)
+    #expect(trimmed.statistics.directions.trim.operations == 16)
+    #expect(device.storage.allSatisfy { $0 == 0 })
+  }
+
+  @Test func contents() throws {
+    let device = FakeDevice(byteCount: 8192)
+    device.storage = [UInt8](repeating: 0xee, count: 8192)
+    _ = try run(try job("--rw=write", "--zero_buffers"), on: device)
+    #expect(device.storage.allSatisfy { $0 == 0 })
+    _ = try run(try job("--rw=write", "--buffer_pattern=0xabcd"), on: device)
+    #expect(device.storage[..<4] == [0xab, 0xcd, 0xab, 0xcd])
+    _ = try run(try job("--rw=write", "--refill_buffers"), on: device)
+    #expect(device.storage[..<4096] != device.storage[4096...])
+  }
+
+  @Test func timeEndsAJob() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let outcome = try run(
+      try job("--rw=randread", "--time_based", "--runtime=10ms", "--iodepth=2"), on: device)
+    let read = outcome.statistics.directions.read
+    // Two every 10 µs for 10 ms.
+    #expect((1900...2100).contains(read.operations))
+    #expect((10_000_000...10_100_000).contains(read.runtime))
+  }
+
+  @Test func runtimeCapsAnAmount() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    #expect(try run(try job("--rw=read", "--runtime=100us"), on: device).statistics.operations < 12)
+  }
+
+  @Test func rampIsNotMeasured() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    // The first 50 ms are slow.
+    let begin = device.time.now
+    device.service = { _, _ in device.time.now - begin < 50_000_000 ? 1_000_000 : 10_000 }
+    let outcome = try run(
+      try job("--rw=randread", "--time_based", "--ramp_time=60ms", "--runtime=20ms"), on: device)
+    let read = outcome.statistics.directions.read
+    #expect(read.total.maximum < 20_000)
+    #expect((1800...2100).contains(read.operations))
+    #expect(read.completionHistogram.total == read.operations)
+  }
+
+  @Test func samplesOfBandwidth() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let outcome = try run(
+      try job("--rw=read", "--time_based", "--runtime=1050ms", "--bwavgtime=100", "--iopsavgtime=200"), on: device)
+    let read = outcome.statistics.directions.read
+    #expect((9...11).contains(read.bandwidth.count))
+    #expect((4...6).contains(read.iops.count))
+    // 100,000 I/Os a second of 4 KiB, less what reading the clock takes.
+    #expect((95_000...100_100).contains(read.iops.mean))
+    #expect((380_000...400_400).contains(read.bandwidth.mean))
+  }
+
+  @Test func busyIsTriedAgain() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    device.busyTimes = 2
+    let outcome = try run(try job("--rw=randread", "--iodepth=4"), on: device)
+    #expect(outcome.failure == nil)
+    #expect(outcome.statistics.operations == 16)
+    #expect(Set(device.issued.map(\.offset)).count == 16)
+  }
+
+  @Test func flushes() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let outcome = try run(try job("--rw=write", "--fsync=4", "--end_fsync=1"), on: device)
+    let flushes = device.issued.indices.filter { device.issued[$0].operation == .flush }
+    // After every fourth write, and once at the end.
+    #expect(flushes == [4, 9, 14, 19, 20])
+    #expect(outcome.statistics.sync.count == 5)
+    #expect(outcome.statistics.directions.write.operations == 16)
+  }
+
+  @Test func thinkTimeAfterCompletions() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    _ = try run(try job("--rw=read", "--iodepth=8", "--thinktime=1ms", "--thinktime_blocks=4"), on: device)
+    #expect(device.mostInFlight == 4)
+    let starts = device.issued.map(\.at)
+    for round in 1..<4 { #expect(starts[4 * round] - starts[4 * round - 1] >= 1_000_000) }
+    #expect(starts[3] - starts[0] < 100_000)
+  }
+
+  @Test func thinkTimeAtIssue() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    device.service = { _, _ in 10_000_000 }
+    _ = try run(
+      try job("--rw=read", "--iodepth=8", "--thinktime=1ms", "--thinktime_blocks=2", "--thinktime_blocks_type=issue"),
+      on: device)
+    // Pauses do not wait for completions.
+    #expect(device.mostInFlight == 8)
+  }
+
+  @Test func thinkTimeMaySpin() throws {
+    let device = FakeDevice(byteCount: 1 << 13)
+    let before = device.time.now
+    _ = try run(try job("--rw=read", "--thinktime=20us", "--thinktime_spin=10us"), on: device)
+    #expect(device.time.now - before >= 20_000)
+  }
+
+  @Test func firstErrorEndsTheJob() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.fails = { number, _ in number == 10 }
+    let outcome = try run(try job("--rw=read", "--iodepth=4"), on: device)
+    let failure = try #require(outcome.failure)
+    #expect(failure.kind == .io)
+    #expect(failure.message.contains("planned failure") && failure.message.contains("offset 40960"))
+    #expect(outcome.failureCount == 1)
+    #expect(device.issued.count < 20)
+    #expect(device.inFlight.isEmpty)
+    #expect(outcome.statistics.directions.read.failures == 1)
+  }
+
+  @Test func toleratedErrorsAreCounted() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.fails = { number, _ in number % 10 == 0 }
+    let outcome = try run(try job("--rw=read", "--iodepth=4", "--continue_on_error=io"), on: device)
+    #expect(outcome.failureCount == 26)
+    #expect(outcome.statistics.directions.read.operations == 230)
+    #expect(outcome.failure != nil)
+    // Tolerating reads does not tolerate writes.
+    let writes = FakeDevice(byteCount: 1 << 20)
+    writes.fails = { number, _ in number == 0 }
+    #expect(try run(try job("--rw=write", "--continue_on_error=read"), on: writes).statistics.operations == 0)
+  }
+
+  @Test func refusalsAreErrors() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    device.refuses = { number, _ in number == 3 }
+    let outcome = try run(try job("--rw=read", "--continue_on_error=all"), on: device)
+    #expect(outcome.failureCount == 1)
+    #expect(outcome.statistics.operations == 15)
+  }
+
+  @Test func slowIOFailsWithMaxLatency() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.service = { number, _ in number == 5 ? 2_000_000 : 10_000 }
+    let outcome = try run(try job("--rw=read", "--max_latency=1ms"), on: device)
+    #expect(outcome.failure?.kind == .timeout)
+    #expect(outcome.statistics.operations == 6)
+  }
+
+  @Test func lostIODoesNotHangTheJob() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.loses = { $0 == 3 }
+    let outcome = try run(try job("--rw=read", "--iodepth=2", "--time_based", "--runtime=1ms"), on: device)
+    #expect(outcome.failure?.kind == .timeout)
+    #expect(device.inFlight.count == 1)
+  }
+
+  @Test func aStopEndsTheJob() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let stop = StopSignal()
+    device.damage = { number, _ in if number == 100 { stop.stop() } }
+    let outcome = try run(
+      try job("--rw=randread", "--time_based", "--runtime=1h", "--iodepth=4"), on: device, stop: stop)
+    #expect(outcome.failure == nil)
+    #expect((100...110).contains(outcome.statistics.operations))
+  }
+
+  @Test func exitallOnErrorStopsTheOthers() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    device.fails = { number, _ in number == 2 }
+    let stop = StopSignal()
+    _ = try run(try job("--rw=read", "--exitall_on_error"), on: device, stop: stop)
+    #expect(stop.isStopped)
+  }
+
+  @Test func disabledMeasurements() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let read = try run(
+      try job("--rw=read", "--disable_clat=1", "--disable_slat=1", "--disable_lat=1"), on: device
+    ).statistics.directions.read
+    #expect(read.operations == 16)
+    #expect(read.completion.count == 0 && read.submission.count == 0 && read.total.count == 0)
+  }
+
+  @Test func startDelay() throws {
+    let device = FakeDevice(byteCount: 4096)
+    let before = device.time.now
+    _ = try run(try job("--rw=read", "--startdelay=3"), on: device)
+    #expect(device.issued[0].at - before >= 3_000_000_000)
+  }
+}

@@ -1,0 +1,140 @@
+import Testing
+
+@testable import BenchmarkCore
+
+@Suite struct OptionTests {
+  @Test func everyPattern() throws {
+    for pattern in IOPattern.allCases { #expect(try job("--rw=\(pattern.rawValue)").pattern == pattern) }
+    #expect(try job("--readwrite=readwrite").pattern == .rw)
+    let random = try job("--rw=randread:8")
+    #expect(random.accessesPerOffset == 8)
+    let holes = try job("--rw=read:4k")
+    #expect(holes.sequentialGap == 4096)
+  }
+
+  @Test func blockSizes() throws {
+    let options = try job("--bs=4k,64k,1m")
+    #expect(options.blockSizes.read == .fixed(4096))
+    #expect(options.blockSizes.write == .fixed(65536))
+    #expect(options.blockSizes.trim == .fixed(1 << 20))
+    #expect(try job("--bsrange=64k-4k").blockSizes.read == .range(4096...65536))
+    let split = try job("--bssplit=4k/50:1k/:32k/")
+    #expect(
+      split.blockSizes.write
+        == .split([
+          .init(bytes: 4096, percent: 50), .init(bytes: 1024, percent: 25), .init(bytes: 32768, percent: 25),
+        ]))
+    let mixed = try job("--rw=randrw", "--bssplit=2k/50:4k/50,4k/90:8k/10")
+    #expect(mixed.smallestBlock == 2048)
+    #expect(mixed.largestBlock == 8192)
+  }
+
+  @Test(arguments: [
+    "--bs=0", "--bs=4x", "--bs=1g", "--bssplit=4k/60:8k/60", "--bssplit=", "--bssplit=4k/10", "--iodepth=0",
+    "--iodepth=100000", "--rwmixread=101", "--rw=randrw:x", "--random_distribution=zipf:x",
+    "--random_distribution=pareto:2", "--random_distribution=zoned:50/50", "--random_distribution=flat",
+    "--percentile_list=0", "--percentile_list=", "--verify=crc99", "--numjobs=0", "--cpus_allowed=x",
+    "--cpus_allowed=4-2", "--runtime=soon", "--time_based=maybe", "--rate_process=never", "--bsrange=4k",
+    "--continue_on_error=some", "--sync=perhaps", "--kb_base=7", "--rw=randread:0",
+  ])
+  func refusedValues(_ argument: String) throws {
+    let error = #expect(throws: OptionError.self) { try job(argument) }
+    switch try #require(error).reason {
+    case .invalidValue, .missingValue: break
+    default: Issue.record("\(argument): \(String(describing: error))")
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("randomread", nil), ("iodepht", "iodepth"), ("runtim", "runtime"), ("blocksise", "blocksize"),
+      ("statusinterval", "status-interval"), ("ioegine", "ioengine"), ("filenam", "filename"),
+    ] as [(String, String?)])
+  func suggestions(_ name: String, _ suggestion: String?) throws {
+    let error = #expect(throws: OptionError.self) { try plan(["--\(name)=1"]) }
+    #expect(try #require(error).reason == .unknownOption(name: name, suggestion: suggestion))
+  }
+
+  @Test func optionsOfFioThatWouldChangeTheMeasurementAreRefused() throws {
+    let error = #expect(throws: OptionError.self) { try job("--read_iolog=log") }
+    guard case .unsupportedOption(name: "read_iolog", _) = try #require(error).reason else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func optionsWithoutEffectAreNoted() throws {
+    let result = try plan(["--name=a", "--direct=1", "--invalidate", "--random_generator=lfsr"])
+    #expect(result.notes.count == 3)
+    #expect(result.notes[0].contains("direct"))
+  }
+
+  @Test func clonesThatVerifyTheSameRegionAreNoted() throws {
+    let result = try plan(["--name=a", "--rw=randwrite", "--verify=crc32c", "--numjobs=2"])
+    #expect(result.notes.count == 1)
+    let apart = try plan(["--name=a", "--rw=randwrite", "--verify=crc32c", "--numjobs=2", "--offset_increment=1g"])
+    #expect(apart.notes.isEmpty)
+  }
+
+  @Test func enginesOfFioMeanPoll() throws {
+    #expect(try job("--ioengine=libaio").engine == .poll)
+    #expect(try job("--ioengine=io_uring").engine == .poll)
+    #expect(try job("--ioengine=async").engine == .async)
+    #expect(throws: OptionError.self) { try job("--ioengine=rados") }
+  }
+
+  @Test func ratesAndThinkTime() throws {
+    let options = try job("--rate_iops=100,,50", "--thinktime=50", "--thinktime_blocks=4", "--thinktime_spin=10us")
+    #expect(options.rateIOPS.read == 100)
+    #expect(options.rateIOPS.write == nil)
+    #expect(options.rateIOPS.trim == 50)
+    #expect(options.thinkTime == 50_000)
+    #expect(options.thinkTimeBlocks == 4)
+    #expect(options.thinkTimeSpin == 10_000)
+    #expect(try job("--rate=1m").rateBytes.write == 1 << 20)
+  }
+
+  @Test func percentiles() throws {
+    #expect(try job("--percentile_list=99.9:50").percentiles == [50, 99.9])
+    #expect(try job().reportsCompletionPercentiles)
+    let total = try job("--lat_percentiles=1")
+    #expect(total.reportsTotalPercentiles)
+    #expect(!total.reportsCompletionPercentiles)
+  }
+
+  @Test func laterMixOverridesEarlier() throws {
+    #expect(try job("--rwmixread=70").readMixPercent == 70)
+    #expect(try job("--rwmixread=70", "--rwmixwrite=60").readMixPercent == 40)
+  }
+
+  @Test(arguments: [
+    ["--time_based"], ["--rate=1m", "--rate_iops=5"], ["--verify=pattern", "--rw=write"],
+    ["--verify=crc32c", "--rw=trim"], ["--verify_only"], ["--wait_for=nobody"],
+    ["--thinktime=1", "--thinktime_spin=2"],
+    ["--verify=md5", "--rw=write", "--bssplit=4k/50:6k/50"], ["--verify=md5", "--rw=write", "--verify_interval=64"],
+    ["--loops=0"],
+  ])
+  func conflicts(_ arguments: [String]) throws {
+    let error = #expect(throws: OptionError.self) { try plan(["--name=job"] + arguments) }
+    guard case .conflict = try #require(error).reason else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func readOnlyRefusesWrites() throws {
+    #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=randwrite"]) }
+    #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=randrw"]) }
+    #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=trim"]) }
+    #expect(try plan(["--readonly", "--name=a", "--rw=randread"]).jobs.count == 1)
+  }
+
+  @Test func helpNamesEveryOption() throws {
+    let all = try #require(HelpText.command("all"))
+    for definition in OptionCatalogue.definitions {
+      #expect(all.contains("  \(definition.name)"), "\(definition.name)")
+    }
+    #expect(HelpText.usage.contains("--output-format"))
+    #expect(HelpText.command("nonsense") == nil)
+  }
+}

@@ -1,0 +1,99 @@
+import Testing
+
+@testable import BenchmarkCore
+
+@Suite struct RateTests {
+  @Test func iosStartOnSchedule() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    let before = device.time.now
+    let outcome = try run(try job("--rw=read", "--rate_iops=1000", "--number_ios=100", "--iodepth=4"), on: device)
+    #expect(outcome.statistics.operations == 100)
+    for (index, issued) in device.issued.enumerated() {
+      let planned = before + UInt64(index) * 1_000_000
+      #expect(issued.at >= planned)
+      #expect(issued.at < planned + 30_000, "I/O \(index) started \(issued.at - planned) ns late")
+    }
+    // Nothing stalls, so latency is the device's.
+    #expect(outcome.statistics.directions.read.total.maximum < 45_000)
+  }
+
+  @Test func latencyCountsFromThePlannedStart() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    // Depth 1, an I/O each millisecond; the tenth takes 100 ms, so about a hundred start late.
+    device.service = { number, _ in number == 10 ? 100_000_000 : 10_000 }
+    let read = try run(
+      try job("--rw=randread", "--rate_iops=1000", "--number_ios=200"), on: device
+    ).statistics.directions.read
+    let percentiles = read.completionHistogram.percentiles([50, 75])
+    // A device that answers in 10 µs but stalled for half of the test: the median waited some of it.
+    #expect(read.total.maximum >= 100_000_000)
+    #expect(percentiles[1].nanoseconds > 20_000_000)
+    let late = read.completionHistogram.bins.filter { $0.nanoseconds > 1_000_000 }.reduce(0) { $0 + $1.count }
+    #expect((95...105).contains(late))
+    #expect(abs(read.submission.mean + read.completion.mean - read.total.mean) < 1)
+  }
+
+  @Test func withoutRateTheStallShowsOnce() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.service = { number, _ in number == 10 ? 100_000_000 : 10_000 }
+    let read = try run(try job("--rw=randread", "--number_ios=200"), on: device).statistics.directions.read
+    let late = read.completionHistogram.bins.filter { $0.nanoseconds > 1_000_000 }.reduce(0) { $0 + $1.count }
+    #expect(late == 1)
+  }
+
+  @Test func bytesASecond() throws {
+    let device = FakeDevice(byteCount: 1 << 24)
+    let outcome = try run(
+      try job("--rw=read", "--bs=64k", "--rate=16m", "--time_based", "--runtime=1"), on: device)
+    let bytes = outcome.statistics.directions.read.byteCount
+    #expect((15 << 20...17 << 20).contains(Int(bytes)))
+  }
+
+  @Test func eachDirectionHasItsRate() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    let outcome = try run(
+      try job("--rw=randrw", "--rate_iops=300,100", "--time_based", "--runtime=1", "--iodepth=4"), on: device)
+    #expect((295...305).contains(outcome.statistics.directions.read.operations))
+    #expect((95...105).contains(outcome.statistics.directions.write.operations))
+  }
+
+  @Test func poissonHasTheRateButNoRhythm() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    _ = try run(
+      try job(
+        "--rw=randread", "--rate_iops=1000", "--rate_process=poisson", "--time_based", "--runtime=4",
+        "--iodepth=16"),
+      on: device)
+    #expect((3750...4250).contains(device.issued.count))
+    let gaps = zip(device.issued.dropFirst(), device.issued).map { Double($0.at - $1.at) }
+    let mean = gaps.reduce(0, +) / Double(gaps.count)
+    let deviation = (gaps.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(gaps.count)).squareRoot()
+    // Exponential: deviation and mean are alike. The spin before a start makes the shortest gaps uneven.
+    #expect((0.9...1.1).contains(deviation / mean))
+  }
+
+  @Test func scheduleIsExactInTheLongRun() throws {
+    let options = try job("--rate_iops=3", "--rw=read")
+    var pacer = try #require(RatePacer(options, .read, seed: 0))
+    pacer.start(at: 5)
+    for _ in 0..<3_000_000 { pacer.plan(byteCount: 4096) }
+    #expect(pacer.nextStart == 5 + 1_000_000 * 1_000_000_000)
+  }
+
+  @Test func thinkTimeMayBeLeftOutOfTheRate() throws {
+    func count(_ ignore: Int) throws -> Int {
+      let device = FakeDevice(byteCount: 1 << 20)
+      _ = try run(
+        try job(
+          "--rw=read", "--rate_iops=1000", "--thinktime=100ms", "--thinktime_blocks=100",
+          "--rate_ignore_thinktime=\(ignore)", "--time_based", "--runtime=1"),
+        on: device)
+      return device.issued.count
+    }
+    // Catching up, the job reaches the rate; without, it has half of the time for it.
+    let catchingUp = try count(0)
+    let ignoring = try count(1)
+    #expect(catchingUp > 850)
+    #expect((480...620).contains(ignoring))
+  }
+}

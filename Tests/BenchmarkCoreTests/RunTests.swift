@@ -1,0 +1,193 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import BenchmarkCore
+
+/// Whole runs, with threads.
+@Suite struct RunTests {
+  /// A run blocks its thread, as the program's main thread may; the tests' threads are few and must not be blocked.
+  private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+    }
+  }
+
+  private func execute(_ arguments: [String], stop: StopSignal = StopSignal()) async throws -> RunReport {
+    try await onThread {
+      let invocation = try CommandLineReader.read(["--eta=never", "--output=/dev/null"] + arguments)
+      let parsed = try plan(arguments)
+      let output = try ReportOutput(invocation)
+      return try BenchmarkRun(plan: parsed, invocation: invocation, stop: stop, output: output)
+        .run(open: TargetOpener.open)
+    }
+  }
+
+  /// Notes when jobs begin and end.
+  private final class OrderDevice: BenchmarkDevice {
+    let capacityBytes: UInt64 = 1 << 20
+    let blockByteCount: UInt32 = 512
+    let name = "order"
+    let notes: [String] = []
+    let events = Mutex<[String]>([])
+    let waiting = Mutex<(atGate: Int, most: Int)>((0, 0))
+
+    func close() {}
+
+    func run(_ setup: JobSetup, gate: some JobGate) -> JobOutcome {
+      gate.announceReady()
+      while gate.decision == .wait { SystemClock().sleep(nanoseconds: 100_000) }
+      events.withLock { $0.append("+" + setup.options.name) }
+      SystemClock().sleep(nanoseconds: 2_000_000)
+      events.withLock { $0.append("-" + setup.options.name) }
+      return JobOutcome()
+    }
+  }
+
+  private func order(_ arguments: [String]) async throws -> [String] {
+    try await onThread {
+      let device = OrderDevice()
+      let invocation = try CommandLineReader.read(["--eta=never", "--output=/dev/null"])
+      let output = try ReportOutput(invocation)
+      let run = BenchmarkRun(
+        plan: try plan(arguments), invocation: invocation, stop: StopSignal(), output: output)
+      _ = try run.run { _ in device }
+      return device.events.withLock { $0 }
+    }
+  }
+
+  @Test func stonewallsAreWalls() async throws {
+    let events = try await order([
+      "--name=a", "--numjobs=3", "--name=b", "--stonewall", "--name=c", "--name=d", "--stonewall",
+    ])
+    let firstOfB = try #require(events.firstIndex(of: "+b"))
+    #expect(events.lastIndex(of: "-a").map { $0 < firstOfB } == true)
+    #expect(events.count { $0 == "+a" } == 3)
+    let d = try #require(events.firstIndex(of: "+d"))
+    #expect(try #require(events.lastIndex(of: "-b")) < d)
+    #expect(try #require(events.lastIndex(of: "-c")) < d)
+  }
+
+  @Test func waitForWaitsForOne() async throws {
+    let events = try await order(["--name=a", "--name=b", "--wait_for=a", "--name=c", "--wait_for=b"])
+    #expect(events == ["+a", "-a", "+b", "-b", "+c", "-c"])
+  }
+
+  @Test func clonesAreReportedApartOrJoined() async throws {
+    let apart = try await execute(["--filename=null:1m", "--name=a", "--rw=randread", "--numjobs=3"])
+    #expect(apart.entries.count == 3)
+    #expect(apart.entries.allSatisfy { $0.statistics.operations == 256 })
+    #expect(Set(apart.entries.map(\.threadIdentifier)).count == 3)
+    let joined = try await execute([
+      "--filename=null:1m", "--name=a", "--rw=randread", "--numjobs=3", "--group_reporting",
+    ])
+    #expect(joined.entries.count == 1)
+    #expect(joined.entries[0].jobCount == 3)
+    #expect(joined.entries[0].statistics.operations == 768)
+  }
+
+  @Test func memoryVerifiesOverBothFaces() async throws {
+    for engine in IOEngine.allCases {
+      let report = try await execute([
+        "--filename=memory:4m", "--name=a", "--rw=randrw", "--bssplit=4k/50:16k/50", "--iodepth=8",
+        "--verify=crc32c", "--ioengine=\(engine.rawValue)",
+      ])
+      let entry = try #require(report.entries.first)
+      #expect(entry.failure == nil, "\(String(describing: entry.failure))")
+      #expect(entry.statistics.verifiedBlocks > 100)
+      #expect(entry.statistics.verifyFailures == 0)
+    }
+  }
+
+  @Test func theEmbeddedTargetVerifies() async throws {
+    let report = try await execute([
+      "--name=a", "--rw=randwrite", "--bs=4k", "--size=4m", "--iodepth=16", "--numjobs=2",
+      "--offset_increment=4m", "--verify=crc32c", "--group_reporting",
+    ])
+    let entry = try #require(report.entries.first)
+    #expect(entry.failure == nil, "\(String(describing: entry.failure))")
+    #expect(entry.statistics.verifiedBlocks == 2048)
+    #expect(report.notes.contains { $0.contains("embedded target") })
+    #expect(entry.statistics.processorMicrosecondsPerOperation > 0)
+  }
+
+  @Test func theEmbeddedTargetTrimsAndFlushes() async throws {
+    let report = try await execute([
+      "--filename=embedded:8m", "--name=t", "--rw=randtrim", "--bs=64k", "--iodepth=4", "--name=w", "--stonewall",
+      "--rw=write", "--bs=64k", "--fsync=16", "--name=d", "--stonewall", "--rw=randread", "--ioengine=async",
+      "--iodepth=4", "--size=1m",
+    ])
+    #expect(report.entries.map { $0.failure?.message } == [nil, nil, nil])
+    #expect(report.entries[0].statistics.directions.trim.operations == 128)
+    #expect(report.entries[1].statistics.sync.count > 0)
+    #expect(report.entries[2].statistics.directions.read.operations == 256)
+  }
+
+  @Test func unreachableTargetsAreTyped() async throws {
+    // Port 1 of the loopback address has no listener.
+    await #expect(throws: TargetOpener.Failure.self) {
+      try await execute(["--filename=nvme+tcp://127.0.0.1:1/nqn.none", "--name=a"])
+    }
+    await #expect(throws: (any Error).self) { try await execute(["--filename=/nowhere/at/all", "--name=a"]) }
+    await #expect(throws: TargetOpener.Failure.self) { try await execute(["--filename=null:x", "--name=a"]) }
+    await #expect(throws: JobFailure.self) { try await execute(["--filename=null:1m", "--name=a", "--size=2m"]) }
+  }
+
+  @Test func aStopBeforeTheStartEndsTheRun() async throws {
+    let stop = StopSignal()
+    stop.stop()
+    let report = try await execute(
+      ["--filename=null:1m", "--name=a", "--rw=randread", "--time_based", "--runtime=1h"], stop: stop)
+    #expect(report.entries.allSatisfy { $0.statistics.operations == 0 })
+  }
+
+  @Test func snapshotsAreTakenWhileRunning() throws {
+    let progress = JobProgress()
+    #expect(progress.takeSnapshot() == nil)
+    let options = try job("--rw=randread", "--time_based", "--runtime=100ms")
+    let device = FakeDevice(byteCount: 1 << 16)
+    var placed = try setup(options, capacity: 1 << 16)
+    placed.progress = progress
+    progress.requestSnapshot()
+    var runner = JobRunner(
+      setup: placed, channel: FakeChannel(device: device), clock: VirtualClock(time: device.time))
+    let outcome = runner.run()
+    let snapshot = try #require(progress.takeSnapshot())
+    #expect(snapshot.operations > 0)
+    #expect(snapshot.operations < outcome.statistics.operations)
+    #expect(snapshot.directions.read.runtime > 0)
+    #expect(snapshot.directions.read.completionHistogram.total == snapshot.operations)
+    #expect(progress.totals(.read).operations == outcome.statistics.operations)
+  }
+
+  @Test func exitCodes() async throws {
+    func code(_ arguments: String...) async throws -> BenchmarkCommand.ExitCode {
+      try await onThread {
+        BenchmarkCommand.run(
+          ["--eta=never", "--output=/dev/null"] + arguments, stop: StopSignal(), open: TargetOpener.open)
+      }
+    }
+    #expect(try await code("--filename=memory:1m", "--name=a") == .success)
+    #expect(try await code("--name=a", "--nonsense") == .usage)
+    #expect(try await code("--filename=memory:1m", "--name=a", "--rw=read", "--verify=crc32c") == .failure)
+    #expect(try await code("--parse-only", "--name=a") == .success)
+    #expect(try await code("--filename=memory:1m", "--name=a", "--bs=100") == .usage)
+  }
+
+  /// fio's exact form: nothing of ours may stand before or after JSON on its stream.
+  @Test func jsonStandsAlone() async throws {
+    let path = "\(NSTemporaryDirectory())nvmeof-bench-test-\(UInt64.random(in: 0 ... .max)).json"
+    let code = try await onThread {
+      BenchmarkCommand.run(
+        [
+          "--eta=never", "--output=\(path)", "--output-format=json+", "--filename=null:1m", "--name=a", "--rw=randread",
+          "--direct=1",
+        ], stop: StopSignal(), open: TargetOpener.open)
+    }
+    defer { unlink(path) }
+    #expect(code == .success)
+    let text = try FileText.load(path)
+    #expect(text.hasPrefix("{\n  \"fio version\" : \"fio-3.33"))
+    #expect(text.hasSuffix("}\n"))
+  }
+}

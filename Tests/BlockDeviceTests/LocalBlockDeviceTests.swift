@@ -1,0 +1,102 @@
+import BlockDevice
+import Glibc
+import Testing
+
+/// The devices that need no network: memory and files, over both faces.
+@Suite(.timeLimit(.minutes(1)))
+struct LocalBlockDeviceTests {
+  private func temporaryPath() -> String { "/tmp/swift-nvmeof-test-\(getpid())-\(UInt64.random(in: 0 ... .max))" }
+
+  /// What every block device must do.
+  private func exercise(_ device: any BlockDevice) async throws {
+    let blockByteCount = Int(device.geometry.blockByteCount)
+    for count in [1, 3, 16] {
+      let bytes = pattern(count * blockByteCount, seed: UInt64(count))
+      try await device.write(at: 2, bytes, options: .forceUnitAccess)
+      #expect(try await device.read(at: 2, blockCount: UInt32(count)) == bytes)
+    }
+    try await device.flush()
+    try await device.writeZeroes(at: 3, blockCount: 2)
+    #expect(try await device.read(at: 3, blockCount: 2) == [UInt8](repeating: 0, count: 2 * blockByteCount))
+    try await device.discard(at: 0, blockCount: 16)
+    let end = device.geometry.blockCount
+    let error = await #expect(throws: BlockError.self) { _ = try await device.read(at: end - 1, blockCount: 2) }
+    #expect(error?.cause == .refused(.outOfRange))
+  }
+
+  @Test
+  func `Memory`() async throws {
+    let thread = try ReactorThread()
+    let device = try MemoryBlockDevice(blockCount: 256, reactor: thread.handle)
+    try await exercise(device)
+    try await device.write(at: 0, [UInt8](repeating: 7, count: 4096))
+    try await device.compare(at: 0, [UInt8](repeating: 7, count: 4096))
+    let error = await #expect(throws: BlockError.self) {
+      try await device.compare(at: 0, [UInt8](repeating: 8, count: 4096))
+    }
+    #expect(error?.cause == .failed(.compareMismatch, .compareFailure))
+    thread.stop()
+  }
+
+  @Test
+  func `A file`() async throws {
+    let thread = try ReactorThread()
+    let path = temporaryPath()
+    defer { unlink(path) }
+    let device = try FileBlockDevice(path: path, creatingByteCount: 1 << 20, reactor: thread.handle)
+    #expect(device.geometry.blockCount == 256)
+    try await exercise(device)
+    await #expect(throws: BlockError.self) { try await device.compare(at: 0, [UInt8](repeating: 0, count: 4096)) }
+    thread.stop()
+  }
+
+  @Test
+  func `A file opened read-only refuses writes; one that is not there is an error that names it`() async throws {
+    let thread = try ReactorThread()
+    let path = temporaryPath()
+    defer { unlink(path) }
+    _ = try FileBlockDevice(path: path, creatingByteCount: 1 << 16, reactor: thread.handle)
+    let device = try FileBlockDevice(path: path, isWritable: false, reactor: thread.handle)
+    let error = await #expect(throws: BlockError.self) { try await device.write(at: 0, pattern(4096, seed: 1)) }
+    #expect(error?.cause == .refused(.readOnly))
+    let missing = #expect(throws: RingError.self) {
+      _ = try FileBlockDevice(path: "/nowhere/at/all", reactor: thread.handle)
+    }
+    #expect("\(missing!)".contains("/nowhere/at/all"))
+    thread.stop()
+  }
+
+  @Test
+  func `A channel outlives its reactor without harm`() throws {
+    var reactor: Reactor? = try Reactor()
+    let device = try MemoryBlockDevice(blockCount: 16, reactor: reactor!.handle)
+    let channel = try device.openChannel(on: reactor!, queueDepth: 4)
+    #expect(channel.submit(BlockRequest(.flush, token: 5)) == .accepted)
+    reactor = nil
+    let completions = UnsafeMutableBufferPointer<BlockCompletion>.allocate(capacity: 4)
+    defer { completions.deallocate() }
+    #expect(channel.poll(into: completions) == 1)
+    #expect(completions[0].token == 5)
+    #expect(channel.submit(BlockRequest(.flush)) == .refused(.closed))
+    channel.close()
+  }
+
+  @Test
+  func `Tasks on the reactor's own thread use a device without a hop`() async throws {
+    let thread = try ReactorThread()
+    let device = try MemoryBlockDevice(blockCount: 256, reactor: thread.handle)
+    try await withTaskExecutorPreference(thread.handle) {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for index in 0..<64 {
+          group.addTask {
+            let bytes = pattern(4096, seed: UInt64(index))
+            try await device.write(at: UInt64(index), bytes)
+            #expect(try await device.read(at: UInt64(index), blockCount: 1) == bytes)
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+    thread.stop()
+  }
+}

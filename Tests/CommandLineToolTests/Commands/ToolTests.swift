@@ -1,0 +1,283 @@
+import BlockDevice
+import EmbeddedTarget
+import Foundation
+import Glibc
+import Testing
+
+@testable import CommandLineTool
+
+/// The built tool against the embedded target, as a user runs them.
+@Suite(.serialized) struct ToolTests {
+  static let nqn = "nqn.2014-08.org.example:cli-tests"
+
+  /// A target with one namespace of 8 MiB with 512-byte blocks, and one with 4096-byte blocks.
+  private static func withTarget(
+    _ body: (_ target: EmbeddedTarget, _ port: UInt16, _ uri: String, _ other: String) async throws -> Void
+  ) async throws {
+    let target = try await EmbeddedTarget.start()
+    var subsystem = SubsystemConfiguration(nqn: nqn)
+    subsystem.namespaces = [
+      1: .memory(byteCount: 8 << 20, blockByteCount: 512), 2: .memory(byteCount: 8 << 20, blockByteCount: 4096),
+    ]
+    try await target.addSubsystem(subsystem)
+    let port = try await target.addPort().port
+    do {
+      try await body(
+        target, port, "nvme+tcp://127.0.0.1:\(port)/\(nqn)?nsid=1", "nvme+tcp://127.0.0.1:\(port)/\(nqn)?nsid=2")
+    } catch {
+      await target.stop()
+      throw error
+    }
+    await target.stop()
+  }
+
+  private static func withFile(_ bytes: [UInt8]? = nil, _ body: (String) async throws -> Void) async throws {
+    let path = NSTemporaryDirectory() + "nvmeof-cli-" + UUID().uuidString
+    if let bytes { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try await body(path)
+  }
+
+  private static func contents(_ path: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  private static func json(_ result: ToolProcess.Result) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
+  }
+
+  @Test(arguments: [
+    "discover", "list", "id-ctrl", "id-ns", "get-log", "get-feature", "read", "write", "copy", "target",
+  ])
+  func helpHasExamplesAndExitStatuses(command: String) throws {
+    let result = try ToolProcess.run(command, "--help")
+    #expect(result.status == 0)
+    #expect(result.text.contains("EXAMPLES\n  nvmeof \(command)"))
+    #expect(result.text.contains("\nEXIT STATUS\n  0    success"))
+    #expect(result.errors.isEmpty)
+  }
+
+  @Test func usageErrorsAreTwo() throws {
+    for arguments in [
+      ["nonsense"], ["id-ctrl"], ["copy", "a"], ["read", "x"], ["get-log", "nvme+tcp://h/n"],
+      ["id-ns", "--queue-size", "0", "nvme+tcp://h/n"],
+    ] {
+      let result = try ToolProcess(arguments).finish()
+      #expect(result.status == 2, "\(arguments): \(result.errors)")
+      #expect(!result.errors.isEmpty)
+      #expect(result.output.isEmpty)
+    }
+  }
+
+  @Test func connectionsThatFailAreThree() async throws {
+    // Nobody listens on port 1 (tcpmux).
+    let refused = try ToolProcess.run("id-ctrl", "nvme+tcp://127.0.0.1:1/\(Self.nqn)")
+    #expect(refused.status == 3)
+    #expect(refused.errors.contains("Connection refused"))
+    try await Self.withTarget { _, port, _, _ in
+      let unknown = try ToolProcess.run("id-ctrl", "-a", "127.0.0.1", "-s", "\(port)", "-n", "nqn.x:unknown")
+      #expect(unknown.status == 3)
+      #expect(unknown.errors.contains("no such subsystem NQN"))
+    }
+  }
+
+  @Test func discoverListAndIdentify() async throws {
+    try await Self.withTarget { _, port, uri, _ in
+      let discovery = try Self.json(try ToolProcess.run("discover", "-a", "127.0.0.1", "-s", "\(port)", "-o", "json"))
+      let records = try #require(discovery["records"] as? [[String: Any]])
+      #expect(records.contains { $0["subnqn"] as? String == Self.nqn })
+      let place = try #require(records.compactMap { $0["uri"] as? String }.first)
+      #expect(uri.hasPrefix(place))
+
+      let list = try Self.json(try ToolProcess.run("list", "-a", "127.0.0.1", "-s", "\(port)", "--output", "json"))
+      let devices = try #require(list["Devices"] as? [[String: Any]])
+      #expect(devices.map { $0["SectorSize"] as? Int } == [512, 4096])
+      #expect(devices[0]["DevicePath"] as? String == uri)
+      let table = try ToolProcess.run("list", place)
+      #expect(table.text.split(separator: "\n").count == 4)
+
+      let controller = try Self.json(try ToolProcess.run("id-ctrl", uri, "-o", "json", "-g", "-G"))
+      #expect(controller["subnqn"] as? String == Self.nqn)
+      let raw = try ToolProcess.run("id-ctrl", uri, "-b")
+      #expect(raw.output.count == 4096)
+      #expect(try IdentifyController(decoding: raw.output).subsystemNQN == Self.nqn)
+      let namespace = try ToolProcess.run("id-ns", place, "--namespace-id", "2")
+      #expect(namespace.text.contains("nsze     : 0x800\n"))
+      let ambiguous = try ToolProcess.run("id-ns", place)
+      #expect(ambiguous.status == 2)
+      #expect(ambiguous.errors.contains("there are: 1, 2"))
+      let missing = try ToolProcess.run("id-ns", place + "?nsid=9")
+      #expect(missing.status == 1)
+
+      for page in ["supported", "error", "smart", "firmware", "changed-ns", "effects", "ana"] {
+        let log = try ToolProcess.run("get-log", uri, "--log-id", page, "-o", "json")
+        #expect(log.status == 0, "\(page): \(log.errors)")
+        _ = try Self.json(log)
+      }
+      let unsupported = try ToolProcess.run("get-log", uri, "--log-id", "0x81", "--log-len", "512")
+      #expect(unsupported.status == 1)
+      let feature = try ToolProcess.run("get-feature", uri, "-f", "7", "-H")
+      #expect(feature.text.hasPrefix("get-feature:0x07 (Number of Queues), Current value:0x"))
+      #expect(try ToolProcess.run("get-feature", uri, "-o", "json").status == 0)
+    }
+  }
+
+  @Test func readAndWrite() async throws {
+    try await Self.withTarget { target, _, uri, _ in
+      let bytes = pattern(3 * 512)
+      let written = try ToolProcess.run("write", uri, "--start-block", "7", "--flush", input: bytes)
+      #expect(written.status == 0, "\(written.errors)")
+      #expect(try await target.readNamespace(1, of: Self.nqn, offset: 7 * 512, byteCount: 3 * 512) == bytes)
+      #expect(try ToolProcess.run("read", uri, "--start-block", "7", "--block-count", "2").output == bytes)
+      let dump = try ToolProcess.run("read", uri, "--start-block", "7", "--hexdump").text
+      #expect(dump == Hexdump.text(Array(bytes.prefix(512)), base: 7 * 512) + "\n")
+      try await Self.withFile { path in
+        #expect(try ToolProcess.run("read", uri, "-d", path, "-z", "4M").status == 0)
+        let stored = try await target.readNamespace(1, of: Self.nqn, offset: 0, byteCount: 4 << 20)
+        #expect(try Self.contents(path) == stored)
+        let back = try ToolProcess.run("write", uri, "--start-block", "8192", "--data", path, "-f")
+        #expect(back.status == 0)
+      }
+      #expect(
+        try await target.readNamespace(1, of: Self.nqn, offset: (4 << 20) + 7 * 512, byteCount: 512)
+          == Array(bytes.prefix(512)))
+      let beyond = try ToolProcess.run("read", uri, "--start-block", "16384")
+      #expect(beyond.status == 2)
+      #expect(beyond.errors.contains("16384 blocks of 512 bytes, the last is 16383"))
+      let odd = try ToolProcess.run("write", uri, input: pattern(100))
+      #expect(odd.status == 2)
+      let short = try ToolProcess.run("write", uri, "--blocks", "2", input: pattern(512))
+      #expect(short.status == 2)
+      #expect(try ToolProcess.run("write", uri, "-d", "/nonexistent/file").status == 4)
+    }
+  }
+
+  @Test func copyThereAndBack() async throws {
+    try await Self.withTarget { target, _, uri, other in
+      let bytes = pattern(3_000_000) + [UInt8](repeating: 0, count: 1 << 20) + pattern(777, seed: 2)
+      try await Self.withFile(bytes) { path in
+        let there = try ToolProcess.run("copy", path, uri, "--verify", "-g", "-G", "--depth", "8")
+        #expect(there.status == 0, "\(there.errors)")
+        #expect(there.errors.contains("; verified"))
+      }
+      #expect(try await target.readNamespace(1, of: Self.nqn, offset: 0, byteCount: bytes.count) == bytes)
+      // Between block sizes, through a pipe, and into a sparse file.
+      #expect(try ToolProcess.run("copy", uri, other, "--sparse", "--verify", "--quiet").status == 0)
+      let streamed = try ToolProcess.run("copy", other, "-", "--length", "4M")
+      #expect(streamed.status == 0)
+      #expect(Array(streamed.output.prefix(bytes.count)) == bytes)
+      try await Self.withFile { path in
+        let back = try ToolProcess.run("copy", other, path, "--sparse", "-o", "json")
+        let report = try Self.json(back)
+        #expect(report["complete"] as? Bool == true)
+        #expect(report["bytes"] as? Int == 8 << 20)
+        #expect((report["zero_bytes"] as? Int ?? 0) > 4 << 20)
+        #expect(Array(try Self.contents(path).prefix(bytes.count)) == bytes)
+        #expect(try ToolProcess.run("copy", uri, path, "--verify-only").status == 0)
+        try await target.writeNamespace(1, of: Self.nqn, offset: 1_000_000, bytes: [1, 2, 3, 4])
+        let differs = try ToolProcess.run("copy", uri, path, "--verify-only")
+        #expect(differs.status == 5)
+        #expect(differs.errors.contains("differs from"))
+      }
+      let piped = try ToolProcess.run("copy", "-", uri, "--verify", "--destination-offset", "1M", input: bytes)
+      #expect(piped.status == 0, "\(piped.errors)")
+      #expect(try await target.readNamespace(1, of: Self.nqn, offset: 1 << 20, byteCount: bytes.count) == bytes)
+    }
+  }
+
+  @Test func copyTellsWhatIsBadAndGoesOn() async throws {
+    try await Self.withTarget { target, _, uri, _ in
+      let bytes = pattern(8 << 20)
+      try await target.writeNamespace(1, of: Self.nqn, offset: 0, bytes: bytes)
+      var rule = FaultRule(.ioCommand(opcode: 2), .status(.unrecoveredReadError))
+      rule.blocks = 5000...5002
+      let fault = try await target.addFault(rule)
+      try await Self.withFile { path in
+        let stopped = try ToolProcess.run("copy", uri, path)
+        #expect(stopped.status == 1)
+        #expect(stopped.errors.contains("read of blocks 5000…5000"))
+        #expect(stopped.errors.contains("Unrecovered Read Error"))
+        #expect(stopped.errors.contains("not complete; go on with the same command and --resume-from \(5000 * 512)\n"))
+        let listed = try ToolProcess.run("copy", uri, path, "--continue-on-error", "-o", "json")
+        #expect(listed.status == 6)
+        let report = try Self.json(listed)
+        let bad = try #require(report["bad_ranges"] as? [[String: Any]])
+        #expect(bad.count == 1)
+        #expect(bad[0]["source_lba"] as? Int == 5000)
+        #expect(bad[0]["source_blocks"] as? Int == 3)
+        #expect(report["resume_from"] is NSNull)
+        #expect(try Self.contents(path).count == bytes.count)
+        try await target.removeFault(fault)
+        let resumed = try ToolProcess.run("copy", uri, path, "--resume-from", "\(5000 * 512)")
+        #expect(resumed.status == 0)
+        #expect(try Self.contents(path) == bytes)
+      }
+    }
+  }
+
+  @Test func aLostConnectionIsThree() async throws {
+    try await Self.withTarget { target, _, uri, _ in
+      var rule = FaultRule(.ioCommand(opcode: 2), .reset, count: 1)
+      rule.blocks = 8000...8000
+      try await target.addFault(rule)
+      try await Self.withFile { path in
+        let result = try ToolProcess.run("copy", uri, path, "--continue-on-error")
+        #expect(result.status == 3, "\(result.errors)")
+        let line = try #require(result.errors.split(separator: "\n").last)
+        let offset = try #require(line.split(separator: " ").last.flatMap { Int($0) })
+        #expect(offset <= 8000 * 512)
+        let resumed = try ToolProcess.run("copy", uri, path, "--resume-from", "\(offset)", "--verify")
+        #expect(resumed.status == 0, "\(resumed.errors)")
+      }
+    }
+  }
+
+  @Test func interruptEndsCleanly() async throws {
+    try await Self.withTarget { target, _, uri, _ in
+      let bytes = pattern(1 << 20)
+      let tool = try ToolProcess(["copy", "-", uri, "--block-size", "64K"])
+      // More than a pipe holds: when it is written, the copy is under way.
+      tool.write(bytes)
+      tool.signal(SIGINT)
+      let result = try tool.finish(leavingInputOpen: true)
+      #expect(result.status == 130, "\(result.errors)")
+      let line = try #require(result.errors.split(separator: "\n").last)
+      #expect(line.hasPrefix("nvmeof: not complete; go on with the same command and --resume-from "))
+      let offset = try #require(line.split(separator: " ").last.flatMap { Int($0) })
+      #expect(offset % 65_536 == 0)
+      #expect((1...bytes.count).contains(offset))
+      #expect(
+        try await target.readNamespace(1, of: Self.nqn, offset: 0, byteCount: offset) == Array(bytes.prefix(offset)))
+    }
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func targetServesUntilASignal(signal: Int32) throws {
+    let target = try ToolProcess([
+      "target", "--port", "0", "--namespace", "memory:1M:4096", "--namespace", "null:1G,group=2", "--ana",
+      "2=inaccessible", "-o", "json",
+    ])
+    let line = target.firstLine()
+    let place = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    let uris = try #require(place["namespaces"] as? [String])
+    #expect(uris.count == 2)
+    let bytes = pattern(4096)
+    #expect(try ToolProcess.run("write", uris[0], input: bytes).status == 0)
+    #expect(try ToolProcess.run("read", uris[0]).output == bytes)
+    let list = try Self.json(try ToolProcess.run("list", try #require(place["discovery"] as? String), "-o", "json"))
+    let devices = try #require(list["Devices"] as? [[String: Any]])
+    #expect(devices.map { $0["ANAState"] as? String } == ["optimized", "inaccessible"])
+    target.signal(signal)
+    #expect(try target.finish().status == 0)
+  }
+
+  @Test func wrongTargetsAreTwo() throws {
+    for arguments in [["--namespace", "disk:1M"], ["--address", "localhost"], ["--nqn", "a b"], ["--ana", "x"]] {
+      let result = try ToolProcess(["target", "--port", "0"] + arguments).finish()
+      #expect(result.status == 2, "\(arguments): \(result.errors)")
+    }
+    let missing = try ToolProcess.run("target", "--port", "0", "--namespace", "file:/nonexistent/disk.img")
+    #expect([2, 4].contains(missing.status))
+    #expect(missing.errors.contains("/nonexistent/disk.img"))
+  }
+}

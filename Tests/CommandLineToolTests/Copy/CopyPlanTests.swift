@@ -1,0 +1,56 @@
+import Testing
+
+@testable import CommandLineTool
+
+@Suite struct CopyPlanTests {
+  private static func problem(
+    source: FaultyEndpoint = FaultyEndpoint("source", [UInt8](repeating: 0, count: 8192), alignment: 512),
+    destination: FaultyEndpoint = FaultyEndpoint("destination", [UInt8](repeating: 0, count: 8192), alignment: 4096),
+    _ change: (inout CopyOptions) -> Void
+  ) -> String? {
+    var options = CopyOptions()
+    change(&options)
+    do throws(ToolError) {
+      try CopyPlan.check(source: source, destination: destination, options: options)
+      return nil
+    } catch {
+      #expect(error.status == .usage)
+      return error.description
+    }
+  }
+
+  @Test func goodOptionsPass() { #expect(Self.problem { _ in } == nil) }
+
+  @Test func eachWrongOptionIsNamed() {
+    #expect(Self.problem { $0.depth = 0 } == "--depth is 1 to 1024, not 0")
+    #expect(
+      Self.problem { $0.chunkByteCount = 1024 } == "--block-size 1024 is not a multiple of the block size 4096")
+    #expect(
+      Self.problem {
+        $0.chunkByteCount = 64 << 20; $0.depth = 1024
+      }?.contains("more than 4 GiB") == true)
+    #expect(
+      Self.problem { $0.sourceOffset = 100 } == "--offset 100 is not a multiple of the block size of source, 512")
+    #expect(
+      Self.problem { $0.destinationOffset = 512 }
+        == "--destination-offset 512 is not a multiple of the block size of destination, 4096")
+    #expect(Self.problem { $0.resumeOffset = 512 }?.hasPrefix("--resume-from 512 is not a multiple") == true)
+    #expect(Self.problem { $0.byteCount = 100 }?.hasPrefix("--length 100 is not a multiple") == true)
+    #expect(
+      Self.problem { $0.sourceOffset = 16_384 } == "--offset 16384 is beyond the end of source, which has 8192 bytes")
+    #expect(Self.problem { $0.byteCount = 16_384 }?.contains("reaches beyond the end of source") == true)
+    #expect(Self.problem { $0.resumeOffset = 16_384 }?.contains("beyond the 8192 bytes to be copied") == true)
+    #expect(
+      Self.problem { $0.destinationOffset = 4096 }
+        == "8192 bytes do not fit into destination, which has room for 4096 behind --destination-offset; "
+        + "give a smaller --length")
+    #expect(Self.problem { $0.destinationOffset = UInt64.max - 4095 }?.contains("do not fit") == true)
+  }
+
+  @Test func streamsCannotBeReadBack() {
+    let pipe = FaultyEndpoint("pipe", [], alignment: 1, isSequential: true, isGrowing: true)
+    #expect(
+      Self.problem(destination: pipe) { $0.verifiesEachChunk = true } == "pipe cannot be read back: leave --verify out")
+    #expect(Self.problem(source: pipe) { $0.mode = .verify }?.contains("cannot be compared") == true)
+  }
+}
