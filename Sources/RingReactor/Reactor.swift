@@ -230,12 +230,13 @@ public final class Reactor {
   /// - Returns: how many completions, messages, deadlines and runs were handled; 0 when nothing was there.
   @discardableResult
   public func turn(_ wait: WaitMode) -> Int {
-    runReadySources()
+    // A source that has run now may have ended what the caller waits for: no sleeping before he has looked.
+    let early = runReadySources()
     flushDirtySources()
     armEventPoll()
-    enter(wait)
+    enter(early > 0 ? .none : wait)
     state.pointee.nowNanoseconds = MonotonicClock.nanoseconds()
-    var handled = reap()
+    var handled = early + reap()
     handled += drainMailbox()
     handled += expireDeadlines()
     handled += runReadySources()
