@@ -42,10 +42,7 @@ struct TargetWorld: ~Copyable {
     target.setQueue(
       entries: 2 + input.below(10), flowControl: choice & 64 != 0, maximumInCapsuleDataLength: 8192)
     if choice & 128 == 0 { append(ICRequest.byteCount, [], request.store(to:)) } else { incoming += input.rest() }
-    agreed = request
   }
-
-  private var agreed: ICRequest
 
   mutating func run() {
     var operations = 0
