@@ -140,7 +140,7 @@ final class ControllerDriver: CompletionSink {
 
   private func closeQueues() {
     isClosingQueues = true
-    controller.publish(machine, status: .closing)
+    controller.publish(machine, status: hasToldEnd ? nil : .closing)
     if openQueues.isEmpty {
       events.append(.queuesClosed)
       return
