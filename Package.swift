@@ -13,7 +13,6 @@ let strict: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
 let package = Package(
@@ -30,7 +29,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     // C shims: liburing's static inlines, and CRC32C with the processor's instructions.
@@ -62,7 +60,7 @@ let package = Package(
 
     // Tools.
     .target(
-      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C", histogram],
+      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C"],
       swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
@@ -77,6 +75,12 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "ConformanceTool", dependencies: ["Conformance", "NVMeHost", argumentParser], swiftSettings: strict),
+
+    // The allocation gate: an executable, because it interposes the allocator and is only worth something optimized.
+    .target(name: "AllocationCounter", path: "Tests/AllocationGate/Counter"),
+    .executableTarget(
+      name: "AllocationGate", dependencies: ["AllocationCounter", "BlockDevice", "EmbeddedTarget"],
+      path: "Tests/AllocationGate/Sources", swiftSettings: strict),
 
     // Tests. NvmetGuest boots a real Linux target for them.
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),

@@ -43,9 +43,8 @@ public struct ListeningSocket: ~Copyable {
   }
 
   deinit {
-    // With operations in flight only after the ring has gone; else its owner awaits `Event.closed`, and only then is the
-    // descriptor closed already.
-    if !isClosing || isAccepting || isCancelling { Glibc.close(fileDescriptor) }
+    precondition(!isAccepting && !isCancelling, "close a listening socket and await its completion first")
+    if !isClosing { Glibc.close(fileDescriptor) }
   }
 
   /// Starts accepting one connection. The completion's result is the new descriptor, or `-errno`.

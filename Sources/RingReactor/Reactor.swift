@@ -55,8 +55,8 @@ public final class Reactor {
     var liveSourceCount = 0
     /// Ring entries whose completion has not come.
     var entriesInFlight = 0
+    var isShuttingDown = false
     var foreign = ForeignDescriptors()
-    var isClosed = false
     /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
     var retired: [Unmanaged<ReactorSource>] = []
   }
@@ -83,74 +83,65 @@ public final class Reactor {
   }
 
   deinit {
-    close()
+    shutDown()
+    // What the kernel has not given back in all this time it may still write to: that memory is never freed.
+    if state.pointee.entriesInFlight == 0 {
+      for slot in state.pointee.slots { slot.source?.release() }
+      for source in state.pointee.retired { source.release() }
+    }
     if state.pointee.foreign.epoll >= 0 {
-      Glibc.close(state.pointee.foreign.epoll)
-      Glibc.close(state.pointee.foreign.event)
+      close(state.pointee.foreign.epoll)
+      close(state.pointee.foreign.event)
     }
     state.deinitialize(count: 1)
     state.deallocate()
   }
 
-  /// Ends the reactor: the ring goes, sources still on it are told, messages and jobs are taken no more. Call on the
-  /// reactor's thread, not from within a turn; the reactor is not to be turned afterwards. Safe to repeat.
-  public func close() {
-    guard !state.pointee.isClosed else { return }
-    state.pointee.isClosed = true
-    // First the ring: operations in flight name memory that sources are about to free.
-    let isDrained = drainRing()
-    ring.close()
-    for source in state.pointee.slots.compactMap(\.source) {
-      source._withUnsafeGuaranteedRef { $0.reactorHasEnded() }
-    }
-    // What has retired on being told is in the one list, the rest in the other.
-    var last = state.pointee.retired
-    for index in state.pointee.slots.indices {
-      if let source = state.pointee.slots[index].source { last.append(source) }
-      state.pointee.slots[index].source = nil
-    }
-    // What the kernel does not give back it may still write to: the memory of these sources is never freed.
-    if isDrained { for source in last { source.release() } }
-    state.pointee.retired = []
-    state.pointee.liveSourceCount = 0
-    let (messages, rest) = handle.mailbox.withLock { box in
+  /// Ends what goes on here: takes no more messages, cancels everything that the ring is at, and lets the sources see
+  /// that, so that connections are closed and whoever waits for something gets an answer.
+  ///
+  /// Sources whose operations the kernel will not give back within ``shutdownNanoseconds`` are not let go of.
+  func shutDown() {
+    guard !state.pointee.isShuttingDown else { return }
+    state.pointee.isShuttingDown = true
+    let rest = handle.mailbox.withLock { box in
+      let content = (box.messages, box.readySources, box.jobs)
+      box = ReactorHandle.Mailbox()
       box.isClosed = true
-      let content = (box.messages, box.jobs)
-      box.jobs = []
-      box.messages = []
       return content
     }
+    // What has been accepted is carried out: somebody may be waiting for it.
+    for message in rest.0 { message(self) }
+    for source in rest.1 { markReady(source) }
+    handle.localJobs.pointee.append(contentsOf: rest.2)
+    for index in state.pointee.slots.indices {
+      state.pointee.slots[index].source?._withUnsafeGuaranteedRef { $0.reactorIsEnding() }
+    }
+    let end = MonotonicClock.nanoseconds() + Self.shutdownNanoseconds
+    var rounds = 0
+    // Only the ring's own thread may use it.
+    while handle.isCurrentThread, state.pointee.entriesInFlight > 0 || hasPendingWork {
+      // A source that begins anew whenever it is cancelled is no reason to stay.
+      rounds += 1
+      if rounds > 1000 || MonotonicClock.nanoseconds() > end { break }
+      cancelAll()
+      turn(.atMost(nanoseconds: 10_000_000))
+    }
     handle.isGone.store(true, ordering: .relaxed)
-    for message in messages { message.otherwise?() }
-    // A task must never be lost: jobs run here, and enqueue what follows from them wherever they are.
-    let jobs = handle.localJobs.pointee + rest
-    handle.localJobs.pointee = []
+    var jobs: [UnownedJob] = []
+    swap(&jobs, &handle.localJobs.pointee)
     for job in jobs { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
   }
 
-  /// Cancels all operations and waits for their ends, which nobody is told. Closing a ring does not wait for what the
-  /// kernel is in the middle of, such as a transfer between a disk and a caller's memory.
-  ///
-  /// - Returns: false when something has not ended in ``drainNanoseconds``.
-  private func drainRing() -> Bool {
-    // Only the thread that made the ring may use it.
-    guard handle.isCurrentThread else { return state.pointee.entriesInFlight == 0 }
-    let end = MonotonicClock.nanoseconds() + Self.drainNanoseconds
+  private static let shutdownNanoseconds: UInt64 = 2_000_000_000
+
+  private func cancelAll() {
+    guard state.pointee.entriesInFlight > 0 else { return }
     let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
       .userData(operation: InternalOperation.cancelAll, tag: 0)
-    while state.pointee.entriesInFlight > 0, MonotonicClock.nanoseconds() < end {
-      io_uring_prep_cancel(
-        entry(userData: userData), nil, Int32(IORING_ASYNC_CANCEL_ANY) | Int32(IORING_ASYNC_CANCEL_ALL))
-      _ = ring.submitAndWait(timeoutNanoseconds: 10_000_000)
-      while let count = ring.discardCompletions() { state.pointee.entriesInFlight -= count }
-    }
-    return state.pointee.entriesInFlight == 0
+    io_uring_prep_cancel(
+      entry(userData: userData), nil, Int32(IORING_ASYNC_CANCEL_ANY) | Int32(IORING_ASYNC_CANCEL_ALL))
   }
-
-  private static let drainNanoseconds: UInt64 = 2_000_000_000
-
-  /// True after ``close()``.
-  public var isClosed: Bool { state.pointee.isClosed }
 
   /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN: completions then come in batches of our choosing.
   public var defersTaskWork: Bool { ring.defersTaskWork }
@@ -311,14 +302,14 @@ public final class Reactor {
     guard event >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
     let code = ring.register(eventDescriptor: event)
     guard code == 0 else {
-      Glibc.close(event)
+      close(event)
       throw .systemCall(name: "io_uring_register_eventfd", errno: -code)
     }
     let epoll = nvmeof_epoll_of(event, handle.eventDescriptor)
     guard epoll >= 0 else {
       let code = errno
       ring.unregisterEventDescriptor()
-      Glibc.close(event)
+      close(event)
       throw .systemCall(name: "epoll_create1", errno: code)
     }
     state.pointee.foreign = ForeignDescriptors(event: event, epoll: epoll)
@@ -474,7 +465,7 @@ public final class Reactor {
   // MARK: Mailbox and deadlines
 
   private func armEventPoll() {
-    guard !state.pointee.isEventPollArmed else { return }
+    guard !state.pointee.isEventPollArmed, !state.pointee.isShuttingDown else { return }
     state.pointee.isEventPollArmed = true
     let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
       .userData(operation: InternalOperation.eventPoll, tag: 0)
@@ -494,7 +485,7 @@ public final class Reactor {
       box.jobs.removeAll(keepingCapacity: true)
       return content
     }
-    for message in messages { message.body(self) }
+    for message in messages { message(self) }
     for source in sources { markReady(source) }
     if !jobs.isEmpty {
       handle.localJobs.pointee.append(contentsOf: jobs)

@@ -7,14 +7,8 @@ import Synchronization
 /// It is also a `TaskExecutor`: `withTaskExecutorPreference(handle) { … }` runs a task's code on the reactor's own
 /// thread, where submitting and resuming need no hop to another one.
 public final class ReactorHandle: TaskExecutor, Sendable {
-  struct Message: Sendable {
-    var body: @Sendable (Reactor) -> Void
-    /// Done instead when the reactor ends first.
-    var otherwise: (@Sendable () -> Void)?
-  }
-
   struct Mailbox {
-    var messages: [Message] = []
+    var messages: [@Sendable (Reactor) -> Void] = []
     var readySources: [SourceIdentifier] = []
     var jobs: [UnownedJob] = []
     var isClosed = false
@@ -51,13 +45,10 @@ public final class ReactorHandle: TaskExecutor, Sendable {
 
   /// Runs `message` on the reactor's thread in one of its next turns, in the order of posting.
   ///
-  /// Any thread may call. Returns false, and drops the message, when the reactor has ended. When it ends before it has
-  /// come to the message, `otherwise` is called instead, on the reactor's thread.
+  /// Any thread may call. Returns false, and drops the message, when the reactor is gone.
   @discardableResult
-  public func post(
-    _ message: @escaping @Sendable (Reactor) -> Void, otherwise: (@Sendable () -> Void)? = nil
-  ) -> Bool {
-    deliver { $0.messages.append(Message(body: message, otherwise: otherwise)) }
+  public func post(_ message: @escaping @Sendable (Reactor) -> Void) -> Bool {
+    deliver { $0.messages.append(message) }
   }
 
   /// Runs `body` on the reactor's thread and returns what it returns. Any task may call.
@@ -67,10 +58,9 @@ public final class ReactorHandle: TaskExecutor, Sendable {
     _ body: @escaping @Sendable (Reactor) throws -> Value
   ) async throws -> Value {
     try await withUnsafeThrowingContinuation { continuation in
-      let isOpen = post(
-        { reactor in
-          continuation.resume(with: Result { try body(reactor) })
-        }, otherwise: { continuation.resume(throwing: ReactorGone()) })
+      let isOpen = post { reactor in
+        continuation.resume(with: Result { try body(reactor) })
+      }
       if !isOpen { continuation.resume(throwing: ReactorGone()) }
     }
   }

@@ -30,10 +30,9 @@ open class ReactorSource {
   /// The deadline set with ``Reactor/setDeadline(_:of:)`` has passed; it is unset already.
   open func deadlineExpired() {}
 
-  /// The reactor ends with this source still on it: the ring is gone, none of the source's operations will complete, and
-  /// the kernel touches none of its memory any more. The place to end what others wait for. Nothing of the reactor may
-  /// be used here but its ``Reactor/handle``.
-  open func reactorHasEnded() {}
+  /// The reactor is about to end: it takes no messages any more, and what this source has with the kernel is about to
+  /// be cancelled. The time to give an answer to whoever waits for one.
+  open func reactorIsEnding() {}
 
   /// Takes the source out of the reactor's table and lets go of it.
   public final func retire() { reactor.remove(self) }

@@ -86,7 +86,7 @@ public final class ReactorThread: Sendable {
     signal(start)
     let wait: WaitMode = start.waiting == .busyPolling ? .none : .forever
     while !start.isStopping.load(ordering: .acquiring) { reactor.turn(wait) }
-    reactor.close()
+    reactor.shutDown()
   }
 
   private static func signal(_ start: Start) {

@@ -52,7 +52,7 @@ struct Ring: ~Copyable {
   }
 
   deinit {
-    close()
+    io_uring_queue_exit(pointer)
     pointer.deallocate()
   }
 
@@ -60,14 +60,6 @@ struct Ring: ~Copyable {
   func register(eventDescriptor: Int32) -> Int32 { io_uring_register_eventfd(pointer, eventDescriptor) }
 
   func unregisterEventDescriptor() { _ = io_uring_unregister_eventfd(pointer) }
-
-  /// Gives the ring back to the kernel: from here on it touches none of the memory of operations in flight. The ring is
-  /// not to be used afterwards. Safe to repeat.
-  func close() {
-    guard pointer.pointee.ring_fd >= 0 else { return }
-    io_uring_queue_exit(pointer)
-    pointer.pointee.ring_fd = -1
-  }
 
   /// A submission entry, or nil while the submission ring is full.
   func nextEntry() -> UnsafeMutablePointer<io_uring_sqe>? { io_uring_get_sqe(pointer) }
@@ -78,17 +70,6 @@ struct Ring: ~Copyable {
   /// True when completions or deferred work wait to be collected.
   var hasCompletions: Bool {
     io_uring_cq_ready(pointer) != 0 || nvmeof_submission_flags(pointer) & nvmeof_submission_attention != 0
-  }
-
-  /// Drops completions that have been collected. Returns how many operations ended by them; nil when there were none.
-  func discardCompletions() -> Int? {
-    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<io_uring_cqe>?.self, capacity: 64) { entries in
-      let count = Int(io_uring_peek_batch_cqe(pointer, entries.baseAddress!, 64))
-      guard count > 0 else { return nil }
-      let ended = entries[..<count].count { $0!.pointee.flags & UInt32(IORING_CQE_F_MORE) == 0 }
-      io_uring_cq_advance(pointer, UInt32(count))
-      return ended
-    }
   }
 
   /// Submits what is prepared and collects what is ready, without waiting.

@@ -43,8 +43,7 @@ public struct StreamSocket: ~Copyable {
   }
 
   deinit {
-    // With operations in flight only after the ring has gone (`ReactorSource.reactorHasEnded`): its owner keeps a socket
-    // until `SocketEvent.closed` otherwise.
+    precondition(!hasOperationsInFlight, "a socket's memory must outlive its operations in the kernel")
     if fileDescriptor >= 0 { Glibc.close(fileDescriptor) }
     view.deallocate()
   }

@@ -195,17 +195,8 @@ final class TCPQueuePair: QueuePair {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
-    notifyCapacityWaiters()
-    switch state {
-    case .closing where st.pointee.isSocketClosed:
-      transition(to: .closed(st.pointee.failure))
-      // Once more, behind the owner: until that has looked, others may come here and wait for capacity in vain.
-      reactor.markReady(self)
-    case .closed:
-      retire()
-    default:
-      break
-    }
+    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
+    if case .closing = state, st.pointee.isSocketClosed { finishClose() } else { notifyCapacityWaiters() }
   }
 
   // MARK: The socket
@@ -319,6 +310,8 @@ final class TCPQueuePair: QueuePair {
 
   override func close() { beginClose() }
 
+  override func reactorIsEnding() { fail(TransportError(.local, "\(transport): \(ReactorGone())")) }
+
   private func beginClose() {
     switch state {
     case .closing, .closed: return
@@ -329,18 +322,15 @@ final class TCPQueuePair: QueuePair {
     if st.pointee.socket.beginClose(source: self) { socketClosed() }
   }
 
-  override func reactorHasEnded() {
-    // Nobody collects completions any more: tell them here.
-    st.pointee.engine.failAll()
-    while let completion = st.pointee.engine.popCompletion() {
-      Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
-    }
-  }
-
   private func socketClosed() {
     // Only now does the kernel hold none of the commands' memory.
     st.pointee.engine.failAll()
     st.pointee.isSocketClosed = true
     reactor.markReady(self)
+  }
+
+  private func finishClose() {
+    transition(to: .closed(st.pointee.failure))
+    retire()
   }
 }

@@ -65,34 +65,4 @@ import Testing
     #expect(second.jobs[0].pattern == .randrw)
     #expect(second.jobs[0].stonewall)
   }
-
-  @Test func addresses() throws {
-    let uri = try TargetAddress.parse("nvme+tcp://192.0.2.7:4421/nqn.2024-01.example:disk%20a?nsid=3&hdgst=1")
-    #expect(
-      uri
-        == TargetAddress(
-          host: "192.0.2.7", port: 4421, subsystemNQN: "nqn.2024-01.example:disk a", namespaceIdentifier: 3,
-          headerDigest: true))
-    #expect(try TargetAddress.parse("nvme+tcp://[2001:db8::1]/nqn.x")?.host == "2001:db8::1")
-    #expect(try TargetAddress.parse("nvme+tcp://[2001:db8::1]:1/nqn.x")?.port == 1)
-    let spdk = try TargetAddress.parse("trtype:TCP adrfam:IPv4 traddr:192.0.2.7 trsvcid:4420 subnqn:nqn.2024:x ns:1")
-    #expect(
-      spdk == TargetAddress(host: "192.0.2.7", port: 4420, subsystemNQN: "nqn.2024:x", namespaceIdentifier: 1))
-    #expect(try TargetAddress.parse("/some/file") == nil)
-  }
-
-  @Test(arguments: [
-    "nvme+tcp://host", "nvme+tcp:///nqn.x", "nvme+tcp://host/", "nvme+tcp://host:0/nqn", "nvme+tcp://host:x/nqn",
-    "nvme+tcp://a:b:1/nqn", "nvme+tcp://[::1/nqn", "nvme+tcp://h/nqn?nsid=0", "nvme+tcp://h/nqn?what=1",
-    "nvme+tcp://h/nqn?nsid", "nvme+tcp://h/n%4", "trtype:RDMA traddr:a subnqn:b", "trtype:TCP subnqn:b",
-    "trtype:TCP traddr:a", "trtype:TCP x", "http://host/x", "nvme+tcp://h/nqn?hdgst=x", "nvme+tcp://h/nqn?hostid=1",
-  ])
-  func badAddresses(_ text: String) {
-    #expect(throws: TargetAddress.Failure.self) { try TargetAddress.parse(text) }
-  }
-
-  @Test func overlongNamesAreRefused() {
-    let name = String(repeating: "n", count: 224)
-    #expect(throws: TargetAddress.Failure.self) { try TargetAddress.parse("nvme+tcp://host/\(name)") }
-  }
 }

@@ -126,9 +126,15 @@ import Testing
   @Test func unreachableTargetsAreTyped() async throws {
     // Port 1 of the loopback address has no listener.
     await #expect(throws: TargetOpener.Failure.self) {
-      try await execute(["--filename=nvme+tcp://127.0.0.1:1/nqn.none", "--name=a"])
+      try await execute([
+        "--filename=nvme+tcp://127.0.0.1:1/nqn.none?hostid=6b2f3a51-58e4-4b52-9d0f-1c0a7a2f4e11", "--name=a",
+      ])
     }
     await #expect(throws: (any Error).self) { try await execute(["--filename=/nowhere/at/all", "--name=a"]) }
+    for text in ["http://host/nqn.x", "nvme+tcp://127.0.0.1:0/nqn.x", "trtype:RDMA traddr:127.0.0.1 subnqn:nqn.x"] {
+      await #expect(throws: (any Error).self) { try await execute(["--filename=\(text)", "--name=a"]) }
+    }
+    await #expect(throws: TargetOpener.Failure.self) { try await execute(["--filename=nvme+tcp://[::1]", "--name=a"]) }
     await #expect(throws: TargetOpener.Failure.self) { try await execute(["--filename=null:x", "--name=a"]) }
     await #expect(throws: JobFailure.self) { try await execute(["--filename=null:1m", "--name=a", "--size=2m"]) }
   }

@@ -368,7 +368,10 @@ extension NVMeBlockDeviceTests {
     let error = await #expect(throws: BlockError.self) { try await write.value }
     #expect(error?.isOutcomeUnknown == true)
     await #expect(throws: ControllerError.self) { try await admin.value }
-    #expect(controller.condition == .closed(.disconnected))
+    guard case .closed = controller.condition else {
+      Issue.record("the controller is \(controller.condition)")
+      return
+    }
     let later = await #expect(throws: BlockError.self) { try await device.write(at: 0, pattern(512, seed: 1)) }
     #expect(later?.cause == .failed(.notSent, .commandAbortedByHost))
     controller.connect()

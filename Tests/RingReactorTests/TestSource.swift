@@ -29,7 +29,7 @@ final class TestSource: ReactorSource {
     onDeadline(self)
   }
 
-  override func reactorHasEnded() { onEnding(self) }
+  override func reactorIsEnding() { onEnding(self) }
 
   deinit { onDeinit() }
 }

@@ -15,14 +15,32 @@ public enum TargetOpener {
     if let size = argument(of: target, "embedded") { return try embedded(try bytes(size, target), isAsked: true) }
     if let size = argument(of: target, "null") { return NullDevice(capacityBytes: try bytes(size, target)) }
     if let size = argument(of: target, "memory") { return try memory(try bytes(size, target)) }
-    if let address = try TargetAddress.parse(target) { return try network(address, name: target) }
+    if isNetworkAddress(target) {
+      let identifier = try TargetIdentifier(parsing: target)
+      guard !identifier.isDiscovery else {
+        throw Failure(description: "filename=\(target): the subsystem's NQN is missing; write nvme+tcp://HOST:PORT/NQN")
+      }
+      // Targets that let only some hosts in know them by their lasting identity.
+      let identity = try HostIdentity.resolve(hostNQN: identifier.hostNQN, hostIdentifier: identifier.hostIdentifier)
+      var notes: [String] = []
+      if let count = identifier.queueCount, count > 1 {
+        notes.append("\(target): every job has one queue of its own; give numjobs=\(count) for several")
+      }
+      return try network(identifier, identity: identity, name: target, notes: notes)
+    }
     return try file(target)
   }
 
+  /// Paths are the only other form, and none begins like these.
+  private static func isNetworkAddress(_ target: String) -> Bool {
+    target.contains("://") || target.lowercased().split(separator: " ").contains { $0.hasPrefix("trtype") }
+  }
+
   private static func network(
-    _ address: TargetAddress, name: String, notes: [String] = [], whenClosed: @escaping @Sendable () -> Void = {}
+    _ identifier: TargetIdentifier, identity: HostIdentity, name: String, notes: [String],
+    whenClosed: @escaping @Sendable () -> Void = {}
   ) throws -> any BenchmarkDevice {
-    let target = NVMeTarget(address)
+    let target = NVMeTarget(identifier, identity: identity)
     // Connect once to learn the size, before any job is placed.
     let reactor = try Reactor()
     let probe = try target.connect(on: reactor, depth: 2)
@@ -47,7 +65,7 @@ public enum TargetOpener {
       + "embedded target with \(Formatting.binaryBytes(byteCount)) of memory in a thread of this process, "
       + "over TCP on \(port.host):\(port.port); jobs and target share this machine's processors"
     return try network(
-      TargetAddress(host: port.host, port: port.port, subsystemNQN: nqn, namespaceIdentifier: 1),
+      TargetIdentifier(host: port.host, port: port.port, subsystemNQN: nqn), identity: .random(),
       name: "embedded:\(byteCount)", notes: [note],
       whenClosed: { try? BlockingTask.run { await target.stop() } })
   }

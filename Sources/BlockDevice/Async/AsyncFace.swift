@@ -57,8 +57,7 @@ public final class AsyncFace: Sendable {
       if let identifier {
         if !reactor.wake(identifier) { failInbox() }
       } else {
-        let isPosted = reactor.post(
-          { reactor in self.openPort(on: reactor, device: device) }, otherwise: { self.failInbox() })
+        let isPosted = reactor.post { reactor in self.openPort(on: reactor, device: device) }
         if !isPosted { failInbox() }
       }
     }
@@ -96,13 +95,6 @@ public final class AsyncFace: Sendable {
 }
 
 extension BlockCompletion {
-  /// The end of a request whose reactor has ended underneath it.
-  static func lost(token: UInt64) -> BlockCompletion {
-    BlockCompletion(
-      token: token, operation: .flush, logicalBlockAddress: 0, blockCount: 0, outcome: .connectionLost,
-      status: .commandAbortedByHost)
-  }
-
   /// The end of a request that could not be handed to any channel.
   static func notSent(_ request: BlockRequest) -> BlockCompletion {
     BlockCompletion(

@@ -75,22 +75,6 @@ final class AsyncPort: ReactorSource {
     if channel.isClosed { close() }
   }
 
-  override func reactorHasEnded() {
-    guard !isRetired else { return }
-    run()
-    isRetired = true
-    for index in continuations.indices {
-      guard let continuation = continuations[index] else { continue }
-      continuations[index] = nil
-      // What the channel had accepted may be with the device.
-      continuation.resume(returning: .lost(token: UInt64(index)))
-    }
-    for request in waiting[waitingHead...] { request.continuation.resume(returning: .notSent(request.request)) }
-    waiting = []
-    waitingHead = 0
-    face?.portClosed()
-  }
-
   /// Lets go of the channel once nothing is under way.
   func close() {
     isClosing = true

@@ -126,8 +126,8 @@ open class BlockChannel: CompletionSink {
     didClose()
   }
 
-  /// The reactor has ended: whoever still holds the channel gets refusals, and can poll what had ended before.
-  open override func reactorHasEnded() { state.pointee.isClosed = true }
+  /// The reactor ends: whoever still holds the channel gets refusals, and can poll what has ended.
+  open override func reactorIsEnding() { close() }
 
   public final var isClosed: Bool { state.pointee.isClosed }
 

@@ -230,6 +230,8 @@ final class NVMeChannel: BlockChannel {
       slot.pointee.status = status
     }
     if slot.pointee.commandsUnderWay == 0 { end(index) }
+    // It may have failed within `submit`: the next turn must not sleep while this can be polled.
+    reactor.markReady(self)
   }
 
   private func end(_ index: Int) {

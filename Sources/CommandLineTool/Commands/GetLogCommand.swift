@@ -80,20 +80,18 @@ struct GetLogCommand: AsyncParsableCommand {
     } else if let report {
       Console.print(report.text)
     } else {
-      Console.print("Device:\(target.subsystemNQN) log-id:\(page.page.rawValue) namespace-id:\(namespaceText(target))")
+      Console.print("Device:\(target.subsystemNQN) log-id:\(page.page.rawValue) namespace-id:\(namespaceText)")
       Console.print(Hexdump.text(data, base: offset?.value ?? 0))
     }
   }
 
-  private func namespaceText(_ target: TargetIdentifier) -> String {
-    "0x" + (namespace.identifier ?? target.namespaceIdentifier ?? .max).hexadecimal()
-  }
+  /// A page that is no namespace's is asked for with all bits set (NVMe Base 2.1, section 5.1.12).
+  private var namespaceIdentifier: UInt32 { namespace.identifier ?? .max }
+  private var namespaceText: String { "0x" + namespaceIdentifier.hexadecimal() }
 
   /// In pieces of at most MDTS, which all but the smallest pages may need.
   private func read(_ controller: Controller, byteCount: Int, target: TargetIdentifier) async throws -> [UInt8] {
     let limit = max(4096, min(controller.snapshot.maximumTransferByteCount ?? 65_536, 65_536))
-    // A page that is no namespace's is asked for with all bits set (NVMe Base 2.1, section 5.1.12).
-    let identifier = namespace.identifier ?? .max
     var data: [UInt8] = []
     while data.count < byteCount {
       let count = min(limit, byteCount - data.count)
@@ -103,7 +101,7 @@ struct GetLogCommand: AsyncParsableCommand {
       let reply = try await controller.require(
         "Get Log Page (\(page.page.name ?? "LID \(page.page.rawValue)"))",
         .getLogPage(
-          page.page, namespaceIdentifier: identifier, byteCount: count, offset: position,
+          page.page, namespaceIdentifier: namespaceIdentifier, byteCount: count, offset: position,
           specificParameter: specificParameter, specificIdentifier: specificIdentifier,
           retainAsynchronousEvent: retainsEvent || !isLast),
         dataInByteCount: count)

@@ -21,6 +21,10 @@ struct ListCommand: AsyncParsableCommand {
   @OptionGroup(title: "Host") var host: HostOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
+  @Flag(
+    help: "Connect to the discovery service's own address in place of those it names (behind NAT, a forwarded port)")
+  var sameAddress = false
+
   func run() async throws {
     let target = try address.resolve(.subsystemOrDiscovery)
     if output.effectiveFormat == .binary { throw ToolError.usage("list has no binary output") }
@@ -33,8 +37,9 @@ struct ListCommand: AsyncParsableCommand {
       } catch { throw address.explain(error, target) }
       var rows: [NamespaceListReport.Row] = []
       var known: Set<String> = []
-      for found in discovery.records.filter(\.isConnectable).compactMap(\.target) where known.insert(found.uri).inserted
-      {
+      for var found in discovery.records.filter(\.isConnectable).compactMap(\.target) {
+        if sameAddress { (found.host, found.port) = (target.host, target.port) }
+        guard known.insert(found.uri).inserted else { continue }
         do throws(ToolError) { rows += try await Self.rows(of: found, session: &session) } catch {
           Console.note("nvmeof: \(found.uri): \(error)")
           failure = error

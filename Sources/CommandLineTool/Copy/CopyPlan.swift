@@ -27,6 +27,9 @@ enum CopyPlan {
     if options.mode == .verify || options.verifiesEachChunk, destination.isSequential {
       throw .usage("\(destination.name) cannot be read back: leave --verify out")
     }
+    if destination.isSequential, options.destinationOffset > 0 {
+      throw .usage("\(destination.name) is written from its beginning: leave --destination-offset out")
+    }
     if options.mode == .verify, source.isSequential {
       throw .usage("\(source.name) cannot be compared at any place: give a file or a device")
     }

@@ -7,6 +7,8 @@ final class StreamEndpoint: CopyEndpoint {
   let name: String
   private let descriptor: Int32
   private let ownsDescriptor: Bool
+  /// Bytes read so far.
+  private let position = Mutex<UInt64>(0)
   /// Ends waits for bytes that may never come.
   private let isStopped = Atomic<Bool>(false)
 
@@ -26,8 +28,24 @@ final class StreamEndpoint: CopyEndpoint {
   /// Lets a read that waits for bytes return as at the end.
   func stop() { isStopped.store(true, ordering: .releasing) }
 
-  /// The offset is for messages; the caller keeps the order.
+  /// Bytes in front of `offset` that nobody has read yet are dropped: a copy that is resumed gets the stream from its
+  /// beginning. The caller keeps the order.
   func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) async throws(CopyFault) -> Int {
+    var skipped = position.withLock { $0 }
+    while skipped < offset {
+      let wanted = Int(min(UInt64(buffer.count), offset - skipped))
+      let count = try await fill(UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: skipped)
+      guard count > 0 else {
+        throw CopyFault(
+          .file, "\(name) ended after \(skipped) bytes, before byte \(offset) where the copy begins", isFatal: true)
+      }
+      skipped += UInt64(count)
+    }
+    return try await fill(buffer, at: offset)
+  }
+
+  /// - Returns: how many bytes; fewer than asked for at the end alone.
+  private func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) async throws(CopyFault) -> Int {
     nonisolated(unsafe) let buffer = buffer
     let result = await BlockingCalls.run { [self] in
       var done = 0
@@ -46,6 +64,7 @@ final class StreamEndpoint: CopyEndpoint {
       throw CopyFault(
         .file, "reading of \(name) at byte \(offset) failed: \(errorText(Int32(-result)))", isFatal: true)
     }
+    position.withLock { $0 = offset + UInt64(result) }
     return result
   }
 

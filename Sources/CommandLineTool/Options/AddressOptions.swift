@@ -41,7 +41,8 @@ struct AddressOptions: ParsableArguments {
   /// - Throws: ``ToolError`` of kind usage.
   func resolve(_ need: Need) throws(ToolError) -> TargetIdentifier {
     let identifier = try identifier()
-    if need == .subsystem, identifier.isDiscovery {
+    let isNamed = subsystemNQN != nil || (target?.contains(NVMeQualifiedName.discovery) ?? false)
+    if need == .subsystem, identifier.isDiscovery, !isNamed {
       let port = service.map { " -s \($0)" } ?? ""
       throw .usage(
         "the subsystem's NQN is missing: give -n NQN, or nvme+tcp://\(identifier.host)/NQN; "

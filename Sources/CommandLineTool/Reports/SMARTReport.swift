@@ -12,7 +12,7 @@ enum SMARTReport {
   ]
 
   static func make(_ log: SMARTHealthLog, device: String) -> StructureReport {
-    var report = StructureReport(title: "Smart Log for NVME device:\(device) namespace-id:ffffffff")
+    var report = StructureReport(title: "Smart Log for NVME device:\(device)")
     report.add(hex: "critical_warning", log.criticalWarning, bits: criticalWarning)
     report.add(
       "temperature", temperature(log.compositeTemperatureKelvin), json: .integer(log.compositeTemperatureKelvin))
@@ -64,7 +64,10 @@ enum SMARTReport {
     return report
   }
 
-  static func temperature(_ kelvin: UInt16) -> String { "\(Int(kelvin) - 273) °C (\(kelvin) K)" }
+  /// Targets without a thermometer say 0 K.
+  static func temperature(_ kelvin: UInt16) -> String {
+    kelvin == 0 ? "not reported" : "\(Int(kelvin) - 273) °C (\(kelvin) K)"
+  }
 
   /// A unit is 1,000 times 512 bytes.
   private static func dataUnits(_ units: UInt128) -> String {

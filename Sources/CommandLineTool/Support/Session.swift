@@ -61,7 +61,9 @@ struct Session {
   static func run<Value>(
     host: HostOptions, target: TargetIdentifier, _ body: (Controller) async throws -> Value
   ) async throws -> Value {
-    try await run(host: host) { session in try await body(try await session.connect(target)) }
+    try await run(host: host) { session in
+      try await body(try await session.connect(target, isDiscovery: target.isDiscovery))
+    }
   }
 }
 

@@ -18,7 +18,8 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
     case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .disconnected: status = .connectionFailed
     case .refused, .notReady, .fatalStatus, .unusable, .malformed: status = .deviceError
     }
-    description = "\(target): \(error)"
+    // Transports name the address themselves.
+    description = error.description.contains(target) ? error.description : "\(target): \(error)"
   }
 
   init(_ error: BlockError) {

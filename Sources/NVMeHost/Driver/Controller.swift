@@ -87,14 +87,12 @@ public final class Controller: Sendable {
       }
     }
     guard let association else { return }
-    let failed: @Sendable () -> Void = { self.settle(.closed(.disconnected), notice: .closed(.disconnected)) }
-    let isPosted = home.post(
-      { reactor in
-        let driver = ControllerDriver(reactor: reactor, controller: self, association: association)
-        self.driver = driver
-        driver.handle(.start)
-      }, otherwise: failed)
-    if !isPosted { failed() }
+    let isPosted = home.post { reactor in
+      let driver = ControllerDriver(reactor: reactor, controller: self, association: association)
+      self.driver = driver
+      driver.handle(.start)
+    }
+    if !isPosted { settle(.closed(.disconnected), notice: .closed(.disconnected)) }
   }
 
   /// Waits until the controller is ready.
@@ -121,10 +119,9 @@ public final class Controller: Sendable {
 
   /// Begins an orderly end: shutdown notification, then the connections are closed. Returns at once.
   public func shutdown() {
-    // Without its reactor nothing of it is left. (A driver that is there when the reactor ends says so itself.)
-    if !home.post({ _ in self.driver?.handle(.shutdown) }) {
-      settle(.closed(.disconnected), notice: .closed(.disconnected))
-    }
+    let isPosted = home.post { _ in self.driver?.handle(.shutdown) }
+    // Without its reactor nothing of it is left.
+    if !isPosted { settle(.closed(.disconnected), notice: .closed(.disconnected)) }
   }
 
   /// Ends the association in good order and waits until nothing of it is left.
@@ -163,18 +160,16 @@ public final class Controller: Sendable {
   ) async throws(ControllerError) -> AdminReply {
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
-      let failed: @Sendable () -> Void = { continuation.resume(returning: .failure(.disconnected)) }
-      let isPosted = home.post(
-        { _ in
-          guard let driver = self.driver else {
-            failed()
-            return
-          }
-          driver.submit(command, dataOut: dataOut, dataInByteCount: dataInByteCount) {
-            continuation.resume(returning: $0)
-          }
-        }, otherwise: failed)
-      if !isPosted { failed() }
+      let isPosted = home.post { _ in
+        guard let driver = self.driver else {
+          continuation.resume(returning: .failure(.disconnected))
+          return
+        }
+        driver.submit(command, dataOut: dataOut, dataInByteCount: dataInByteCount) {
+          continuation.resume(returning: $0)
+        }
+      }
+      if !isPosted { continuation.resume(returning: .failure(.disconnected)) }
     }
     return try result.get()
   }

@@ -19,8 +19,7 @@ final class ControllerDriver: CompletionSink {
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
   private var isStepping = false
-  /// The home reactor has ended.
-  private var hasEnded = false
+  private var hasToldEnd = false
   private var events: [ControllerEvent] = []
 
   /// Admin commands of users that may wait for a place in the queue.
@@ -34,7 +33,6 @@ final class ControllerDriver: CompletionSink {
   }
 
   func handle(_ event: ControllerEvent) {
-    if hasEnded { return }
     // Events may come while actions are being carried out: they wait their turn.
     events.append(event)
     guard !isStepping else { return }
@@ -48,21 +46,6 @@ final class ControllerDriver: CompletionSink {
   }
 
   override func deadlineExpired() { handle(.deadline) }
-
-  override func reactorHasEnded() {
-    guard !hasEnded else { return }
-    hasEnded = true
-    let open = commands.values
-    commands = [:]
-    for command in open { command.reply?(.failure(.disconnected)) }
-    failWaiting()
-    // Queues on other reactors have nobody left to report to; they go with their connections.
-    for identifier in openQueues where identifier > 0 {
-      let queue = controller.ioQueue(identifier)
-      queue.reactor.post { _ in queue.close { _ in } }
-    }
-    controller.driverClosed(machine, .disconnected)
-  }
 
   private func carryOut(_ action: ControllerAction) {
     switch action {
@@ -86,9 +69,24 @@ final class ControllerDriver: CompletionSink {
       closeQueues()
     case .closed(let error):
       reactor.setDeadline(nil, of: self)
-      controller.driverClosed(machine, error)
+      tellEnd(error)
       retire()
     }
+  }
+
+  private func tellEnd(_ error: ControllerError?) {
+    guard !hasToldEnd else { return }
+    hasToldEnd = true
+    controller.driverClosed(machine, error)
+  }
+
+  /// Queues on other reactors cannot report to this one any more: they are told to close, and not waited for.
+  override func reactorIsEnding() {
+    for identifier in openQueues where identifier > 0 {
+      let queue = controller.ioQueue(identifier)
+      queue.reactor.post { _ in queue.close { _ in } }
+    }
+    tellEnd(.transport(queueIdentifier: 0, TransportError(.local, "\(controller.transport): \(ReactorGone())")))
   }
 
   // MARK: Queues
@@ -106,13 +104,11 @@ final class ControllerDriver: CompletionSink {
     }
     let queue = controller.ioQueue(identifier)
     let report = reporter(of: identifier)
-    let gone: @Sendable () -> Void = {
+    let isPosted = queue.reactor.post { reactor in queue.open(on: reactor, plan: plan, report: report) }
+    if !isPosted {
       report(.failed(.transport(queueIdentifier: identifier, TransportError(.local, "\(ReactorGone())"))))
       report(.closed)
     }
-    let isPosted = queue.reactor.post(
-      { reactor in queue.open(on: reactor, plan: plan, report: report) }, otherwise: gone)
-    if !isPosted { gone() }
   }
 
   /// Takes a queue's reports from its reactor to ours.
@@ -125,7 +121,6 @@ final class ControllerDriver: CompletionSink {
   }
 
   func queueReported(_ identifier: UInt16, _ report: FabricsQueue.Report) {
-    if hasEnded { return }
     switch report {
     case .connected(let controllerIdentifier):
       if identifier == 0 { isAdminConnected = true }
@@ -145,7 +140,7 @@ final class ControllerDriver: CompletionSink {
 
   private func closeQueues() {
     isClosingQueues = true
-    controller.publish(machine, status: .closing)
+    controller.publish(machine, status: hasToldEnd ? nil : .closing)
     if openQueues.isEmpty {
       events.append(.queuesClosed)
       return
@@ -155,8 +150,7 @@ final class ControllerDriver: CompletionSink {
       let queue = controller.ioQueue(identifier)
       let report = reporter(of: identifier)
       // A reactor that is gone has taken its queue along.
-      let isPosted = queue.reactor.post({ _ in queue.close(report: report) }, otherwise: { report(.closed) })
-      if !isPosted { report(.closed) }
+      if !queue.reactor.post({ _ in queue.close(report: report) }) { report(.closed) }
     }
   }
 

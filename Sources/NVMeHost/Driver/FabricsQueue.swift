@@ -128,13 +128,6 @@ final class FabricsQueue: CompletionSink {
     report(.connected(controllerIdentifier: UInt16(truncatingIfNeeded: result)))
   }
 
-  override func reactorHasEnded() {
-    queuePair = nil
-    if phase != .closing { report(.failed(.disconnected)) }
-    phase = .closing
-    report(.closed)
-  }
-
   override func deadlineExpired() {
     guard phase == .awaitingConnectResponse else { return }
     phase = .closing

@@ -93,6 +93,9 @@ import Testing
       let devices = try #require(list["Devices"] as? [[String: Any]])
       #expect(devices.map { $0["SectorSize"] as? Int } == [512, 4096])
       #expect(devices[0]["DevicePath"] as? String == uri)
+      let same = try ToolProcess.run("list", "-a", "127.0.0.1", "-s", "\(port)", "--same-address", "-o", "json")
+      #expect(try Self.json(same)["Devices"] != nil)
+      #expect(same.text.contains(uri))
       let table = try ToolProcess.run("list", place)
       #expect(table.text.split(separator: "\n").count == 4)
 
@@ -101,6 +104,9 @@ import Testing
       let raw = try ToolProcess.run("id-ctrl", uri, "-b")
       #expect(raw.output.count == 4096)
       #expect(try IdentifyController(decoding: raw.output).subsystemNQN == Self.nqn)
+      let service = try Self.json(
+        try ToolProcess.run("id-ctrl", "nvme+tcp://127.0.0.1:\(port)/\(NVMeQualifiedName.discovery)", "-o", "json"))
+      #expect(service["cntrltype"] as? Int == 2)
       let namespace = try ToolProcess.run("id-ns", place, "--namespace-id", "2")
       #expect(namespace.text.contains("nsze     : 0x800\n"))
       let ambiguous = try ToolProcess.run("id-ns", place)
@@ -182,6 +188,15 @@ import Testing
       let piped = try ToolProcess.run("copy", "-", uri, "--verify", "--destination-offset", "1M", input: bytes)
       #expect(piped.status == 0, "\(piped.errors)")
       #expect(try await target.readNamespace(1, of: Self.nqn, offset: 1 << 20, byteCount: bytes.count) == bytes)
+      // What has been done before is dropped from the stream.
+      let changed = pattern(1 << 20, seed: 3)
+      let resumed = try ToolProcess.run("copy", "-", uri, "--resume-from", "512K", input: changed)
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      let stored = try await target.readNamespace(1, of: Self.nqn, offset: 512 << 10, byteCount: 512 << 10)
+      #expect(stored == Array(changed[(512 << 10)...]))
+      let short = try ToolProcess.run("copy", "-", uri, "--resume-from", "512K", input: pattern(1000))
+      #expect(short.status == 4)
+      #expect(short.errors.contains("ended after 1000 bytes"))
     }
   }
 

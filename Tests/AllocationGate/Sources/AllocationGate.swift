@@ -1,0 +1,30 @@
+import AllocationCounter
+import EmbeddedTarget
+import Glibc
+
+/// Holds the submit/poll face to its promise: an I/O allocates nothing. See `Tests/AllocationGate/run`.
+///
+///     AllocationGate [IO-COUNT]
+@main struct AllocationGate {
+  static func main() async throws {
+    allocation_counter_line_buffering()
+    let ioCount = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 100_000
+    let target = try await EmbeddedTarget.start()
+    try await target.addSubsystem(
+      SubsystemConfiguration(nqn: GateRun.nqn, namespace: .memory(byteCount: 1 << 26)))
+    let port = try await target.addPort().port
+    let done = DoneFlag()
+    GateThread.run {
+      var run = GateRun(port: port, ioCount: ioCount)
+      do {
+        try run.run()
+        done.finish(run.failureCount == 0 ? nil : "\(run.failureCount) cases allocate too much")
+      } catch { done.finish("\(error)") }
+    }
+    await target.stop()
+    if let failure = done.failure {
+      print("allocations: FAILED: \(failure)")
+      exit(1)
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/// What kept the gate from measuring.
+struct GateError: Error, CustomStringConvertible {
+  var description: String
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,155 @@
+import AllocationCounter
+import BlockDevice
+
+/// The cases, one after the other, on the calling thread.
+struct GateRun {
+  static let nqn = "nqn.2026-11.io.swift-nvmeof:allocations"
+  /// What one more I/O queue pair of this depth may take.
+  static let queueDepth = 128
+  static let queueByteLimit = 1 << 20
+
+  let port: UInt16
+  let ioCount: Int
+  private(set) var failureCount = 0
+
+  init(port: UInt16, ioCount: Int) {
+    self.port = port
+    self.ioCount = ioCount
+  }
+
+  mutating func run() throws {
+    let plain = TCPTransport(host: "127.0.0.1", port: port)
+    var options = TCPTransportOptions()
+    options.headerDigest = true
+    options.dataDigest = true
+    try measure(GateCase.all, over: plain)
+    try measure(GateCase.digests, over: TCPTransport(host: "127.0.0.1", port: port, options: options))
+    try measure(GateCase.instant, over: InstantTransport(admin: plain))
+    try measureQueueMemory(over: plain)
+    try reportAsync(over: plain)
+  }
+
+  // MARK: Connecting
+
+  private func makeController(_ transport: any Transport, on reactor: Reactor, queueCount: Int) -> Controller {
+    var configuration = ControllerConfiguration(
+      subsystemNQN: Self.nqn, hostNQN: "nqn.2014-08.org.nvmexpress:uuid:7f2d5ac2-4c3a-4f0e-9c66-0c6a1e7f3b11",
+      hostIdentifier: Identifier128(high: 0x7f2d, low: 0x5ac3))
+    configuration.queueDepth = Self.queueDepth
+    configuration.queueCount = queueCount
+    // Keep alive commands are not I/O: they would come at any time.
+    configuration.keepAliveTimeoutMilliseconds = 0
+    return Controller(transport: transport, configuration: configuration, home: reactor.handle)
+  }
+
+  private func connect(_ controller: Controller, on reactor: Reactor) throws {
+    controller.connect()
+    let limit = MonotonicClock.nanoseconds() + 30_000_000_000
+    _ = reactor.turn(untilNanoseconds: limit) { controller.condition == .connecting }
+    guard case .ready = controller.condition else {
+      throw GateError("cannot connect by \(controller.transport): \(controller.condition)")
+    }
+  }
+
+  private func disconnect(_ controller: Controller, on reactor: Reactor) throws {
+    controller.shutdown()
+    let limit = MonotonicClock.nanoseconds() + 30_000_000_000
+    let isClosed = reactor.turn(untilNanoseconds: limit) {
+      if case .closed = controller.condition { false } else { true }
+    }
+    if !isClosed { throw GateError("the controller did not close: \(controller.condition)") }
+  }
+
+  // MARK: The submit/poll face
+
+  private mutating func measure(_ cases: [GateCase], over transport: any Transport) throws {
+    let reactor = try Reactor()
+    let controller = makeController(transport, on: reactor, queueCount: 1)
+    try connect(controller, on: reactor)
+    guard let device = controller.blockDevice(namespaceIdentifier: 1) else { throw GateError("no namespace 1") }
+    for item in cases {
+      let load = try GateLoad(item, device: device, reactor: reactor)
+      let count = ioCount / item.divisor
+      try load.run(count: max(count / 20, 4 * item.depth))
+      allocation_counter_begin()
+      let outcome = Result { try load.run(count: count) }
+      let counts = allocation_counter_end()
+      try outcome.get()
+      report(
+        item.name, isGood: counts.allocations == 0,
+        "\(counts.allocations) allocations (\(counts.allocated_bytes) bytes), \(counts.frees) frees, \(count) I/Os")
+      if counts.allocations > 0 { allocation_counter_print_first_callers() }
+      load.close()
+    }
+    try disconnect(controller, on: reactor)
+  }
+
+  private mutating func report(_ name: String, isGood: Bool, _ text: String) {
+    if !isGood { failureCount += 1 }
+    let padding = String(repeating: " ", count: max(1, 46 - name.count))
+    print("\(isGood ? "ok  " : "FAIL") \(name)\(padding)\(text)")
+  }
+
+  // MARK: Memory
+
+  /// Bytes that connecting leaves allocated on this thread.
+  private func connectedByteCount(over transport: any Transport, queueCount: Int) throws -> Int {
+    let reactor = try Reactor()
+    let controller = makeController(transport, on: reactor, queueCount: queueCount)
+    allocation_counter_begin()
+    let outcome = Result { try connect(controller, on: reactor) }
+    let counts = allocation_counter_end()
+    try outcome.get()
+    guard controller.snapshot.queueCount == queueCount else {
+      throw GateError("\(queueCount) queues wanted, \(controller.snapshot.queueCount) granted")
+    }
+    try disconnect(controller, on: reactor)
+    return Int(counts.allocated_bytes) - Int(counts.freed_bytes)
+  }
+
+  private mutating func measureQueueMemory(over transport: any Transport) throws {
+    // The first connection also pays for what is made once a process.
+    _ = try connectedByteCount(over: transport, queueCount: 1)
+    let one = try connectedByteCount(over: transport, queueCount: 1)
+    let nine = try connectedByteCount(over: transport, queueCount: 9)
+    let each = (nine - one) / 8
+    report(
+      "memory of an I/O queue pair, depth \(Self.queueDepth)", isGood: each > 0 && each <= Self.queueByteLimit,
+      "\(each) bytes, limit \(Self.queueByteLimit) (\(one) with 1 queue, \(nine) with 9)")
+  }
+
+  // MARK: The async face
+
+  /// Told, not held against anything: a task and its continuation may allocate.
+  private func reportAsync(over transport: any Transport) throws {
+    let reactor = try Reactor()
+    let controller = makeController(transport, on: reactor, queueCount: 1)
+    try connect(controller, on: reactor)
+    guard let device = controller.blockDevice(namespaceIdentifier: 1) else { throw GateError("no namespace 1") }
+    let count = max(ioCount / 10, 1000)
+    let memory = AsyncMemory()
+    for isMeasured in [false, true] {
+      let done = DoneFlag()
+      if isMeasured { allocation_counter_begin() }
+      Task(executorPreference: reactor.handle) {
+        do {
+          for index in 0..<count {
+            try await device.perform(
+              BlockRequest(
+                .read, logicalBlockAddress: UInt64(index % 1000) * 8, blockCount: 8, buffer: memory.buffer))
+          }
+          done.finish(nil)
+        } catch { done.finish("\(error)") }
+      }
+      _ = reactor.turn { !done.isDone }
+      let counts = allocation_counter_end()
+      if let failure = done.failure { throw GateError(failure) }
+      guard isMeasured else { continue }
+      let hundredths = Int(counts.allocations) * 100 / count
+      print(
+        "info async face, one task on the reactor            \(hundredths / 100).\(hundredths % 100 / 10)\(hundredths % 10)"
+          + " allocations an I/O, \(count) I/Os")
+    }
+    try disconnect(controller, on: reactor)
+  }
+}
