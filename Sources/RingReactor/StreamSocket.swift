@@ -68,6 +68,9 @@ public struct StreamSocket: ~Copyable {
     setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds))
   }
 
+  /// Tells the peer that nothing more will be sent, once what has been sent is with it.
+  public func endSending() { shutdown(fileDescriptor, Int32(SHUT_WR)) }
+
   /// Has the next close send a reset instead of an orderly end.
   public func setResetOnClose() {
     var value = linger(l_onoff: 1, l_linger: 0)

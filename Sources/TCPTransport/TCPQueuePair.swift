@@ -183,7 +183,8 @@ final class TCPQueuePair: QueuePair {
     // A command that was answered before its data came up for sending has ended here.
     if st.pointee.engine.hasCompletions { reactor.markReady(self) }
     guard byteCount > 0 else {
-      if st.pointee.isTerminating { beginClose() }
+      // Closing now could overtake the termination request: the controller ends the connection, or the deadline does.
+      if st.pointee.isTerminating { st.pointee.socket.endSending() }
       return
     }
     let vectors = st.pointee.engine.sendVectors
@@ -239,6 +240,10 @@ final class TCPQueuePair: QueuePair {
   }
 
   private func received(_ count: Int) {
+    if st.pointee.isTerminating {
+      discardMore()
+      return
+    }
     let direct = min(count, st.pointee.directByteCount)
     if direct > 0 { st.pointee.engine.didReceiveDirectly(byteCount: direct) }
     let isHealthy = st.pointee.engine.receive(UnsafeRawBufferPointer(start: buffer, count: count - direct))
@@ -299,8 +304,16 @@ final class TCPQueuePair: QueuePair {
     st.pointee.failure = TransportError(
       .protocolViolation, "\(transport): the controller broke the transport's rules: \(violation)")
     st.pointee.isTerminating = true
+    discardMore()
     reactor.setDeadline(reactor.nowNanoseconds + Self.terminationNanoseconds, of: self)
     reactor.markDirty(self)
+  }
+
+  /// What still comes is read and thrown away: closing a socket with unread bytes would reset the connection, and take the
+  /// termination request from the controller.
+  private func discardMore() {
+    guard !st.pointee.socket.isClosing, !st.pointee.socket.isReceiving else { return }
+    st.pointee.socket.receive(into: buffer, count: bufferByteCount, source: self)
   }
 
   private func fail(_ error: TransportError) {
