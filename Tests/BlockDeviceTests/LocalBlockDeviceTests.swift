@@ -99,4 +99,21 @@ struct LocalBlockDeviceTests {
     }
     thread.stop()
   }
+
+  @Test
+  func `A turn does not sleep while completions are left to poll`() throws {
+    let reactor = try Reactor()
+    let device = try MemoryBlockDevice(blockCount: 16, reactor: reactor.handle)
+    let channel = try device.openChannel(on: reactor, queueDepth: 64)
+    for token in UInt64(0)..<64 { #expect(channel.submit(BlockRequest(.flush, token: token)) == .accepted) }
+    let completions = UnsafeMutableBufferPointer<BlockCompletion>.allocate(capacity: 3)
+    defer { completions.deallocate() }
+    var seen: [UInt64] = []
+    while seen.count < 64 {
+      reactor.turn(.forever)
+      seen += completions.prefix(channel.poll(into: completions)).map(\.token)
+    }
+    #expect(seen == Array(0..<64))
+    channel.close()
+  }
 }

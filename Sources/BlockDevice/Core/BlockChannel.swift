@@ -101,6 +101,8 @@ open class BlockChannel: CompletionSink {
     }
     state.pointee.head &+= count
     state.pointee.outstandingCount -= count
+    // What did not fit is not to be slept upon: the next turn returns at once.
+    if state.pointee.head != state.pointee.tail && !state.pointee.isClosed { reactor.markReady(self) }
     return count
   }
 
