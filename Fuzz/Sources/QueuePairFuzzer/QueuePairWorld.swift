@@ -12,6 +12,7 @@ struct QueuePairWorld: ~Copyable {
   private var incoming: [UInt8] = []
   private var isClean = true
   private var hasSentResponse = false
+  private var hasFailedAll = false
   private let directVectors = UnsafeMutablePointer<IOVector>.allocate(capacity: 8)
 
   static let operationLimit = 300
@@ -47,7 +48,7 @@ struct QueuePairWorld: ~Copyable {
     feed(whole: true)
     if input.byte() & 1 == 0 {
       while send(all: true) {}
-      if host.state == .terminating, let violation = host.violation, violation.isReportable {
+      if !hasFailedAll, host.state == .terminating, let violation = host.violation, violation.isReportable {
         check(stream.hasTerminated, "no termination request for \(violation)")
       }
     }
@@ -297,6 +298,7 @@ struct QueuePairWorld: ~Copyable {
       incoming += [UInt8](repeating: 0, count: count)
     default:
       isClean = false
+      hasFailedAll = true
       host.failAll()
       collect()
     }
