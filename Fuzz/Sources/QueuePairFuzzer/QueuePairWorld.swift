@@ -209,7 +209,8 @@ struct QueuePairWorld: ~Copyable {
     guard let command = pick(.controllerToHost), command.transferred < command.byteCount else { return }
     let left = command.byteCount - command.transferred
     let shape = input.byte()
-    let count = shape & 1 == 0 ? left : 1 + input.below(left)
+    // Offsets are dword aligned, so that only the last piece may have any length.
+    let count = shape & 1 == 0 ? left : min(left, 4 * (1 + input.below(left)))
     let isLast = shape & 2 != 0
     let isSuccess = isLast && shape & 4 != 0
     let damage = damage()
