@@ -24,6 +24,21 @@ struct LocalBlockDeviceTests {
     #expect(error?.cause == .refused(.outOfRange))
   }
 
+  /// A request that ends within `submit` is there to be polled after one turn, which must not sleep for it: with
+  /// nothing else to do, a turn that sleeps handles nothing.
+  @Test
+  func `A turn does not sleep over what has ended`() throws {
+    let reactor = try Reactor()
+    let device = try MemoryBlockDevice(blockCount: 16, reactor: reactor.handle)
+    let channel = try device.openChannel(on: reactor, queueDepth: 1)
+    let completions = UnsafeMutableBufferPointer<BlockCompletion>.allocate(capacity: 1)
+    defer { completions.deallocate() }
+    #expect(channel.submit(BlockRequest(.flush)) == .accepted)
+    #expect(reactor.turn(.atMost(nanoseconds: 1_000_000_000)) > 0)
+    #expect(channel.poll(into: completions) == 1)
+    channel.close()
+  }
+
   @Test
   func `Memory`() async throws {
     let thread = try ReactorThread()

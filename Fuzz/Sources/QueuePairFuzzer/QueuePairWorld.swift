@@ -12,6 +12,7 @@ struct QueuePairWorld: ~Copyable {
   private var incoming: [UInt8] = []
   private var isClean = true
   private var hasSentResponse = false
+  private var hasFailedAll = false
   private let directVectors = UnsafeMutablePointer<IOVector>.allocate(capacity: 8)
 
   static let operationLimit = 300
@@ -47,7 +48,7 @@ struct QueuePairWorld: ~Copyable {
     feed(whole: true)
     if input.byte() & 1 == 0 {
       while send(all: true) {}
-      if host.state == .terminating, let violation = host.violation, violation.isReportable {
+      if !hasFailedAll, host.state == .terminating, let violation = host.violation, violation.isReportable {
         check(stream.hasTerminated, "no termination request for \(violation)")
       }
     }
@@ -208,7 +209,8 @@ struct QueuePairWorld: ~Copyable {
     guard let command = pick(.controllerToHost), command.transferred < command.byteCount else { return }
     let left = command.byteCount - command.transferred
     let shape = input.byte()
-    let count = shape & 1 == 0 ? left : 1 + input.below(left)
+    // Offsets are dword aligned, so that only the last piece may have any length.
+    let count = shape & 1 == 0 ? left : min(left, 4 * (1 + input.below(left)))
     let isLast = shape & 2 != 0
     let isSuccess = isLast && shape & 4 != 0
     let damage = damage()
@@ -297,6 +299,7 @@ struct QueuePairWorld: ~Copyable {
       incoming += [UInt8](repeating: 0, count: count)
     default:
       isClean = false
+      hasFailedAll = true
       host.failAll()
       collect()
     }

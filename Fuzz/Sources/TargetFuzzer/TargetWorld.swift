@@ -31,7 +31,7 @@ struct TargetWorld: ~Copyable {
     if choice & 8 != 0 {
       configuration.maximumH2CDataLength = 4096
       configuration.maximumReadyToTransferLength = 4096 * (1 + UInt32(input.byte() % 4))
-      configuration.maximumC2HDataLength = 1 + UInt32(input.word())
+      configuration.maximumC2HDataLength = 4 * (1 + UInt32(input.word()))
       configuration.controllerPDUDataAlignmentBytes = (Int(input.byte() % 32) + 1) * 4
     }
     target = TargetQueuePair(configuration: configuration)

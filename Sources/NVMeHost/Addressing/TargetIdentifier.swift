@@ -40,7 +40,7 @@ public struct TargetIdentifier: Hashable, Sendable {
   /// - Throws: ``TargetIdentifierError``, which names the part that is wrong and what to write instead.
   public init(parsing text: String) throws(TargetIdentifierError) {
     let trimmed = text.trimmingBlanks()
-    if trimmed.contains("://") {
+    if Self.beginsWithScheme(trimmed) {
       var parser = URIParser(text: trimmed)
       self = try parser.parse()
     } else if trimmed.contains("traddr") || trimmed.contains("TRADDR") || trimmed.contains("trtype") {
@@ -50,6 +50,21 @@ public struct TargetIdentifier: Hashable, Sendable {
       throw TargetIdentifierError(
         text: text, part: "", problem: "it is neither a URI nor a transport identifier",
         advice: "write nvme+tcp://HOST:PORT/NQN?nsid=1 or \"trtype:TCP traddr:ADDRESS trsvcid:PORT subnqn:NQN\"")
+    }
+  }
+
+  /// "://" may also stand in an NQN or a host name of a transport identifier: only behind a scheme (RFC 3986,
+  /// section 3.1) does it make a URI.
+  private static func beginsWithScheme(_ text: String) -> Bool {
+    let (scheme, rest) = URIParser.split(text[...], at: "://")
+    guard rest != nil else { return false }
+    return scheme.utf8.allSatisfy {
+      switch $0 {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
+        true
+      default: false
+      }
     }
   }
 

@@ -30,7 +30,8 @@ final class GateLoad {
         position += count
       }
     }
-    completions = .allocate(capacity: 64)
+    // All that can be there: a turn sleeps although something is left to poll.
+    completions = .allocate(capacity: item.depth)
     blockCount = UInt32(item.byteCount) / device.geometry.blockByteCount
     placeCount = device.geometry.blockCount / UInt64(max(blockCount, 1))
   }

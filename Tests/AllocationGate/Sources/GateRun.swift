@@ -18,6 +18,7 @@ struct GateRun {
   }
 
   mutating func run() throws {
+    try checkCounter()
     let plain = TCPTransport(host: "127.0.0.1", port: port)
     var options = TCPTransportOptions()
     options.headerDigest = true
@@ -27,6 +28,17 @@ struct GateRun {
     try measure(GateCase.instant, over: InstantTransport(admin: plain))
     try measureQueueMemory(over: plain)
     try reportAsync(over: plain)
+  }
+
+  /// A gate that counts nothing would always be open.
+  private func checkCounter() throws {
+    allocation_counter_begin()
+    UnsafeMutableRawPointer.allocate(byteCount: 100, alignment: 16).deallocate()
+    UnsafeMutableRawPointer.allocate(byteCount: 100, alignment: 4096).deallocate()
+    let counts = allocation_counter_end()
+    guard counts.allocations == 2, counts.frees == 2, counts.allocated_bytes == counts.freed_bytes else {
+      throw GateError("the counter of allocations does not count: \(counts)")
+    }
   }
 
   // MARK: Connecting

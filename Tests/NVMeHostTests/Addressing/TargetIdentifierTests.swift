@@ -22,6 +22,14 @@ import Testing
     #expect(try TargetIdentifier(parsing: target.transportIdentifier) == target)
   }
 
+  /// "://" in an NQN does not make a URI of it (found by the fuzzer).
+  @Test func transportIdentifierWithSlashes() throws {
+    let target = try TargetIdentifier(parsing: "trtype:TCP traddr:r subnqn:nqn.2016-06.io.example:a://b")
+    #expect(target.host == "r" && target.subsystemNQN == "nqn.2016-06.io.example:a://b")
+    #expect(try TargetIdentifier(parsing: target.transportIdentifier) == target)
+    #expect(try TargetIdentifier(parsing: target.uri) == target)
+  }
+
   @Test func allOptions() throws {
     let host = "nqn.2014-08.org.nvmexpress:uuid:12345678-9abc-4def-8123-456789abcdef"
     let target = try TargetIdentifier(
