@@ -77,6 +77,8 @@ final class WireHost {
     while received < count {
       let result = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + received, count - received, 0) }
       if result == 0 && received == 0 { return nil }
+      // With a receive time-out a signal ends the call whatever SA_RESTART says.
+      if result < 0 && errno == EINTR { continue }
       guard result > 0 else { throw Failure(description: "recv: \(result) \(errno)") }
       received += result
     }
