@@ -15,7 +15,7 @@ struct QueuePairWorld: ~Copyable {
   private var hasFailedAll = false
   private let directVectors = UnsafeMutablePointer<IOVector>.allocate(capacity: 8)
 
-  static let operationLimit = 300
+  static let operationLimit = 120
   static let sizes = [0, 1, 4, 512, 516, 4096, 5000, 8192, 8196, 20_000]
   static let pieceCounts = [1, 1, 1, 2, 3, 7, 40, 600]
 
