@@ -2,6 +2,16 @@ import NVMeProtocol
 import Testing
 
 @Suite struct FabricsTests {
+  /// A control character that is replaced would make the name longer than it may be (found by the fuzzer).
+  @Test func connectDataWithControlCharacters() throws {
+    var data = ConnectData(
+      hostIdentifier: Identifier128(), controllerIdentifier: 0xFFFF, subsystemNQN: "nqn.2014-08.org:s",
+      hostNQN: String(repeating: "h", count: 223))
+    #expect(try ConnectData(decoding: data.encode()) == data)
+    data.hostNQN = String(repeating: "\u{16}", count: 223)
+    #expect(throws: DecodingError.self) { _ = try ConnectData(decoding: data.encode()) }
+  }
+
   @Test func connectData() throws {
     let data = try ConnectData(decoding: Vector.connectData.bytes)
     #expect(data.encode() == Vector.connectData.bytes)

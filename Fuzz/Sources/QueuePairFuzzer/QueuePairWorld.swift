@@ -15,7 +15,7 @@ struct QueuePairWorld: ~Copyable {
   private var hasFailedAll = false
   private let directVectors = UnsafeMutablePointer<IOVector>.allocate(capacity: 8)
 
-  static let operationLimit = 300
+  static let operationLimit = 120
   static let sizes = [0, 1, 4, 512, 516, 4096, 5000, 8192, 8196, 20_000]
   static let pieceCounts = [1, 1, 1, 2, 3, 7, 40, 600]
 
@@ -72,7 +72,7 @@ struct QueuePairWorld: ~Copyable {
     case 8: sendData()
     case 9: sendReadyToTransfer()
     case 10: sendResponse()
-    default: sendOther()
+    default: if input.byte() < 48 { sendOther() }
     }
     if input.isEmpty { return }
   }
@@ -184,11 +184,11 @@ struct QueuePairWorld: ~Copyable {
 
   private mutating func damage() -> ScriptedPDU.Damage {
     switch input.byte() {
-    case 0..<200: return .none
-    case 200..<240:
+    case 0..<244: return .none
+    case 244..<250:
       isClean = false
       return .header(offset: Int(input.byte()), value: input.byte())
-    case 240..<248:
+    case 250..<252:
       isClean = false
       return .headerDigest
     default:

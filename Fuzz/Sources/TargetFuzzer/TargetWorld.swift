@@ -19,7 +19,7 @@ struct TargetWorld: ~Copyable {
   private var incoming: [UInt8] = []
   private var nextIdentifier: UInt16 = 0
 
-  static let operationLimit = 200
+  static let operationLimit = 120
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) {
     input = FuzzInput(bytes)

@@ -5,6 +5,8 @@ internal import NVMeProtocol
 enum AddressLiteral {
   /// Nil if the text is not an IP address but, presumably, a name. A zone ("%eth0") behind an IPv6 address is allowed.
   static func family(of text: String) -> AddressFamily? {
+    // The C function would stop at a zero byte, and take what comes before it for the whole.
+    guard !text.utf8.contains(0) else { return nil }
     var storage = in6_addr()
     if inet_pton(AF_INET, text, &storage) == 1 { return .ipv4 }
     let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)

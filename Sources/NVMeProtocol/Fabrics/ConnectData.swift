@@ -19,7 +19,7 @@ public struct ConnectData: WireStructure, FixedLayout, Hashable {
     self.hostNQN = hostNQN
   }
 
-  /// - Throws: `DecodingError` if there are fewer than 1,024 bytes, or an NQN is not UTF-8 or not ended by a zero byte
+  /// - Throws: `DecodingError` if there are fewer than 1,024 bytes, or an NQN is not UTF-8, has control characters or is not ended by a zero byte
   ///   within its 224 (at most 223 count) bytes.
   public init(decoding bytes: RawSpan) throws(DecodingError) {
     self = try Self.decodeFields(bytes)
@@ -43,6 +43,8 @@ public struct ConnectData: WireStructure, FixedLayout, Hashable {
     }
     // NQNs have at most 223 bytes and a terminator (NVMe Base 2.1, section 4.7).
     guard let end = name.firstIndex(of: 0), end <= 223 else { throw fail("longer than 223 bytes or unterminated") }
-    guard String(validating: name[..<end], as: UTF8.self) != nil else { throw fail("not UTF-8") }
+    guard let text = String(validating: name[..<end], as: UTF8.self) else { throw fail("not UTF-8") }
+    // They would be replaced by something longer, and the name be another one.
+    guard !text.unicodeScalars.contains(where: WireText.isControl) else { throw fail("a text with control characters") }
   }
 }

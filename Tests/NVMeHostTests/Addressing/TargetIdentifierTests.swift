@@ -30,6 +30,14 @@ import Testing
     #expect(try TargetIdentifier(parsing: target.uri) == target)
   }
 
+  /// inet_pton() reads up to a zero byte (found by the fuzzer).
+  @Test(arguments: [
+    "nvme+tcp://192.0.2.1%00x/", "traddr:192.0.2.1\0x", "traddr:fe80::1\0x", "nvme+tcp://[fe80::1\0x]/",
+  ])
+  func zeroByteInAddress(text: String) {
+    #expect(throws: TargetIdentifierError.self) { _ = try TargetIdentifier(parsing: text) }
+  }
+
   @Test func allOptions() throws {
     let host = "nqn.2014-08.org.nvmexpress:uuid:12345678-9abc-4def-8123-456789abcdef"
     let target = try TargetIdentifier(
@@ -83,7 +91,7 @@ import Testing
     ("nvme+tcp://h/" + String(repeating: "x", count: 224), "223"),
   ])
   func refusals(text: String, names: String) {
-    let error = #expect(throws: TargetIdentifierError.self) { try TargetIdentifier(parsing: text) }
+    let error = #expect(throws: TargetIdentifierError.self) { _ = try TargetIdentifier(parsing: text) }
     #expect(error?.description.contains(names) == true, "\(String(describing: error))")
     #expect(error?.advice.isEmpty == false)
   }
