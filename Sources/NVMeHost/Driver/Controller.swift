@@ -222,7 +222,8 @@ public final class Controller: Sendable {
   }
 
   func notify(_ notice: ControllerNotice) {
-    let observers = shared.withLock { Array($0.observers.values) }
+    // In the order they came: a device has taken the news in before whoever watches its controller hears of it.
+    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
     for observer in observers { observer(notice) }
   }
 
