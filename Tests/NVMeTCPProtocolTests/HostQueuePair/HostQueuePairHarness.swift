@@ -9,6 +9,8 @@ final class HostQueuePairHarness {
   /// Everything that the host has sent.
   private(set) var output: [UInt8] = []
   private(set) var completions: [CommandCompletion] = []
+  /// Kept as long as the engine may use it.
+  private var memories: [HostQueuePairMemory] = []
   /// How many bytes go at once in each direction; nil means all that there are.
   var sendCut: (() -> Int)?
   var receiveCut: (() -> Int)?
@@ -75,7 +77,8 @@ final class HostQueuePairHarness {
     _ command: SubmissionQueueEntry, _ memory: HostQueuePairMemory, _ direction: DataDirection, _ token: UInt64,
     _ segments: DataSegments?
   ) -> Bool {
-    engine.submit(
+    memories.append(memory)
+    return engine.submit(
       command, data: segments ?? memory.segments(), direction: direction, context: nil, token: token,
       deadlineNanoseconds: .max)
   }
