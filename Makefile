@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
 ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
-.PHONY: help setup bench build release lint test unit conformance fuzz sanitize allocations clean
+.PHONY: help setup bench compare build release lint test unit conformance fuzz sanitize allocations clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -12,6 +12,11 @@ bench: ## build and run the benchmark against the embedded target
 	@Scripts/setup build
 	swift build -c release --product nvmeof-bench
 	.build/release/nvmeof-bench --output-format=summary Benchmarks/bench.fio
+
+compare: ## measure beside the wire limit and the peers found (NVMEOF_PEERS=DIR:DIR), and draw the plots
+	@Scripts/setup compare
+	Benchmarks/compare
+	Benchmarks/plot
 
 build: ## debug build of everything
 	@Scripts/setup build
@@ -49,4 +54,4 @@ sanitize: ## unit tests under the address and the thread sanitizer
 	swift test --sanitize thread --scratch-path .build/thread --filter 'RingReactorTests|BlockDeviceTests|TCPTransportTests'
 
 clean: ## remove what was built
-	rm -rf .build
+	rm -rf .build build

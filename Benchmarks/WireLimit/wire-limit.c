@@ -882,6 +882,9 @@ static void report(void) {
   printf("  \"operation\": \"%s%s\",\n", options.is_random ? "rand" : "", options.is_write ? "write" : "read");
   printf("  \"block_size\": %zu,\n  \"depth\": %u,\n  \"connections\": %u,\n", options.block_size, options.depth, options.connections);
   printf("  \"in_capsule\": %s,\n  \"seconds\": %.6f,\n", is_in_capsule ? "true" : "false", seconds);
+  // CLOCK_MONOTONIC, for who watches this process from outside.
+  printf("  \"measured_from_ns\": %llu,\n  \"measured_until_ns\": %llu,\n",
+         (unsigned long long)window_start.nanoseconds, (unsigned long long)window_end.nanoseconds);
   printf("  \"completed\": %llu,\n  \"errors\": %llu,\n", (unsigned long long)completed, (unsigned long long)errors);
   printf("  \"iops\": %.1f,\n  \"bytes_per_second\": %.0f,\n", (double)completed / seconds, (double)completed / seconds * (double)options.block_size);
   printf("  \"latency_us\": {\"p50\": %.2f, \"p99\": %.2f, \"p99.9\": %.2f},\n",

@@ -82,18 +82,32 @@ class Initiator:
 
 
 class Ours(Initiator):
-    """nvmeof-bench. Options: wait (adaptive, event, busy; None: the default, no option given), face (poll, async), threads."""
+    """nvmeof-bench.
+
+    Options: wait (adaptive, event, busy; None: the default, no option given), face (poll, async), threads, memory (look at
+    what it takes, too).
+    """
 
     program = "nvmeof-bench"
 
     def command(self, setting, target, workload):
         command = [
-            setting.programs[self.program], "--output-format=json", "--eta=never", "--name=run",
-            f"--filename={target.uri(workload.namespace, workload.digests)}", f"--rw={workload.pattern}",
-            f"--bs={workload.block_bytes}", f"--iodepth={workload.depth}", f"--connections={workload.connections}",
-            "--time_based", f"--runtime={setting.seconds}", f"--ramp_time={setting.ramp_seconds}", "--group_reporting",
+            setting.programs[self.program],
+            "--output-format=json",
+            "--eta=never",
+            "--name=run",
+            f"--filename={target.uri(workload.namespace, workload.digests)}",
+            f"--rw={workload.pattern}",
+            f"--bs={workload.block_bytes}",
+            f"--iodepth={workload.depth}",
+            f"--connections={workload.connections}",
+            "--time_based",
+            f"--runtime={setting.seconds}",
+            f"--ramp_time={setting.ramp_seconds}",
+            "--group_reporting",
             # As the other load generators: no memory of which blocks have been visited, no second latency.
-            "--norandommap", "--disable_slat=1",
+            "--norandommap",
+            "--disable_slat=1",
         ]
         if self.options.get("wait"):
             command.append(f"--wait_mode={self.options['wait']}")
@@ -105,8 +119,12 @@ class Ours(Initiator):
 
     def run(self, setting, target, workload):
         outcome = measure(
-            self.command(setting, target, workload), setting.processors, marker=None,
-            before_seconds=setting.ramp_seconds, seconds=setting.seconds, wants_memory=True, accepted=(0, 1))
+            self.command(setting, target, workload),
+            setting.processors,
+            seconds=setting.ramp_seconds + setting.seconds,
+            wants_memory=self.options.get("memory", False),
+            accepted=(0, 1),
+        )
         try:
             job = json.loads(outcome.standard_output)["jobs"][0]
         except (ValueError, LookupError):
@@ -117,12 +135,20 @@ class Ours(Initiator):
         percentiles = direction["clat_ns"].get("percentile", {})
         latency = {
             name: percentiles[key] / 1000
-            for name, key in (("p50", "50.000000"), ("p99", "99.000000"), ("p99.9", "99.900000")) if key in percentiles
+            for name, key in (("p50", "50.000000"), ("p99", "99.000000"), ("p99.9", "99.900000"))
+            if key in percentiles
         }
+        window = job["measured_from_ns"] / 1e9, job["measured_until_ns"] / 1e9
         return figures(
-            direction["iops"], workload.block_bytes, outcome.cpu, latency, job["error"],
+            direction["iops"],
+            workload.block_bytes,
+            outcome.cpu(*window),
+            latency,
+            job["error"],
             thread_user_cpu_us_per_io=job.get("usr_cpu_us_per_io"),
-            thread_system_cpu_us_per_io=job.get("sys_cpu_us_per_io"), **outcome.memory)
+            thread_system_cpu_us_per_io=job.get("sys_cpu_us_per_io"),
+            **outcome.memory_between(*window),
+        )
 
 
 class WireLimit(Initiator):
@@ -135,23 +161,50 @@ class WireLimit(Initiator):
 
     def run(self, setting, target, workload):
         command = [
-            setting.programs[self.program], "--port", str(target.port), "--nqn", target.subsystem, "--namespace",
-            str(workload.namespace), "--variant", self.options["variant"], "--depth", str(workload.depth), "--connections",
-            str(workload.connections), "--block-size", str(workload.block_bytes), "--seconds", str(setting.seconds), "--ramp",
+            setting.programs[self.program],
+            "--port",
+            str(target.port),
+            "--nqn",
+            target.subsystem,
+            "--namespace",
+            str(workload.namespace),
+            "--variant",
+            self.options["variant"],
+            "--depth",
+            str(workload.depth),
+            "--connections",
+            str(workload.connections),
+            "--block-size",
+            str(workload.block_bytes),
+            "--seconds",
+            str(setting.seconds),
+            "--ramp",
             str(setting.ramp_seconds),
         ]
         command += ["--random"] * workload.is_random + ["--write"] * workload.is_write
-        outcome = measure(
-            command, setting.processors, marker=None, before_seconds=setting.ramp_seconds, seconds=setting.seconds)
+        outcome = measure(command, setting.processors, seconds=setting.ramp_seconds + setting.seconds)
         result = json.loads(outcome.standard_output)
         if result["errors"]:
             raise MeasurementError(f"wire-limit: {result['errors']} commands failed")
         if not result["completed"]:
             raise MeasurementError("wire-limit: not one command was answered")
+        cpu = outcome.cpu(result["measured_from_ns"] / 1e9, result["measured_until_ns"] / 1e9)
         return figures(
-            result["iops"], workload.block_bytes, outcome.cpu, result["latency_us"],
+            result["iops"],
+            workload.block_bytes,
+            cpu,
+            result["latency_us"],
             thread_user_cpu_us_per_io=result["cpu_us_per_io"]["user"],
-            thread_system_cpu_us_per_io=result["cpu_us_per_io"]["system"], ios_per_receive=result["ios_per_receive"])
+            thread_system_cpu_us_per_io=result["cpu_us_per_io"]["system"],
+            ios_per_receive=result["ios_per_receive"],
+        )
+
+
+def marked_cpu(outcome, setting):
+    """CPU use of a program that tells only when its load begins: away from both edges, which are not exact."""
+    start = outcome.marked_at + setting.ramp_seconds
+    margin = min(0.2, setting.seconds / 8)
+    return outcome.cpu(start + margin, start + setting.seconds - margin)
 
 
 def spdk_percentiles(text):
@@ -169,23 +222,40 @@ class SPDKPerf(Initiator):
     def run(self, setting, target, workload):
         mask = sum(1 << processor for processor in setting.processors[:1])
         command = [
-            setting.programs[self.program], "-q", str(workload.depth * workload.connections), "-o", str(workload.block_bytes),
-            "-w", workload.pattern, "-t", str(setting.seconds), "-a", str(setting.ramp_seconds), "-c", hex(mask), "-P",
-            str(workload.connections), "-r",
+            setting.programs[self.program],
+            "-q",
+            str(workload.depth * workload.connections),
+            "-o",
+            str(workload.block_bytes),
+            "-w",
+            workload.pattern,
+            "-t",
+            str(setting.seconds),
+            "-a",
+            str(setting.ramp_seconds),
+            "-c",
+            hex(mask),
+            "-P",
+            str(workload.connections),
+            "-r",
             f"trtype:TCP adrfam:IPv4 traddr:127.0.0.1 trsvcid:{target.port} subnqn:{target.subsystem} ns:{workload.namespace}",
             *spdk_memory_options(1024),
         ]
         command += ["-H", "-I"] * workload.digests + ["-L"] * bool(self.options.get("latency"))
         outcome = measure(
-            command, setting.processors[:1], marker="Launching workers", before_seconds=setting.ramp_seconds,
-            seconds=setting.seconds)
+            command, setting.processors[:1], marker="Launching workers", seconds=setting.ramp_seconds + setting.seconds
+        )
         total = re.search(r"^Total\s*:\s*([\d.]+)", outcome.standard_output, re.MULTILINE)
         if not total or float(total.group(1)) <= 0:
             raise MeasurementError(f"spdk_nvme_perf printed no total: {outcome.standard_error.strip()[-300:]}")
         if "errors occurred" in outcome.standard_output + outcome.standard_error:
             raise MeasurementError("spdk_nvme_perf: I/O failed")
         return figures(
-            float(total.group(1)), workload.block_bytes, outcome.cpu, spdk_percentiles(outcome.standard_output))
+            float(total.group(1)),
+            workload.block_bytes,
+            marked_cpu(outcome, setting),
+            spdk_percentiles(outcome.standard_output),
+        )
 
 
 class BdevPerf(Initiator):
@@ -198,31 +268,60 @@ class BdevPerf(Initiator):
 
     def run(self, setting, target, workload):
         mask = sum(1 << processor for processor in setting.processors[:1])
-        document = {"subsystems": [{"subsystem": "bdev", "config": [{
-            "method": "bdev_nvme_attach_controller",
-            "params": {
-                "name": "Nvme", "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1", "trsvcid": str(target.port),
-                "subnqn": target.subsystem, "hdgst": workload.digests, "ddgst": workload.digests,
-            },
-        }]}]}
+        document = {
+            "subsystems": [
+                {
+                    "subsystem": "bdev",
+                    "config": [
+                        {
+                            "method": "bdev_nvme_attach_controller",
+                            "params": {
+                                "name": "Nvme",
+                                "trtype": "TCP",
+                                "adrfam": "IPv4",
+                                "traddr": "127.0.0.1",
+                                "trsvcid": str(target.port),
+                                "subnqn": target.subsystem,
+                                "hdgst": workload.digests,
+                                "ddgst": workload.digests,
+                            },
+                        }
+                    ],
+                }
+            ]
+        }
         with tempfile.NamedTemporaryFile("w", suffix=".json") as configuration:
             json.dump(document, configuration)
             configuration.flush()
             command = [
-                setting.programs[self.program], "-c", configuration.name, "-q", str(workload.depth), "-o",
-                str(workload.block_bytes), "-w", workload.pattern, "-t", str(setting.seconds + setting.ramp_seconds), "-m",
-                hex(mask), "--disable-cpumask-locks", "-T", f"Nvmen{workload.namespace}", *spdk_memory_options(1024),
+                setting.programs[self.program],
+                "-c",
+                configuration.name,
+                "-q",
+                str(workload.depth),
+                "-o",
+                str(workload.block_bytes),
+                "-w",
+                workload.pattern,
+                "-t",
+                str(setting.seconds + setting.ramp_seconds),
+                "-m",
+                hex(mask),
+                "--disable-cpumask-locks",
+                "-T",
+                f"Nvmen{workload.namespace}",
+                *spdk_memory_options(1024),
             ]
             outcome = measure(
-                command, setting.processors[:1], marker="Running I/O", before_seconds=setting.ramp_seconds,
-                seconds=setting.seconds)
+                command, setting.processors[:1], marker="Running I/O", seconds=setting.ramp_seconds + setting.seconds
+            )
         # runtime is not in the total's line: IOPS, MiB/s, failed and timed out a second, then latencies
         total = re.search(r"Total\s*:\s*([\d.]+)\s+[\d.]+\s+([\d.]+)\s+([\d.]+)", outcome.standard_output)
         if not total or float(total.group(1)) <= 0:
             raise MeasurementError(f"bdevperf printed no total: {outcome.standard_error.strip()[-300:]}")
         if float(total.group(2)) or float(total.group(3)):
             raise MeasurementError("bdevperf: I/O failed or timed out")
-        return figures(float(total.group(1)), workload.block_bytes, outcome.cpu)
+        return figures(float(total.group(1)), workload.block_bytes, marked_cpu(outcome, setting))
 
 
 class LibnvmfFio(Initiator):
@@ -237,18 +336,26 @@ class LibnvmfFio(Initiator):
         program = setting.programs[self.program]
         runtime = setting.seconds + setting.ramp_seconds + 1
         command = [
-            program, f"--bs={workload.block_bytes}", f"--iodepth={workload.depth}", "--ioqueues=1", f"--runtime={runtime}",
+            program,
+            f"--bs={workload.block_bytes}",
+            f"--iodepth={workload.depth}",
+            "--ioqueues=1",
+            f"--runtime={runtime}",
             f"--{workload.pattern}",
             f"--filename=nvmf-tcp://127.0.0.1:{target.port}/{target.subsystem}/{workload.namespace}",
         ]
         library = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(program))), "lib")
         outcome = measure(
-            command, setting.processors, marker="NVMf ctrl conf", before_seconds=setting.ramp_seconds,
-            seconds=setting.seconds, environment={"LD_LIBRARY_PATH": library})
+            command,
+            setting.processors,
+            marker="NVMf ctrl conf",
+            seconds=runtime,
+            environment={"LD_LIBRARY_PATH": library},
+        )
         if "req failed" in outcome.standard_output:
             raise MeasurementError("nvmf-fio: I/O failed")
         counts = [int(count) for count in re.findall(r"IOPS (\d+)", outcome.standard_output)]
         counts = counts[setting.ramp_seconds : setting.ramp_seconds + setting.seconds]
         if not counts or not sum(counts):
             raise MeasurementError(f"nvmf-fio printed no IOPS: {outcome.standard_output.strip()[-300:]}")
-        return figures(sum(counts) / len(counts), workload.block_bytes, outcome.cpu)
+        return figures(sum(counts) / len(counts), workload.block_bytes, marked_cpu(outcome, setting))

@@ -1,12 +1,13 @@
-"""Runs a program on given processors and takes its CPU time from the kernel, in the middle of its measured time."""
+"""Runs a program on given processors and takes its CPU time from the kernel, within the time that it measures itself."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -20,22 +21,22 @@ class CPUTime:
     moment: float
     user: float
     system: float
-    total: float
+    threads: dict  # seconds of each
 
 
 def cpu_time(process_identifier):
-    """CPU seconds of all threads so far. /proc/PID/stat has user and system to 10 ms, schedstat the sum to nanoseconds."""
+    """CPU seconds so far. /proc/PID/stat has user and system to 10 ms, schedstat a thread's sum to nanoseconds."""
     base = f"/proc/{process_identifier}"
     with open(f"{base}/stat", encoding="ascii", errors="replace") as file:
         fields = file.read().rsplit(")", 1)[1].split()
-    total = 0
+    threads = {}
     for task in os.listdir(f"{base}/task"):
         try:
             with open(f"{base}/task/{task}/schedstat", encoding="ascii") as file:
-                total += int(file.read().split()[0])
+                threads[task] = int(file.read().split()[0]) / 1e9
         except OSError:
             continue  # a thread that has just ended
-    return CPUTime(time.monotonic(), int(fields[11]) / TICKS, int(fields[12]) / TICKS, total / 1e9)
+    return CPUTime(time.monotonic(), int(fields[11]) / TICKS, int(fields[12]) / TICKS, threads)
 
 
 @dataclass
@@ -54,7 +55,7 @@ class CPUUse:
 def cpu_use(first, last):
     """The sum is schedstat's; how it divides into user and system is the accounting's."""
     elapsed = last.moment - first.moment
-    total = last.total - first.total
+    total = sum(seconds - first.threads.get(thread, 0) for thread, seconds in last.threads.items())
     user, system = last.user - first.user, last.system - first.system
     share = user / (user + system) if user + system > 0 else 0
     return CPUUse(total * share / elapsed, total * (1 - share) / elapsed, elapsed)
@@ -74,10 +75,26 @@ def resident_memory(process_identifier):
 
 @dataclass
 class Outcome:
+    """What a load generator printed, and what was seen of it from outside."""
+
     standard_output: str
     standard_error: str
-    cpu: CPUUse
-    memory: dict = field(default_factory=dict)
+    samples: list
+    memory: list  # (moment, resident_memory)
+    marked_at: float = None
+
+    def cpu(self, start, finish):
+        """CPU use between two moments of time.monotonic(): what the generator measured itself."""
+        inside = [sample for sample in self.samples if start <= sample.moment <= finish]
+        if len(inside) < 2 or inside[-1].moment - inside[0].moment < (finish - start) / 2:
+            raise MeasurementError(
+                "its CPU time was not seen for most of the measured time: is the machine overloaded?"
+            )
+        return cpu_use(inside[0], inside[-1])
+
+    def memory_between(self, start, finish):
+        inside = [figures for moment, figures in self.memory if start <= moment <= finish]
+        return inside[len(inside) // 2] if inside else {}
 
 
 def with_affinity(command, processors):
@@ -95,69 +112,64 @@ def end(process):
             process.wait()
 
 
-def measure(command, processors, *, marker, before_seconds, seconds, environment=None, accepted=(0,), wants_memory=False):
-    """Runs a load generator and samples its CPU time within the `seconds` that it measures itself.
+SAMPLE_SECONDS = 0.1
 
-    marker: text on its standard output from which `before_seconds` (warming up) count; None: from its start.
+
+def measure(command, processors, *, marker=None, seconds, environment=None, accepted=(0,), wants_memory=False):
+    """Runs a load generator to its end and watches its CPU time.
+
+    marker: text on its standard output; Outcome.marked_at is when it came.
+    seconds: what it should take at most, starting up and ending not counted.
     """
-    settings = dict(os.environ, **(environment or {}))
+    name = os.path.basename(command[0])
     # Line buffering, so that the marker comes when it is printed.
     process = subprocess.Popen(
-        ["stdbuf", "-oL", *with_affinity(command, processors)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=settings)
-    started = time.monotonic()
+        ["stdbuf", "-oL", *with_affinity(command, processors)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=dict(os.environ, **(environment or {})),
+    )
+    outcome = Outcome("", "", [], [])
     lines, errors = [], []
-    marked = threading.Event()
-    marked_at = [started]
 
-    def read(stream, place, watches):
+    def read(stream, place):
         for line in stream:
+            if marker is not None and outcome.marked_at is None and marker in line:
+                outcome.marked_at = time.monotonic()
             place.append(line)
-            if watches and not marked.is_set() and marker is not None and marker in line:
-                marked_at[0] = time.monotonic()
-                marked.set()
-        if watches:
-            marked.set()  # at its end nothing is waited for any more
 
     readers = [
-        threading.Thread(target=read, args=(process.stdout, lines, True), daemon=True),
-        threading.Thread(target=read, args=(process.stderr, errors, False), daemon=True),
+        threading.Thread(target=read, args=(process.stdout, lines), daemon=True),
+        threading.Thread(target=read, args=(process.stderr, errors), daemon=True),
     ]
     for reader in readers:
         reader.start()
+    limit = time.monotonic() + seconds + 60
     try:
-        if marker is not None and not marked.wait(60):
-            raise MeasurementError(f"{os.path.basename(command[0])} did not start its load within 60 s")
-        # Away from both edges: connecting takes a moment, and the end of the load is not exact either.
-        margin = min(0.4, seconds / 4)
-        sleep_until(marked_at[0] + before_seconds + margin)
-        first = cpu_time(process.pid)
-        memory = resident_memory(process.pid) if wants_memory else {}
-        sleep_until(marked_at[0] + before_seconds + seconds - margin / 4)
-        last = cpu_time(process.pid)
-        process.wait(60 + seconds)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        process.kill()
-        process.wait()
-        for reader in readers:
-            reader.join(5)
-        raise MeasurementError(
-            f"{os.path.basename(command[0])} ended too early or not at all ({problem}): {tail(errors) or tail(lines)}"
-        ) from None
+        while process.poll() is None:
+            if time.monotonic() > limit:
+                raise MeasurementError(f"{name} did not end within {seconds + 60} s: {tail(errors) or tail(lines)}")
+            try:
+                outcome.samples.append(cpu_time(process.pid))
+                if wants_memory and len(outcome.samples) % 4 == 0:
+                    outcome.memory.append((time.monotonic(), resident_memory(process.pid)))
+            except OSError:
+                pass  # it has just ended
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SAMPLE_SECONDS)
     finally:
         end(process)
-    for reader in readers:
-        reader.join(5)
+        for reader in readers:
+            reader.join(5)
     if process.returncode not in accepted:
-        raise MeasurementError(
-            f"{os.path.basename(command[0])} ended with status {process.returncode}: {tail(errors) or tail(lines)}")
-    return Outcome("".join(lines), "".join(errors), cpu_use(first, last), memory)
-
-
-def sleep_until(moment):
-    left = moment - time.monotonic()
-    if left > 0:
-        time.sleep(left)
+        raise MeasurementError(f"{name} ended with status {process.returncode}: {tail(errors) or tail(lines)}")
+    if marker is not None and outcome.marked_at is None:
+        raise MeasurementError(f"{name} did not print {marker!r}: {tail(errors) or tail(lines)}")
+    outcome.standard_output, outcome.standard_error = "".join(lines), "".join(errors)
+    return outcome
 
 
 def tail(lines):

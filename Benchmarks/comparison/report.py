@@ -3,8 +3,13 @@
 from statistics import median
 
 FIGURES = {
-    "iops": "IOPS", "bytes_per_second": "bandwidth", "cpu_us_per_io": "CPU an I/O", "user_cpu_us_per_io": "user CPU an I/O",
-    "cpu_ns_per_kib": "CPU a byte", "p50": "p50", "p99.9": "p99.9",
+    "iops": "IOPS",
+    "bytes_per_second": "bandwidth",
+    "cpu_us_per_io": "CPU an I/O",
+    "user_cpu_us_per_io": "user CPU an I/O",
+    "cpu_ns_per_kib": "CPU a byte",
+    "p50": "p50",
+    "p99.9": "p99.9",
 }
 
 
@@ -28,8 +33,15 @@ def spread(values):
 def summarise(runs):
     """Median and spread of every figure of a case."""
     names = [
-        "iops", "bytes_per_second", "cpu_us_per_io", "user_cpu_us_per_io", "system_cpu_us_per_io", "cpu_ns_per_kib", "p50",
-        "p99", "p99.9",
+        "iops",
+        "bytes_per_second",
+        "cpu_us_per_io",
+        "user_cpu_us_per_io",
+        "system_cpu_us_per_io",
+        "cpu_ns_per_kib",
+        "p50",
+        "p99",
+        "p99.9",
     ]
     result = {name: spread(values_of(runs, name)) for name in names}
     return {name: value for name, value in result.items() if value}
@@ -51,7 +63,11 @@ def evaluate(check, measured):
     candidates = [name for name in check.others if values_of(measured.get(name, []), check.figure)]
     own = measured.get(check.ours, [])
     result = {
-        "text": check.text, "figure": check.figure, "ours": check.ours, "at_least": check.at_least, "at_most": check.at_most,
+        "text": check.text,
+        "figure": check.figure,
+        "ours": check.ours,
+        "at_least": check.at_least,
+        "at_most": check.at_most,
         "value_at_most": check.value_at_most,
     }
     own_values = values_of(own, check.figure)
@@ -63,9 +79,11 @@ def evaluate(check, measured):
         verdicts.append(result["ours_value"] <= check.value_at_most)
     if candidates:
         best = (max if is_better_large else min)(
-            candidates, key=lambda name: median(values_of(measured[name], check.figure)))
+            candidates, key=lambda name: median(values_of(measured[name], check.figure))
+        )
         pairs = [
-            (value_of(first, check.figure), value_of(second, check.figure)) for first, second in zip(own, measured[best])
+            (value_of(first, check.figure), value_of(second, check.figure))
+            for first, second in zip(own, measured[best])
         ]
         ratios = [first / second for first, second in pairs if first is not None and second]
         result |= {"against": best, "against_value": median(values_of(measured[best], check.figure))}
@@ -91,8 +109,10 @@ HEAD = ["workload", "what", "ours", "against", "", "ratio (min..max)", "wanted",
 def table_lines(row):
     """A row's lines of the table, as lists of cells."""
     if "lines" in row:
-        return [[row["title"], entry["text"], entry["ours"], "", "", "", entry["wanted"], entry["verdict"]]
-                for entry in row["lines"]]
+        return [
+            [row["title"], entry["text"], entry["ours"], "", "", "", entry["wanted"], entry["verdict"]]
+            for entry in row["lines"]
+        ]
     lines = []
     for check in row["checks"]:
         if "ours_value" not in check:
@@ -108,17 +128,33 @@ def table_lines(row):
         if check["value_at_most"] is not None:
             wanted.append(f"<= {check['value_at_most']:g} us")
         ratio = check.get("ratio")
-        lines.append([
-            row["title"], check["text"], text_of(check["figure"], check["ours_value"]), check.get("against", "-"),
-            text_of(check["figure"], check["against_value"]) if "against_value" in check else "",
-            f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})" if ratio else "", ", ".join(wanted),
-            check["verdict"],
-        ])
+        lines.append(
+            [
+                row["title"],
+                check["text"],
+                text_of(check["figure"], check["ours_value"]),
+                check.get("against", "-"),
+                text_of(check["figure"], check["against_value"]) if "against_value" in check else "",
+                f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})" if ratio else "",
+                ", ".join(wanted),
+                check["verdict"],
+            ]
+        )
     for name, case in row["cases"].items():
         failures = [run["failure"] for run in case["runs"] if "failure" in run]
         if failures:
-            lines.append([
-                row["title"], f"{name}: runs that failed", f"{len(failures)} of {len(case['runs'])}", "", "", "", "0", "FAILED"])
+            lines.append(
+                [
+                    row["title"],
+                    f"{name}: runs that failed",
+                    f"{len(failures)} of {len(case['runs'])}",
+                    "",
+                    "",
+                    "",
+                    "0",
+                    "FAILED",
+                ]
+            )
     return lines
 
 
@@ -150,12 +186,19 @@ def case_table(rows, is_markdown=False):
             def cell(figure, digits, scale=1):
                 return f"{summary[figure]['median'] * scale:.{digits}f}" if figure in summary else ""
 
-            lines.append([
-                row["title"], name, text_of("iops", summary["iops"]["median"]),
-                f"{text_of('iops', summary['iops']['min'])}..{text_of('iops', summary['iops']['max'])}",
-                cell("bytes_per_second", 0, 1 / (1 << 20)), cell("cpu_us_per_io", 2), cell("user_cpu_us_per_io", 2),
-                cell("p50", 1), cell("p99.9", 1),
-            ])
+            lines.append(
+                [
+                    row["title"],
+                    name,
+                    text_of("iops", summary["iops"]["median"]),
+                    f"{text_of('iops', summary['iops']['min'])}..{text_of('iops', summary['iops']['max'])}",
+                    cell("bytes_per_second", 0, 1 / (1 << 20)),
+                    cell("cpu_us_per_io", 2),
+                    cell("user_cpu_us_per_io", 2),
+                    cell("p50", 1),
+                    cell("p99.9", 1),
+                ]
+            )
     if is_markdown:
         text = "| " + " | ".join(head) + " |\n|---|---|" + "--:|" * (len(head) - 2) + "\n"
         return text + "".join("| " + " | ".join(cells) + " |\n" for cells in lines)

@@ -29,9 +29,11 @@ def idle(setting, target):
     """CPU of a process that is connected and waits: a copy whose source has nothing to say."""
     seconds = max(5, setting.seconds)
     process = subprocess.Popen(
-        with_affinity(
-            [setting.programs["nvmeof"], "copy", "-", target.uri(MEMORY)], setting.processors),
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with_affinity([setting.programs["nvmeof"], "copy", "-", target.uri(MEMORY)], setting.processors),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         time.sleep(2)
         if process.poll() is not None or connection_count(process.pid) < 2:
@@ -43,7 +45,8 @@ def idle(setting, target):
         end(process)
     percent = cpu_use(first, last).total * 100
     return {
-        "title": "idle, connected (admin and I/O queue, keep alive)", "cpu_percent": percent,
+        "title": "idle, connected (admin and I/O queue, keep alive)",
+        "cpu_percent": percent,
         "lines": [line("CPU", f"{percent:.3f} %", "0.0 %", verdict(percent, 0.0499))],
     }
 
@@ -53,16 +56,20 @@ def memory(setting, target):
     workload = Workload(depth=128, namespace=NULL)
     found = {}
     for count in (1, 64):
-        found[count] = Ours(wait=None).run(setting, target, workload.with_(connections=count))
+        found[count] = Ours(wait=None, memory=True).run(setting, target, workload.with_(connections=count))
     buffers = workload.depth * workload.block_bytes
     pair = (found[64]["resident_bytes"] - found[1]["resident_bytes"]) / 63 - buffers
     process = found[64]["resident_bytes"] - 64 * buffers
     return {
-        "title": "memory, depth 128, beside the callers' buffers", "bytes_per_queue_pair": pair,
-        "process_bytes_64_connections": process, "runs": found,
+        "title": "memory, depth 128, beside the callers' buffers",
+        "bytes_per_queue_pair": pair,
+        "process_bytes_64_connections": process,
+        "runs": found,
         "lines": [
             line("a queue pair, with its admin queue", f"{pair / 1024:.0f} KiB", "<= 1 MiB", verdict(pair, 1 << 20)),
-            line("process with 64 connections", f"{process / (1 << 20):.1f} MiB", "<= 20 MiB", verdict(process, 20 << 20)),
+            line(
+                "process with 64 connections", f"{process / (1 << 20):.1f} MiB", "<= 20 MiB", verdict(process, 20 << 20)
+            ),
         ],
     }
 
@@ -71,15 +78,29 @@ def verify(setting, target):
     """Data that is written comes back, in capsules and by R2T, with digests and without, over several connections."""
     lines, documents = [], {}
     for name, block, digests, connections, face in (
-        ("4 KiB", "4k", False, 1, "poll"), ("4 KiB, digests, 4 connections", "4k", True, 4, "poll"),
-        ("128 KiB, digests", "128k", True, 1, "poll"), ("16 KiB, async face", "16k", False, 1, "async"),
+        ("4 KiB", "4k", False, 1, "poll"),
+        ("4 KiB, digests, 4 connections", "4k", True, 4, "poll"),
+        ("128 KiB, digests", "128k", True, 1, "poll"),
+        ("16 KiB, async face", "16k", False, 1, "async"),
     ):
         command = with_affinity(
             [
-                setting.programs["nvmeof-bench"], "--output-format=json", "--eta=never", "--name=verify",
-                f"--filename={target.uri(MEMORY, digests)}", "--rw=randwrite", f"--bs={block}", "--size=64m", "--iodepth=32",
-                f"--connections={connections}", f"--ioengine={face}", "--verify=crc32c", "--verify_fatal=1",
-            ], setting.processors)
+                setting.programs["nvmeof-bench"],
+                "--output-format=json",
+                "--eta=never",
+                "--name=verify",
+                f"--filename={target.uri(MEMORY, digests)}",
+                "--rw=randwrite",
+                f"--bs={block}",
+                "--size=64m",
+                "--iodepth=32",
+                f"--connections={connections}",
+                f"--ioengine={face}",
+                "--verify=crc32c",
+                "--verify_fatal=1",
+            ],
+            setting.processors,
+        )
         result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         try:
             job = json.loads(result.stdout)["jobs"][0]

@@ -38,7 +38,8 @@ class Target:
     def __enter__(self):
         self.log = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(
-            with_affinity(self.command(), self.processors), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            with_affinity(self.command(), self.processors), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
+        )
         limit = time.monotonic() + 60
         while True:
             if self.process.poll() is not None:
@@ -49,7 +50,9 @@ class Target:
             except OSError:
                 if time.monotonic() > limit:
                     end(self.process)
-                    raise MeasurementError(f"the target {self.name} did not listen within 60 s: {self.messages()}") from None
+                    raise MeasurementError(
+                        f"the target {self.name} did not listen within 60 s: {self.messages()}"
+                    ) from None
                 time.sleep(0.1)
         time.sleep(0.3)
         return self
@@ -64,7 +67,8 @@ class Target:
 
     def uri(self, namespace, digests=False):
         return f"nvme+tcp://127.0.0.1:{self.port}/{self.subsystem}?nsid={namespace}" + (
-            "&hdgst=1&ddgst=1" if digests else "")
+            "&hdgst=1&ddgst=1" if digests else ""
+        )
 
 
 class EmbeddedTarget(Target):
@@ -77,8 +81,20 @@ class EmbeddedTarget(Target):
 
     def command(self):
         return [
-            self.program, "target", "--port", str(self.port), "--nqn", self.subsystem, "--namespace", "null:1G:4096",
-            "--namespace", "memory:256M:4096", "--queue-entries", str(QUEUE_ENTRIES), "--io-queues", "128",
+            self.program,
+            "target",
+            "--port",
+            str(self.port),
+            "--nqn",
+            self.subsystem,
+            "--namespace",
+            "null:1G:4096",
+            "--namespace",
+            "memory:256M:4096",
+            "--queue-entries",
+            str(QUEUE_ENTRIES),
+            "--io-queues",
+            "128",
         ]
 
 
@@ -100,7 +116,13 @@ class SPDKTarget(Target):
         mask = sum(1 << processor for processor in self.processors)
         # 128 queue pairs take their whole depth's capsules from the start.
         return [
-            self.program, "-m", hex(mask), "--disable-cpumask-locks", "-c", self.configuration.name, *spdk_memory_options(2048),
+            self.program,
+            "-m",
+            hex(mask),
+            "--disable-cpumask-locks",
+            "-c",
+            self.configuration.name,
+            *spdk_memory_options(2048),
         ]
 
     def __enter__(self):
@@ -108,21 +130,63 @@ class SPDKTarget(Target):
             return {"method": method, "params": parameters}
 
         block_bytes = 4096
-        document = {"subsystems": [
-            {"subsystem": "bdev", "config": [
-                call("bdev_null_create", name="Null0", num_blocks=(1 << 30) // block_bytes, block_size=block_bytes),
-                call("bdev_malloc_create", name="Malloc0", num_blocks=(256 << 20) // block_bytes, block_size=block_bytes),
-            ]},
-            {"subsystem": "nvmf", "config": [
-                call("nvmf_create_transport", trtype="TCP", max_queue_depth=QUEUE_ENTRIES, in_capsule_data_size=4096),
-                call("nvmf_create_subsystem", nqn=self.subsystem, allow_any_host=True, serial_number="COMPARISON",
-                     max_namespaces=4),
-                call("nvmf_subsystem_add_ns", nqn=self.subsystem, namespace={"bdev_name": "Null0", "nsid": NULL}),
-                call("nvmf_subsystem_add_ns", nqn=self.subsystem, namespace={"bdev_name": "Malloc0", "nsid": MEMORY}),
-                call("nvmf_subsystem_add_listener", nqn=self.subsystem, listen_address={
-                    "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1", "trsvcid": str(self.port)}),
-            ]},
-        ]}
+        document = {
+            "subsystems": [
+                {
+                    "subsystem": "bdev",
+                    "config": [
+                        call(
+                            "bdev_null_create",
+                            name="Null0",
+                            num_blocks=(1 << 30) // block_bytes,
+                            block_size=block_bytes,
+                        ),
+                        call(
+                            "bdev_malloc_create",
+                            name="Malloc0",
+                            num_blocks=(256 << 20) // block_bytes,
+                            block_size=block_bytes,
+                        ),
+                    ],
+                },
+                {
+                    "subsystem": "nvmf",
+                    "config": [
+                        call(
+                            "nvmf_create_transport",
+                            trtype="TCP",
+                            max_queue_depth=QUEUE_ENTRIES,
+                            in_capsule_data_size=4096,
+                        ),
+                        call(
+                            "nvmf_create_subsystem",
+                            nqn=self.subsystem,
+                            allow_any_host=True,
+                            serial_number="COMPARISON",
+                            max_namespaces=4,
+                        ),
+                        call(
+                            "nvmf_subsystem_add_ns", nqn=self.subsystem, namespace={"bdev_name": "Null0", "nsid": NULL}
+                        ),
+                        call(
+                            "nvmf_subsystem_add_ns",
+                            nqn=self.subsystem,
+                            namespace={"bdev_name": "Malloc0", "nsid": MEMORY},
+                        ),
+                        call(
+                            "nvmf_subsystem_add_listener",
+                            nqn=self.subsystem,
+                            listen_address={
+                                "trtype": "TCP",
+                                "adrfam": "IPv4",
+                                "traddr": "127.0.0.1",
+                                "trsvcid": str(self.port),
+                            },
+                        ),
+                    ],
+                },
+            ]
+        }
         self.configuration = tempfile.NamedTemporaryFile("w", suffix=".json", delete=False)
         json.dump(document, self.configuration)
         self.configuration.close()

@@ -230,6 +230,7 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     let finish = clock.now()
     statistics.usage = ProcessorUsage.ofCallingThread().since(usageAtStart)
     statistics.totalRuntime = finish - measureStart
+    statistics.measuredTime = measureStart...finish
     publish()
     return JobOutcome(
       statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
@@ -670,6 +671,7 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     if progress.isSnapshotWanted {
       statistics.usage = ProcessorUsage.ofCallingThread().since(usageAtStart)
       statistics.totalRuntime = now - measureStart
+      statistics.measuredTime = measureStart...now
       var copy = assembled(detached: true)
       for direction in DataDirection.allCases where operationsInPhase(direction) > 0 {
         copy.directions[direction].runtime += now - phaseStart

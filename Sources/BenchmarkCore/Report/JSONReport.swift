@@ -1,8 +1,8 @@
 internal import Glibc
 
 /// fio's JSON (3.33) and json+, with members of our own beside fio's: `cpu_us_per_io` (with its `usr_` and `sys_`
-/// shares), `verify` and `error_message` in a
-/// job, `nvmeof_bench` at the top.
+/// shares), `measured_from_ns` and `measured_until_ns` (CLOCK_MONOTONIC), `verify` and
+/// `error_message` in a job, `nvmeof_bench` at the top.
 struct JSONReport {
   private let report: RunReport
   private let hasBins: Bool
@@ -115,6 +115,11 @@ struct JSONReport {
       ("latency_percentile", .number(100)),
       ("latency_window", .integer(0)),
     ]
+    if let time = statistics.measuredTime {
+      // So that whoever watches this process from outside knows which part of what it saw was measured.
+      members.append(("measured_from_ns", .integer(time.lowerBound)))
+      members.append(("measured_until_ns", .integer(time.upperBound)))
+    }
     if !entry.options.continueOnError.isEmpty {
       members.append(("total_err", .integer(entry.failureCount)))
       members.append(("first_error", .integer(entry.failure?.code ?? 0)))

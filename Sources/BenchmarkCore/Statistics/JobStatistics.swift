@@ -12,6 +12,8 @@ public struct JobStatistics: Sendable {
   public var usage = ProcessorUsage()
   /// Of all jobs together, in nanoseconds: what processor shares relate to.
   public var totalRuntime: UInt64 = 0
+  /// When measuring began and ended, nanoseconds of CLOCK_MONOTONIC; nil before.
+  public var measuredTime: ClosedRange<UInt64>?
   /// Blocks read back, and those of them that differed.
   public var verifiedBlocks: UInt64 = 0
   public var verifyFailures: UInt64 = 0
@@ -30,6 +32,10 @@ public struct JobStatistics: Sendable {
     latencies.add(other.latencies)
     usage.add(other.usage)
     totalRuntime += other.totalRuntime
+    if let others = other.measuredTime {
+      let own = measuredTime ?? others
+      measuredTime = min(own.lowerBound, others.lowerBound)...max(own.upperBound, others.upperBound)
+    }
     verifiedBlocks += other.verifiedBlocks
     verifyFailures += other.verifyFailures
   }
