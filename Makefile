@@ -38,6 +38,7 @@ unit: ## all tests, the conformance suite against Linux nvmet in its guest inclu
 	swift test --skip-build --skip '$(ALONE)|ConformanceTests'
 	swift test --skip-build --no-parallel --filter '$(ALONE)'
 	swift test --skip-build --filter ConformanceTests
+	python3 -B -m unittest discover -q -s Benchmarks -t Benchmarks
 
 conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test

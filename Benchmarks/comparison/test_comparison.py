@@ -1,0 +1,88 @@
+"""What needs no machine: `python3 -m unittest discover -s Benchmarks -t Benchmarks`."""
+
+import unittest
+
+from . import report
+from .initiators import spdk_percentiles
+from .processes import CPUTime, MeasurementError, Outcome, cpu_use
+from .rows import Check, rows
+
+
+def run(**figures):
+    return figures
+
+
+class Verdicts(unittest.TestCase):
+    def test_a_ratio_is_taken_within_a_round(self):
+        # The machine halves its speed in the second round: the ratio does not notice.
+        measured = {"ours": [run(iops=120), run(iops=60)], "spdk": [run(iops=100), run(iops=50)]}
+        result = report.evaluate(Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1), measured)
+        self.assertAlmostEqual(result["ratio"]["min"], 1.2)
+        self.assertAlmostEqual(result["ratio"]["max"], 1.2)
+        self.assertEqual(result["verdict"], "met")
+
+    def test_the_best_of_several_counts(self):
+        measured = {"ours": [run(iops=100)], "slow": [run(iops=50)], "fast": [run(iops=110)]}
+        result = report.evaluate(Check("IOPS", "iops", "ours", ["slow", "fast"], at_least=0.95), measured)
+        self.assertEqual(result["against"], "fast")
+        self.assertEqual(result["verdict"], "NOT MET")
+        measured = {"ours": [run(cpu_us_per_io=1)], "dear": [run(cpu_us_per_io=3)], "cheap": [run(cpu_us_per_io=0.9)]}
+        result = report.evaluate(Check("CPU", "cpu_us_per_io", "ours", ["dear", "cheap"], at_most=1.3), measured)
+        self.assertEqual(result["against"], "cheap")
+        self.assertEqual(result["verdict"], "met")
+
+    def test_failed_runs_make_no_pair(self):
+        measured = {
+            "ours": [run(iops=100), run(failure="x"), run(iops=100)],
+            "spdk": [run(failure="x"), run(iops=1), run(iops=50)],
+        }
+        result = report.evaluate(Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1), measured)
+        self.assertEqual(result["ratio"]["count"], 1)
+
+    def test_without_a_peer_nothing_is_met(self):
+        measured = {"ours": [run(iops=100)]}
+        self.assertEqual(
+            report.evaluate(Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1), measured)["verdict"], "no peer"
+        )
+        self.assertEqual(
+            report.evaluate(Check("IOPS", "iops", "nobody", ["ours"], at_least=1), measured)["verdict"], "not measured"
+        )
+
+    def test_a_bound_on_the_figure_itself(self):
+        measured = {"ours": [run(user_cpu_us_per_io=0.3)]}
+        check = Check("user CPU", "user_cpu_us_per_io", "ours", value_at_most=0.25)
+        self.assertEqual(report.evaluate(check, measured)["verdict"], "NOT MET")
+
+    def test_checks_name_cases_of_their_row(self):
+        names = set()
+        for row in rows():
+            self.assertNotIn(row.identifier, names)
+            names.add(row.identifier)
+            for check in row.checks:
+                for name in [check.ours, *check.others]:
+                    self.assertIn(name, row.cases, row.identifier)
+
+
+class Reading(unittest.TestCase):
+    def test_percentiles_of_spdk(self):
+        text = " 50.00000% :    74.361us\n 99.00000% :   301.000us\n 99.90000% :   340.114us\n"
+        self.assertEqual(spdk_percentiles(text), {"p50": 74.361, "p99": 301.0, "p99.9": 340.114})
+
+    def test_cpu_of_a_window(self):
+        first = CPUTime(10, 1, 1, {"a": 2.0, "gone": 1.0})
+        last = CPUTime(12, 1.5, 2.5, {"a": 3.0, "new": 1.0})
+        use = cpu_use(first, last)
+        self.assertAlmostEqual(use.total, 1.0)
+        self.assertAlmostEqual(use.user, 0.25)
+
+    def test_samples_outside_the_measured_time_do_not_count(self):
+        samples = [
+            CPUTime(moment, 0, busy, {"a": busy}) for moment, busy in ((0, 0), (1, 5), (2, 5.5), (3, 6), (4, 60))
+        ]
+        self.assertAlmostEqual(Outcome("", "", samples, []).cpu(0.9, 3.1).total, 0.5)
+        with self.assertRaises(MeasurementError):
+            Outcome("", "", samples, []).cpu(1.5, 2.5)
+
+
+if __name__ == "__main__":
+    unittest.main()
