@@ -133,7 +133,9 @@ class Guest:
             raise MeasurementError(f"the guest does not answer: {self.console()}") from None
         output = base64.b64decode(answer[2]).decode(errors="replace")
         if answer[1] != "0":
-            raise MeasurementError(f"in the guest, status {answer[1]}: {tail(output.splitlines()) or script}")
+            raise MeasurementError(
+                f"in the guest, status {answer[1]}: {tail(output.splitlines()) or script.splitlines()[0]}"
+            )
         return output
 
     def console(self):
@@ -150,11 +152,13 @@ class Guest:
             f"""nvme connect -t tcp -a 127.0.0.1 -s 4420 -n {SUBSYSTEM} --nr-io-queues=1 --queue-size=129 >/dev/null
             for attempt in 1 2 3 4 5 6 7 8 9 10; do
               for directory in /sys/class/block/nvme*n*; do
-                case $directory in *c*n*) continue ;; esac
-                [ "$(cat $directory/nsid 2>/dev/null)" = {NAMESPACE} ] && echo /dev/${{directory##*/}} && exit 0
+                name=${{directory##*/}}
+                case $name in nvme*c*n*) continue ;; esac # a path, not the device
+                [ "$(cat $directory/nsid 2>/dev/null)" = {NAMESPACE} ] && [ -b /dev/$name ] && echo /dev/$name && exit 0
               done
               sleep 1
             done
+            echo "Linux has no device of namespace {NAMESPACE}: $(ls /sys/class/block)"
             exit 1"""
         ).strip()
 
@@ -193,7 +197,9 @@ def measure(root, programs, processors, wanted, pairs, seconds, ramp, say):
             commands = {
                 "ours": f"HOME=/tmp {guest.program('nvmeof-bench')} --eta=never {common} "
                 f"--filename='nvme+tcp://127.0.0.1:4420/{SUBSYSTEM}?nsid={NAMESPACE}'",
-                "linux": f"{guest.program('fio')} --ioengine=io_uring --direct=1 --thread {common} --filename={device}",
+                # Batches, so that Linux's initiator can send several commands at once as ours does.
+                "linux": f"{guest.program('fio')} --ioengine=io_uring --direct=1 --thread {common} --filename={device} "
+                f"--iodepth_batch_submit={depth} --iodepth_batch_complete_min=1 --iodepth_batch_complete_max={depth}",
             }
             measured = {name: [] for name in commands}
             for number in range(pairs):
