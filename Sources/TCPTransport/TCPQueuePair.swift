@@ -20,6 +20,8 @@ final class TCPQueuePair: QueuePair {
     var hasConnection = false
     var isSocketClosed = false
     var isScanScheduled = false
+    /// Answers that the reactor has been told of as expected.
+    var expectedAnswerCount = 0
     /// The reactor has been told that there is something to send.
     var isDirty = false
     /// The reactor polls for input; else a receive is with the ring.
@@ -182,6 +184,7 @@ final class TCPQueuePair: QueuePair {
 
   override func flush() {
     st.pointee.isDirty = false
+    updateExpectation()
     guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
     let byteCount = st.pointee.engine.buildSend()
     // A command that was answered before its data came up for sending has ended here.
@@ -219,11 +222,21 @@ final class TCPQueuePair: QueuePair {
     }
   }
 
+  /// Commands of the admin queue do not count: some, like Asynchronous Event Request, may wait for ever.
+  private func updateExpectation() {
+    guard parameters.queueIdentifier != 0 else { return }
+    let count = st.pointee.isSocketClosed ? 0 : st.pointee.engine.outstandingCount
+    if count == st.pointee.expectedAnswerCount { return }
+    reactor.expectAnswers(count - st.pointee.expectedAnswerCount)
+    st.pointee.expectedAnswerCount = count
+  }
+
   /// Tells the sinks which commands have ended.
   override func run() {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
+    updateExpectation()
     // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
     if case .closing = state, st.pointee.isSocketClosed { finishClose() } else { notifyCapacityWaiters() }
   }
@@ -403,6 +416,7 @@ final class TCPQueuePair: QueuePair {
     // Only now does the kernel hold none of the commands' memory.
     st.pointee.engine.failAll()
     st.pointee.isSocketClosed = true
+    updateExpectation()
     reactor.markReady(self)
   }
 

@@ -13,8 +13,14 @@ public import RingReactor
 open class QueuePair: ReactorSource {
   public let parameters: QueuePairParameters
   private let owner: Unmanaged<ReactorSource>
-  private var storedState = QueuePairState.connecting
-  private var capacityWaiters: [ReactorSource] = []
+
+  /// Behind a pointer: class storage would pay an exclusivity check an access.
+  private struct Life {
+    var state = QueuePairState.connecting
+    var capacityWaiters: [ReactorSource] = []
+  }
+
+  private let life: UnsafeMutablePointer<Life>
 
   /// Begins to connect.
   ///
@@ -22,37 +28,43 @@ open class QueuePair: ReactorSource {
   public init(reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters) {
     self.parameters = parameters
     self.owner = .passRetained(owner)
+    life = .allocate(capacity: 1)
+    life.initialize(to: Life())
     super.init(reactor: reactor)
   }
 
-  deinit { owner.release() }
+  deinit {
+    owner.release()
+    life.deinitialize(count: 1)
+    life.deallocate()
+  }
 
   /// Where the queue pair stands.
-  public final var state: QueuePairState { storedState }
+  public final var state: QueuePairState { life.pointee.state }
 
   /// For transports: moves on, and has the owner look.
   public final func transition(to state: QueuePairState) {
-    guard storedState != state else { return }
-    storedState = state
+    guard life.pointee.state != state else { return }
+    life.pointee.state = state
     owner._withUnsafeGuaranteedRef { reactor.markReady($0) }
     notifyCapacityWaiters()
   }
 
   /// Has `source` run once when a command has ended or ``state`` has changed: for whoever was refused a command.
   public final func waitForCapacity(_ source: ReactorSource) {
-    if case .closed = storedState {
+    if case .closed = life.pointee.state {
       // Nothing will change here any more: let it look again, when the owner has seen that, too.
       reactor.markReady(source)
       return
     }
-    capacityWaiters.append(source)
+    life.pointee.capacityWaiters.append(source)
   }
 
   /// For transports: commands have ended.
   public final func notifyCapacityWaiters() {
-    if capacityWaiters.isEmpty { return }
-    for source in capacityWaiters { reactor.markReady(source) }
-    capacityWaiters.removeAll(keepingCapacity: true)
+    if life.pointee.capacityWaiters.isEmpty { return }
+    for source in life.pointee.capacityWaiters { reactor.markReady(source) }
+    life.pointee.capacityWaiters.removeAll(keepingCapacity: true)
   }
 
   /// Commands that can be submitted now; 0 unless connected.
