@@ -41,6 +41,8 @@ public final class Reactor {
 
   /// Behind a pointer: class storage would pay an exclusivity check an access.
   private struct State {
+    var waitPolicy: WaitPolicy
+    var spin = AdaptiveSpin()
     var slots: [Slot] = []
     var freeIndices: [UInt32] = []
     var dirty: [SourceIdentifier] = []
@@ -74,12 +76,15 @@ public final class Reactor {
   /// - Parameters:
   ///   - submissionEntries: size of the submission ring, 1...32768, rounded up to a power of two.
   ///   - completionEntries: size of the completion ring. Completions beyond it wait in the kernel; none is lost.
+  ///   - waitPolicy: how turns that may wait do it.
   /// - Throws: ``RingError``, naming the feature that this kernel lacks.
-  public init(submissionEntries: UInt32 = 256, completionEntries: UInt32 = 2048) throws(RingError) {
+  public init(
+    submissionEntries: UInt32 = 256, completionEntries: UInt32 = 2048, waitPolicy: WaitPolicy = .adaptive
+  ) throws(RingError) {
     ring = try Ring(entries: submissionEntries, completionEntries: completionEntries)
     handle = try ReactorHandle()
     state = .allocate(capacity: 1)
-    state.initialize(to: State())
+    state.initialize(to: State(waitPolicy: waitPolicy))
   }
 
   deinit {
@@ -145,6 +150,13 @@ public final class Reactor {
 
   /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN: completions then come in batches of our choosing.
   public var defersTaskWork: Bool { ring.defersTaskWork }
+
+  /// How turns that may wait do it; to be changed on the reactor's thread. ``turnFromEventLoop()`` and
+  /// ``WaitMode/none`` never wait, whatever it says.
+  public var waitPolicy: WaitPolicy {
+    get { state.pointee.waitPolicy }
+    set { state.pointee.waitPolicy = newValue }
+  }
 
   /// The time this turn began, nanoseconds of `CLOCK_MONOTONIC`.
   public var nowNanoseconds: UInt64 { state.pointee.nowNanoseconds }
@@ -367,8 +379,49 @@ public final class Reactor {
     } else if ring.unsubmittedCount == 0 && ring.hasCompletions {
       _ = ring.submitAndCollect()
     } else {
-      // EINTR and ETIME are as good as a turn without events: the caller comes again.
-      _ = ring.submitAndWait(timeoutNanoseconds: limit)
+      submitAndWait(limit)
+    }
+  }
+
+  /// Hands over what is prepared and waits as the policy says, at most `limit` nanoseconds; nil is for ever.
+  ///
+  /// A wait that ends without an event (time over, EINTR) is as good as a turn without one: the caller comes again.
+  private func submitAndWait(_ limit: UInt64?) {
+    let policy = state.pointee.waitPolicy
+    let budget =
+      switch policy {
+      case .eventDriven: UInt64(0)
+      case .busyPolling: UInt64.max
+      case .adaptive: state.pointee.spin.budgetNanoseconds
+      }
+    let start = policy == .eventDriven ? 0 : MonotonicClock.nanoseconds()
+    if budget > 0 {
+      if ring.unsubmittedCount > 0 {
+        _ = ring.submitAndCollect()
+        if ring.hasCompletions { return }
+      }
+      let end = start &+ min(budget, limit ?? .max, .max &- start)
+      if let found = spin(untilNanoseconds: end) {
+        _ = ring.submitAndCollect()
+        state.pointee.spin.found(afterNanoseconds: found &- start)
+        return
+      }
+      if policy == .busyPolling { return }
+    }
+    let left = limit.map { $0 > budget ? $0 - budget : 0 }
+    if left == 0 { return }
+    _ = ring.submitAndWait(timeoutNanoseconds: left)
+    if policy == .adaptive { state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start) }
+  }
+
+  /// Watches the ring and the mailbox without a system call. Returns when something has come; nil when the time is over.
+  private func spin(untilNanoseconds end: UInt64) -> UInt64? {
+    while true {
+      for _ in 0..<16 {
+        if ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed) { return MonotonicClock.nanoseconds() }
+        nvmeof_pause()
+      }
+      if MonotonicClock.nanoseconds() >= end { return nil }
     }
   }
 
