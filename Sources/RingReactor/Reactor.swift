@@ -44,6 +44,8 @@ public final class Reactor {
     var waitPolicy: WaitPolicy
     var spin = AdaptiveSpin()
     var slots: [Slot] = []
+    /// Sources whose input is looked for by calling them, while the reactor spins.
+    var polled: [SourceIdentifier] = []
     var freeIndices: [UInt32] = []
     var dirty: [SourceIdentifier] = []
     var ready: [SourceIdentifier] = []
@@ -182,6 +184,7 @@ public final class Reactor {
   func remove(_ source: ReactorSource) {
     let index = Int(source.identifier.index)
     guard isLive(source.identifier) else { return }
+    if !state.pointee.polled.isEmpty { stopPolling(source) }
     let reference = state.pointee.slots[index].source
     state.pointee.slots[index] = Slot(
       source: nil, generation: state.pointee.slots[index].generation &+ 1)
@@ -244,6 +247,62 @@ public final class Reactor {
           identifier: SourceIdentifier(index: UInt32(index), generation: slot.generation)))
     }
     state.pointee.timers = timers
+  }
+
+  // MARK: Polling
+
+  /// True while turns that wait spin first: input and output are then better had without the ring, since nobody sleeps
+  /// who would have to be woken.
+  public var isSpinning: Bool {
+    switch state.pointee.waitPolicy {
+    case .eventDriven: false
+    case .busyPolling: state.pointee.foreign.epoll < 0
+    case .adaptive: state.pointee.spin.budgetNanoseconds > 0 && state.pointee.foreign.epoll < 0
+    }
+  }
+
+  /// Each of these costs a system call a look: with more, being told by the ring is cheaper.
+  private static let maximumPolledCount = 2
+
+  /// Asks to be polled for input instead of handing the ring a receive.
+  ///
+  /// - Returns: false when the reactor does not spin, or polls enough sources already: use the ring. Otherwise
+  ///   ``ReactorSource/poll()`` is called until ``stopPolling(_:)``, or until the reactor goes to sleep and says so by
+  ///   ``ReactorSource/pollingEnded()``.
+  public func startPolling(_ source: ReactorSource) -> Bool {
+    guard isSpinning, state.pointee.polled.count < Self.maximumPolledCount, !state.pointee.isShuttingDown else {
+      return false
+    }
+    assert(!state.pointee.polled.contains(source.identifier))
+    state.pointee.polled.append(source.identifier)
+    return true
+  }
+
+  /// Takes the source off the list of the polled; ``ReactorSource/pollingEnded()`` is not called.
+  public func stopPolling(_ source: ReactorSource) {
+    state.pointee.polled.removeAll { $0 == source.identifier }
+  }
+
+  /// Looks once at everything that is polled. Returns true when there was some input.
+  private func pollSources() -> Bool {
+    var found = false
+    var position = 0
+    // The list may change under the calls: a source may go, and others come.
+    while position < state.pointee.polled.count {
+      let identifier = state.pointee.polled[position]
+      position += 1
+      guard isLive(identifier) else { continue }
+      let source = state.pointee.slots[Int(identifier.index)].source
+      if source?._withUnsafeGuaranteedRef({ $0.poll() }) == true { found = true }
+    }
+    return found
+  }
+
+  private func endPolling() {
+    while let identifier = state.pointee.polled.popLast() {
+      guard isLive(identifier) else { continue }
+      state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.pollingEnded() }
+    }
   }
 
   // MARK: Ring entries
@@ -325,6 +384,7 @@ public final class Reactor {
       throw .systemCall(name: "epoll_create1", errno: code)
     }
     state.pointee.foreign = ForeignDescriptors(event: event, epoll: epoll)
+    endPolling()
     return epoll
   }
 
@@ -368,6 +428,8 @@ public final class Reactor {
       limit = nanoseconds
     }
     if hasPendingWork { limit = 0 }
+    // What is found here makes work: that is not to be slept upon.
+    if !state.pointee.polled.isEmpty && pollSources() { limit = 0 }
     if limit != 0, let deadline = nextDeadline() {
       let now = MonotonicClock.nanoseconds()
       limit = min(limit ?? .max, deadline > now ? deadline - now : 0)
@@ -388,21 +450,20 @@ public final class Reactor {
   /// A wait that ends without an event (time over, EINTR) is as good as a turn without one: the caller comes again.
   private func submitAndWait(_ limit: UInt64?) {
     let policy = state.pointee.waitPolicy
-    let budget =
-      switch policy {
-      case .eventDriven: UInt64(0)
-      case .busyPolling: UInt64.max
-      case .adaptive: state.pointee.spin.budgetNanoseconds
-      }
-    let start = policy == .eventDriven ? 0 : MonotonicClock.nanoseconds()
+    let budget = policy == .busyPolling ? .max : state.pointee.spin.budgetNanoseconds
+    guard policy != .eventDriven else {
+      endPolling()
+      _ = ring.submitAndWait(timeoutNanoseconds: limit)
+      return
+    }
+    let start = MonotonicClock.nanoseconds()
     if budget > 0 {
       if ring.unsubmittedCount > 0 {
         _ = ring.submitAndCollect()
         if ring.hasCompletions { return }
       }
-      let end = start &+ min(budget, limit ?? .max, .max &- start)
-      if let found = spin(untilNanoseconds: end) {
-        _ = ring.submitAndCollect()
+      if let found = spin(untilNanoseconds: start &+ min(budget, limit ?? .max, .max &- start)) {
+        if ring.hasCompletions { _ = ring.submitAndCollect() }
         state.pointee.spin.found(afterNanoseconds: found &- start)
         return
       }
@@ -410,20 +471,32 @@ public final class Reactor {
     }
     let left = limit.map { $0 > budget ? $0 - budget : 0 }
     if left == 0 { return }
+    endPolling()
     _ = ring.submitAndWait(timeoutNanoseconds: left)
-    if policy == .adaptive { state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start) }
+    state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start)
   }
 
-  /// Watches the ring and the mailbox without a system call. Returns when something has come; nil when the time is over.
+  /// Looks for input without sleeping: at what is polled, at the ring and at the mailbox.
+  ///
+  /// - Returns: when something had come; nil when the time was over first.
   private func spin(untilNanoseconds end: UInt64) -> UInt64? {
     while true {
-      for _ in 0..<16 {
-        if ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed) { return MonotonicClock.nanoseconds() }
-        nvmeof_pause()
+      var hasInput = false
+      if state.pointee.polled.isEmpty {
+        for _ in 0..<Self.looksPerClockReading where !hasInput {
+          hasInput = ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
+          if !hasInput { nvmeof_pause() }
+        }
+      } else {
+        hasInput = pollSources() || ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
       }
-      if MonotonicClock.nanoseconds() >= end { return nil }
+      let now = MonotonicClock.nanoseconds()
+      if hasInput { return now }
+      if now >= end { return nil }
     }
   }
+
+  private static let looksPerClockReading = 8
 
   private func reap() -> Int {
     var handled = 0

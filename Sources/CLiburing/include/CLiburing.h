@@ -35,6 +35,8 @@ static const int nvmeof_stream_socket_type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_N
 static const int nvmeof_stream_type = SOCK_STREAM;
 // MSG_WAITALL: the kernel goes on after a short write by itself, so that most sends need one completion.
 static const unsigned nvmeof_send_flags = MSG_NOSIGNAL | MSG_WAITALL;
+static const int nvmeof_send_now_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+static const int nvmeof_receive_now_flags = MSG_DONTWAIT;
 static const int nvmeof_accept_flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 void nvmeof_set_thread_name(const char *name);
 static const int nvmeof_write_synchronously = RWF_DSYNC;
