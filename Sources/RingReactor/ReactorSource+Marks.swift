@@ -18,6 +18,16 @@ extension ReactorSource {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.markReady(source) }
   }
 
+  /// ``Reactor/isSpinning``
+  public final var isReactorSpinning: Bool {
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.isSpinning }
+  }
+
+  /// Has ``poll()`` called while the reactor spins: ``Reactor/startPolling(_:)``.
+  public final func startPolling() -> Bool {
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.startPolling(self) }
+  }
+
   /// A ring entry of this source: ``Reactor/entry(for:operation:tag:)``.
   final func ringEntry(operation: UInt8) -> UnsafeMutablePointer<io_uring_sqe> {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.entry(for: self, operation: operation) }

@@ -194,7 +194,7 @@ final class TCPQueuePair: QueuePair {
     }
     let vectors = st.pointee.engine.sendVectors
     let first = UnsafeMutableRawPointer(vectors.baseAddress!)
-    if reactor.isSpinning && !st.pointee.isTerminating {
+    if isReactorSpinning && !st.pointee.isTerminating {
       sendNow(vectors: first, count: vectors.count)
     } else {
       st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
@@ -206,7 +206,7 @@ final class TCPQueuePair: QueuePair {
     switch st.pointee.socket.sendNow(vectors: vectors, count: count) {
     case .sent(let byteCount):
       st.pointee.engine.didSend(byteCount: byteCount)
-      if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+      if st.pointee.engine.hasCompletions { markReady() }
       let rest = st.pointee.engine.sendVectors
       if rest.isEmpty {
         if st.pointee.engine.wantsToSend { becomeDirty() }
@@ -328,7 +328,7 @@ final class TCPQueuePair: QueuePair {
     }
     st.pointee.receiveVectorCount = vectorCount
     if st.pointee.isPolled { return }
-    if reactor.startPolling(self) { st.pointee.isPolled = true } else { submitReceive() }
+    if startPolling() { st.pointee.isPolled = true } else { submitReceive() }
   }
 
   override func pollingEnded() {
