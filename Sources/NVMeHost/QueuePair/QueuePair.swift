@@ -13,14 +13,10 @@ public import RingReactor
 open class QueuePair: ReactorSource {
   public let parameters: QueuePairParameters
   private let owner: Unmanaged<ReactorSource>
-
-  /// Behind a pointer: class storage would pay an exclusivity check an access.
-  private struct Life {
-    var state = QueuePairState.connecting
-    var capacityWaiters: [ReactorSource] = []
-  }
-
-  private let life: UnsafeMutablePointer<Life>
+  private var storedState = QueuePairState.connecting
+  private var capacityWaiters: [ReactorSource] = []
+  /// Asked at every turn, where the array would cost an exclusivity check.
+  private var hasCapacityWaiters = false
 
   /// Begins to connect.
   ///
@@ -28,43 +24,45 @@ open class QueuePair: ReactorSource {
   public init(reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters) {
     self.parameters = parameters
     self.owner = .passRetained(owner)
-    life = .allocate(capacity: 1)
-    life.initialize(to: Life())
     super.init(reactor: reactor)
   }
 
-  deinit {
-    owner.release()
-    life.deinitialize(count: 1)
-    life.deallocate()
-  }
+  deinit { owner.release() }
 
   /// Where the queue pair stands.
-  public final var state: QueuePairState { life.pointee.state }
+  public final var state: QueuePairState { storedState }
+
+  /// Whether ``state`` is `connecting`; unlike a comparison, this copies nothing, so it may be asked at every turn.
+  public final var isConnecting: Bool { if case .connecting = storedState { true } else { false } }
 
   /// For transports: moves on, and has the owner look.
   public final func transition(to state: QueuePairState) {
-    guard life.pointee.state != state else { return }
-    life.pointee.state = state
+    guard storedState != state else { return }
+    storedState = state
     owner._withUnsafeGuaranteedRef { reactor.markReady($0) }
     notifyCapacityWaiters()
   }
 
   /// Has `source` run once when a command has ended or ``state`` has changed: for whoever was refused a command.
   public final func waitForCapacity(_ source: ReactorSource) {
-    if case .closed = life.pointee.state {
+    if case .closed = storedState {
       // Nothing will change here any more: let it look again, when the owner has seen that, too.
       reactor.markReady(source)
       return
     }
-    life.pointee.capacityWaiters.append(source)
+    capacityWaiters.append(source)
+    hasCapacityWaiters = true
   }
 
   /// For transports: commands have ended.
   public final func notifyCapacityWaiters() {
-    if life.pointee.capacityWaiters.isEmpty { return }
-    for source in life.pointee.capacityWaiters { reactor.markReady(source) }
-    life.pointee.capacityWaiters.removeAll(keepingCapacity: true)
+    if hasCapacityWaiters { wakeCapacityWaiters() }
+  }
+
+  @inline(never) private func wakeCapacityWaiters() {
+    for source in capacityWaiters { markReady(source) }
+    capacityWaiters.removeAll(keepingCapacity: true)
+    hasCapacityWaiters = false
   }
 
   /// Commands that can be submitted now; 0 unless connected.

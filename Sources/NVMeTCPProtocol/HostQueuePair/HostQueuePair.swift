@@ -727,7 +727,8 @@ public struct HostQueuePair: ~Copyable {
         received: UInt64(received)))
   }
 
-  private mutating func fail(_ violation: PDUViolation) {
+  // Not inlined: it allocates, and `receive` is for every command.
+  @inline(never) private mutating func fail(_ violation: PDUViolation) {
     self.violation = violation
     state = .terminating
     needsTerminationRequest = violation.isReportable
