@@ -56,6 +56,7 @@ def figures(iops, block_bytes, cpu, latency=None, errors=0, **more):
         "cpu_ns_per_kib": cpu.total / iops / block_bytes * 1024 * 1e9,
         "cpu_share": cpu.total,
         "cpu_window_seconds": cpu.window_seconds,
+        "others_cpu_share": cpu.others,
         "errors": errors,
     }
     if latency:
@@ -122,6 +123,7 @@ class Ours(Initiator):
             self.command(setting, target, workload),
             setting.processors,
             seconds=setting.ramp_seconds + setting.seconds,
+            companion=target.process.pid,
             wants_memory=self.options.get("memory", False),
             accepted=(0, 1),
         )
@@ -182,7 +184,9 @@ class WireLimit(Initiator):
             str(setting.ramp_seconds),
         ]
         command += ["--random"] * workload.is_random + ["--write"] * workload.is_write
-        outcome = measure(command, setting.processors, seconds=setting.ramp_seconds + setting.seconds)
+        outcome = measure(
+            command, setting.processors, seconds=setting.ramp_seconds + setting.seconds, companion=target.process.pid
+        )
         result = json.loads(outcome.standard_output)
         if result["errors"]:
             raise MeasurementError(f"wire-limit: {result['errors']} commands failed")
@@ -243,7 +247,11 @@ class SPDKPerf(Initiator):
         ]
         command += ["-H", "-I"] * workload.digests + ["-L"] * bool(self.options.get("latency"))
         outcome = measure(
-            command, setting.processors[:1], marker="Launching workers", seconds=setting.ramp_seconds + setting.seconds
+            command,
+            setting.processors[:1],
+            marker="Launching workers",
+            seconds=setting.ramp_seconds + setting.seconds,
+            companion=target.process.pid,
         )
         total = re.search(r"^Total\s*:\s*([\d.]+)", outcome.standard_output, re.MULTILINE)
         if not total or float(total.group(1)) <= 0:
@@ -313,7 +321,11 @@ class BdevPerf(Initiator):
                 *spdk_memory_options(1024),
             ]
             outcome = measure(
-                command, setting.processors[:1], marker="Running I/O", seconds=setting.ramp_seconds + setting.seconds
+                command,
+                setting.processors[:1],
+                marker="Running I/O",
+                seconds=setting.ramp_seconds + setting.seconds,
+                companion=target.process.pid,
             )
         # runtime is not in the total's line: IOPS, MiB/s, failed and timed out a second, then latencies
         total = re.search(r"Total\s*:\s*([\d.]+)\s+[\d.]+\s+([\d.]+)\s+([\d.]+)", outcome.standard_output)
@@ -350,6 +362,7 @@ class LibnvmfFio(Initiator):
             setting.processors,
             marker="NVMf ctrl conf",
             seconds=runtime,
+            companion=target.process.pid,
             environment={"LD_LIBRARY_PATH": library},
         )
         if "req failed" in outcome.standard_output:

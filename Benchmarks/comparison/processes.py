@@ -22,6 +22,8 @@ class CPUTime:
     user: float
     system: float
     threads: dict  # seconds of each
+    machine: float = None  # of all processors and processes
+    companion: float = None  # of the process at the other end
 
 
 def cpu_time(process_identifier):
@@ -39,6 +41,13 @@ def cpu_time(process_identifier):
     return CPUTime(time.monotonic(), int(fields[11]) / TICKS, int(fields[12]) / TICKS, threads)
 
 
+def machine_time():
+    """Seconds in which the machine's processors were not idle."""
+    with open("/proc/stat", encoding="ascii") as file:
+        values = [int(value) for value in file.readline().split()[1:]]
+    return (sum(values[:8]) - values[3] - values[4]) / TICKS  # without idle and waiting for disks; guests count as user
+
+
 @dataclass
 class CPUUse:
     """Shares of one processor, over a window."""
@@ -46,6 +55,7 @@ class CPUUse:
     user: float
     system: float
     window_seconds: float
+    others: float = None  # what neither this process nor its companion used
 
     @property
     def total(self):
@@ -58,7 +68,10 @@ def cpu_use(first, last):
     total = sum(seconds - first.threads.get(thread, 0) for thread, seconds in last.threads.items())
     user, system = last.user - first.user, last.system - first.system
     share = user / (user + system) if user + system > 0 else 0
-    return CPUUse(total * share / elapsed, total * (1 - share) / elapsed, elapsed)
+    others = None
+    if None not in (first.machine, last.machine, first.companion, last.companion):
+        others = max(0, (last.machine - first.machine - total - (last.companion - first.companion)) / elapsed)
+    return CPUUse(total * share / elapsed, total * (1 - share) / elapsed, elapsed, others)
 
 
 def resident_memory(process_identifier):
@@ -115,11 +128,14 @@ def end(process):
 SAMPLE_SECONDS = 0.1
 
 
-def measure(command, processors, *, marker=None, seconds, environment=None, accepted=(0,), wants_memory=False):
+def measure(
+    command, processors, *, marker=None, seconds, environment=None, accepted=(0,), wants_memory=False, companion=None
+):
     """Runs a load generator to its end and watches its CPU time.
 
     marker: text on its standard output; Outcome.marked_at is when it came.
     seconds: what it should take at most, starting up and ending not counted.
+    companion: the process at the other end; what all others use is a disturbance.
     """
     name = os.path.basename(command[0])
     # Line buffering, so that the marker comes when it is printed.
@@ -153,7 +169,11 @@ def measure(command, processors, *, marker=None, seconds, environment=None, acce
             if time.monotonic() > limit:
                 raise MeasurementError(f"{name} did not end within {seconds + 60} s: {tail(errors) or tail(lines)}")
             try:
-                outcome.samples.append(cpu_time(process.pid))
+                sample = cpu_time(process.pid)
+                sample.machine = machine_time()
+                if companion is not None:
+                    sample.companion = sum(cpu_time(companion).threads.values())
+                outcome.samples.append(sample)
                 if wants_memory and len(outcome.samples) % 4 == 0:
                     outcome.memory.append((time.monotonic(), resident_memory(process.pid)))
             except OSError:

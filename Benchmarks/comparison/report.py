@@ -26,6 +26,11 @@ def values_of(runs, figure):
     return [value for value in (value_of(run, figure) for run in runs) if value is not None]
 
 
+def is_disturbed(run):
+    """Whether other processes used more than a tenth of a processor meanwhile."""
+    return (run.get("others_cpu_share") or 0) > 0.1
+
+
 def spread(values):
     return {"median": median(values), "min": min(values), "max": max(values), "count": len(values)} if values else None
 
@@ -140,6 +145,10 @@ def table_lines(row):
                 check["verdict"],
             ]
         )
+    disturbed = sum(is_disturbed(run) for case in row["cases"].values() for run in case["runs"])
+    if disturbed:
+        total = sum(len(case["runs"]) for case in row["cases"].values())
+        lines.append([row["title"], "runs disturbed by others", f"{disturbed} of {total}", "", "", "", "0", "DOUBTFUL"])
     for name, case in row["cases"].items():
         failures = [run["failure"] for run in case["runs"] if "failure" in run]
         if failures:

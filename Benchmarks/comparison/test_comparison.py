@@ -75,6 +75,13 @@ class Reading(unittest.TestCase):
         self.assertAlmostEqual(use.total, 1.0)
         self.assertAlmostEqual(use.user, 0.25)
 
+    def test_what_others_use_is_seen(self):
+        first = CPUTime(0, 0, 0, {"a": 0.0}, machine=0, companion=0)
+        last = CPUTime(2, 0, 2, {"a": 2.0}, machine=5, companion=2)
+        self.assertAlmostEqual(cpu_use(first, last).others, 0.5)
+        self.assertTrue(report.is_disturbed({"others_cpu_share": 0.5}))
+        self.assertFalse(report.is_disturbed({"others_cpu_share": None}))
+
     def test_samples_outside_the_measured_time_do_not_count(self):
         samples = [
             CPUTime(moment, 0, busy, {"a": busy}) for moment, busy in ((0, 0), (1, 5), (2, 5.5), (3, 6), (4, 60))
