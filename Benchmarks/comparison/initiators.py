@@ -109,6 +109,10 @@ class Ours(Initiator):
             # As the other load generators: no memory of which blocks have been visited, no second latency.
             "--norandommap",
             "--disable_slat=1",
+            # Latency from before the submission on, as theirs is.
+            "--disable_clat=1",
+            "--clat_percentiles=0",
+            "--lat_percentiles=1",
         ]
         if self.options.get("wait"):
             command.append(f"--wait_mode={self.options['wait']}")
@@ -134,7 +138,7 @@ class Ours(Initiator):
         if job["error"]:
             raise MeasurementError(f"nvmeof-bench: {job.get('error_message', 'I/O failed')}")
         direction = job["write" if workload.is_write else "read"]
-        percentiles = direction["clat_ns"].get("percentile", {})
+        percentiles = direction["lat_ns"].get("percentile", {})
         latency = {
             name: percentiles[key] / 1000
             for name, key in (("p50", "50.000000"), ("p99", "99.000000"), ("p99.9", "99.900000"))
