@@ -131,6 +131,8 @@ class Guest:
                     raise MeasurementError(f"the guest is gone: {self.console()}")
         except TimeoutError:
             raise MeasurementError(f"the guest does not answer: {self.console()}") from None
+        except OSError as problem:
+            raise MeasurementError(f"the guest is gone ({problem.strerror}): {self.console()}") from None
         output = base64.b64decode(answer[2]).decode(errors="replace")
         if answer[1] != "0":
             raise MeasurementError(
