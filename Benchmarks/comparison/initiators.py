@@ -246,7 +246,9 @@ class SPDKPerf(Initiator):
             "-P",
             str(workload.connections),
             "-r",
-            f"trtype:TCP adrfam:IPv4 traddr:127.0.0.1 trsvcid:{target.port} subnqn:{target.subsystem} ns:{workload.namespace}",
+            # Left to itself it connects with an empty host NQN, which only SPDK's target lets in.
+            f"trtype:TCP adrfam:IPv4 traddr:127.0.0.1 trsvcid:{target.port} subnqn:{target.subsystem} "
+            f"ns:{workload.namespace} hostnqn:nqn.2014-08.org.nvmexpress:uuid:5e1f0000-0000-4000-8000-00007370646b",
             *spdk_memory_options(1024),
         ]
         command += ["-H", "-I"] * workload.digests + ["-L"] * bool(self.options.get("latency"))
