@@ -241,7 +241,7 @@ package struct TargetQueuePair: ~Copyable {
 
   private mutating func beginCommand(_ command: SubmissionQueueEntry) -> Event? {
     guard freeSlotCount > 0 else {
-      // More commands than the submission queue has entries (NVMe Base 2.1, section 3.3.3.1.1).
+      // More commands than the submission queue has entries (NVMe Base 2.1, section 3.3.2).
       return fail(
         PDUViolation(
           .pduSequenceError, type: receiver.common.type, field: .queueEntry, rule: .atMost,
@@ -366,7 +366,7 @@ package struct TargetQueuePair: ~Copyable {
     }
     slot.pointee.phase = .owned
     if slot.pointee.hasDigestError {
-      // NVMe/TCP 1.1, section 3.3.1.3: the command fails, the connection goes on.
+      // NVMe/TCP 1.1, section 3.3.1: the command fails, the connection goes on.
       respond(index, status: .transientTransportError)
       return nil
     }
