@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
 ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
-.PHONY: help setup bench build release lint test unit conformance fuzz sanitize readers allocations clean
+.PHONY: help setup bench build release lint test unit conformance fuzz sanitize readers allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,9 +21,9 @@ release: ## release build of the tools
 	@Scripts/setup build
 	swift build -c release
 
-test: ## everything that must pass: format, unit tests, allocation gate, fuzzing, fio's readers, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit readers allocations fuzz
+	$(MAKE) lint unit readers allocations instructions fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -40,6 +40,9 @@ conformance: ## only the conformance suite against Linux nvmet
 
 allocations: ## no allocation on the path of an I/O
 	Tests/AllocationGate/run
+
+instructions: ## no I/O dearer in instructions than the committed figures, by callgrind
+	Tests/InstructionGate/run
 
 fuzz: ## a fixed number of fuzzing runs, address sanitizer on
 	Fuzz/run

@@ -20,8 +20,14 @@ final class TCPQueuePair: QueuePair {
     var hasConnection = false
     var isSocketClosed = false
     var isScanScheduled = false
+    /// Answers that the reactor has been told of as expected.
+    var expectedAnswerCount = 0
     /// The reactor has been told that there is something to send.
     var isDirty = false
+    /// The reactor polls for input; else a receive is with the ring.
+    var isPolled = false
+    /// Where the next receive goes: ``receiveVectors``, so many of them.
+    var receiveVectorCount = 0
     /// The time that deadlines are in: it goes on by one interval with each scan, so that a reactor that was not turned
     /// for a while ends no commands, and submitting one asks no clock.
     var scanTimeNanoseconds: UInt64 = 0
@@ -144,7 +150,8 @@ final class TCPQueuePair: QueuePair {
   }
 
   /// Commands get a deadline that is right to one interval of the scan.
-  private func scheduleDeadlineScan() {
+  // Not inlined: it is for one command in a million, and `submit` for each.
+  @inline(never) private func scheduleDeadlineScan() {
     st.pointee.isScanScheduled = true
     st.pointee.newCommandDeadlineNanoseconds =
       st.pointee.scanTimeNanoseconds &+ commandTimeoutNanoseconds &+ Self.deadlineScanNanoseconds
@@ -173,22 +180,56 @@ final class TCPQueuePair: QueuePair {
   /// There is something to send: once a turn, so that most commands do not come here.
   private func becomeDirty() {
     st.pointee.isDirty = true
-    reactor.markDirty(self)
+    markDirty()
   }
 
   override func flush() {
     st.pointee.isDirty = false
+    updateExpectation()
     guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
     let byteCount = st.pointee.engine.buildSend()
     // A command that was answered before its data came up for sending has ended here.
-    if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    if st.pointee.engine.hasCompletions { markReady() }
     guard byteCount > 0 else {
       // Closing now could overtake the termination request: the controller ends the connection, or the deadline does.
       if st.pointee.isTerminating { st.pointee.socket.endSending() }
       return
     }
     let vectors = st.pointee.engine.sendVectors
-    st.pointee.socket.send(vectors: UnsafeMutableRawPointer(vectors.baseAddress!), count: vectors.count, source: self)
+    let first = UnsafeMutableRawPointer(vectors.baseAddress!)
+    if isReactorSpinning && !st.pointee.isTerminating {
+      sendNow(vectors: first, count: vectors.count)
+    } else {
+      st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
+    }
+  }
+
+  /// While the reactor spins, nothing is saved by handing a send to the ring. What the socket has no room for goes there.
+  private func sendNow(vectors: UnsafeMutableRawPointer, count: Int) {
+    switch st.pointee.socket.sendNow(vectors: vectors, count: count) {
+    case .sent(let byteCount):
+      st.pointee.engine.didSend(byteCount: byteCount)
+      if st.pointee.engine.hasCompletions { markReady() }
+      let rest = st.pointee.engine.sendVectors
+      if rest.isEmpty {
+        if st.pointee.engine.wantsToSend { becomeDirty() }
+      } else {
+        st.pointee.socket.send(vectors: UnsafeMutableRawPointer(rest.baseAddress!), count: rest.count, source: self)
+      }
+    case .failed(let operation, let code):
+      broke(operation, code)
+    default:
+      st.pointee.socket.send(vectors: vectors, count: count, source: self)
+    }
+  }
+
+  /// Commands of the admin queue do not count: some, like Asynchronous Event Request, may wait for ever.
+  private func updateExpectation() {
+    guard parameters.queueIdentifier != 0 else { return }
+    let count = st.pointee.isSocketClosed ? 0 : st.pointee.engine.outstandingCount
+    if count == st.pointee.expectedAnswerCount { return }
+    expectAnswers(count - st.pointee.expectedAnswerCount)
+    st.pointee.expectedAnswerCount = count
   }
 
   /// Tells the sinks which commands have ended.
@@ -196,24 +237,35 @@ final class TCPQueuePair: QueuePair {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
-    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
-    if case .closing = state, st.pointee.isSocketClosed { finishClose() } else { notifyCapacityWaiters() }
+    updateExpectation()
+    if st.pointee.isSocketClosed { finishClose() }
+    notifyCapacityWaiters()
   }
 
   // MARK: The socket
 
-  override func completed(_ completion: RingCompletion) {
-    switch st.pointee.socket.completed(completion) {
+  override func completed(_ completion: RingCompletion) { handle(st.pointee.socket.completed(completion)) }
+
+  override func poll() -> Bool {
+    let event = st.pointee.socket.receiveNow(
+      vectors: UnsafeMutableRawPointer(receiveVectors), count: st.pointee.receiveVectorCount)
+    if event == .none { return false }
+    handle(event)
+    return true
+  }
+
+  private func handle(_ event: SocketEvent) {
+    switch event {
     case .connected:
       st.pointee.hasConnection = true
-      reactor.markDirty(self)
+      markDirty()
       receiveMore()
     case .received(let count):
       received(count)
     case .sent(let count):
       st.pointee.engine.didSend(byteCount: count)
-      if st.pointee.engine.wantsToSend || st.pointee.isTerminating { reactor.markDirty(self) }
-      if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+      if st.pointee.engine.wantsToSend || st.pointee.isTerminating { markDirty() }
+      if st.pointee.engine.hasCompletions { markReady() }
     case .endOfStream:
       fail(TransportError(.closedByPeer, "\(transport): the controller closed the connection\(whileDoing)"))
     case .failed(let operation, let code):
@@ -222,13 +274,17 @@ final class TCPQueuePair: QueuePair {
         // The socket of a failed connect has nothing in flight: drop it and try the next address.
         if st.pointee.addresses.isEmpty { fail(error) } else { connectNext(after: error) }
       } else {
-        fail(TransportError(.broken, "\(transport): the connection broke (\(operation)): \(errorText(code))"))
+        broke(operation, code)
       }
     case .closed:
       socketClosed()
     case .none:
       break
     }
+  }
+
+  private func broke(_ operation: String, _ code: Int32) {
+    fail(TransportError(.broken, "\(transport): the connection broke (\(operation)): \(errorText(code))"))
   }
 
   private var whileDoing: String {
@@ -247,11 +303,11 @@ final class TCPQueuePair: QueuePair {
     let direct = min(count, st.pointee.directByteCount)
     if direct > 0 { st.pointee.engine.didReceiveDirectly(byteCount: direct) }
     let isHealthy = st.pointee.engine.receive(UnsafeRawBufferPointer(start: buffer, count: count - direct))
-    if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    if st.pointee.engine.hasCompletions { markReady() }
     switch st.pointee.engine.state {
     case .ready:
-      if state == .connecting { becomeConnected() }
-      if st.pointee.engine.wantsToSend { reactor.markDirty(self) }
+      if isConnecting { becomeConnected() }
+      if st.pointee.engine.wantsToSend { markDirty() }
     case .initializing:
       break
     case .terminating:
@@ -274,21 +330,41 @@ final class TCPQueuePair: QueuePair {
       into: receiveVectors, capacity: Self.receiveVectorCapacity - 1,
       minimumByteCount: isLarge ? 1 : directThreshold)
     st.pointee.directByteCount = direct.byteCount
-    if direct.vectorCount == 0 {
-      st.pointee.socket.receive(
-        into: buffer, count: isLarge ? Self.directTailByteCount : bufferByteCount, source: self)
-      return
-    }
     var vectorCount = direct.vectorCount
-    // Only behind the payload's end: a payload in more pieces than there are vectors goes on in the next receive.
-    if direct.byteCount == st.pointee.engine.remainingPayloadByteCount {
+    if vectorCount == 0 {
+      receiveVectors[0] = IOVector(base: buffer, count: isLarge ? Self.directTailByteCount : bufferByteCount)
+      vectorCount = 1
+    } else if direct.byteCount == st.pointee.engine.remainingPayloadByteCount {
+      // Only behind the payload's end: a payload in more pieces than there are vectors goes on in the next receive.
       receiveVectors[vectorCount] = IOVector(base: buffer, count: Self.directTailByteCount)
       vectorCount += 1
     }
-    st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: vectorCount, source: self)
+    st.pointee.receiveVectorCount = vectorCount
+    if st.pointee.isPolled { return }
+    if startPolling() { st.pointee.isPolled = true } else { submitReceive() }
   }
 
-  private func becomeConnected() {
+  override func pollingEnded() {
+    st.pointee.isPolled = false
+    submitReceive()
+  }
+
+  private func submitReceive() {
+    let count = st.pointee.receiveVectorCount
+    if count == 1 {
+      st.pointee.socket.receive(into: receiveVectors[0].base!, count: receiveVectors[0].count, source: self)
+    } else {
+      st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: count, source: self)
+    }
+  }
+
+  private func stopPolling() {
+    guard st.pointee.isPolled else { return }
+    st.pointee.isPolled = false
+    reactor.stopPolling(self)
+  }
+
+  @inline(never) private func becomeConnected() {
     reactor.setDeadline(nil, of: self)
     // Without a time-out nothing is ever scanned: as good as scheduled.
     st.pointee.isScanScheduled = commandTimeoutNanoseconds == 0
@@ -304,9 +380,10 @@ final class TCPQueuePair: QueuePair {
     st.pointee.failure = TransportError(
       .protocolViolation, "\(transport): the controller broke the transport's rules: \(violation)")
     st.pointee.isTerminating = true
+    stopPolling()
     discardMore()
     reactor.setDeadline(reactor.nowNanoseconds + Self.terminationNanoseconds, of: self)
-    reactor.markDirty(self)
+    markDirty()
   }
 
   /// What still comes is read and thrown away: closing a socket with unread bytes would reset the connection, and take the
@@ -330,6 +407,7 @@ final class TCPQueuePair: QueuePair {
     case .closing, .closed: return
     case .connecting, .connected: break
     }
+    stopPolling()
     reactor.setDeadline(nil, of: self)
     transition(to: .closing)
     if st.pointee.socket.beginClose(source: self) { socketClosed() }
@@ -339,10 +417,14 @@ final class TCPQueuePair: QueuePair {
     // Only now does the kernel hold none of the commands' memory.
     st.pointee.engine.failAll()
     st.pointee.isSocketClosed = true
-    reactor.markReady(self)
+    updateExpectation()
+    markReady()
   }
 
-  private func finishClose() {
+  // Not inlined: looking at the state copies its error, which counts references.
+  @inline(never) private func finishClose() {
+    guard case .closing = state else { return }
+    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
     transition(to: .closed(st.pointee.failure))
     retire()
   }

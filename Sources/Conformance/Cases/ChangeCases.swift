@@ -76,12 +76,11 @@ enum ChangeCases {
           let small = device.geometry.blockCount
           try await DeviceCheck(device).writeAndVerify(at: small - 4, count: 4, seed: 402)
           // Blocks that all the sizes have are read without a failure all the while.
-          let isResizing = Mutex(true)
           let readCount = try await withThrowingTaskGroup(of: Int.self) { group in
             for index in 0..<4 {
               group.addTask {
                 var count = 0
-                while isResizing.withLock({ $0 }) {
+                while !Task.isCancelled {
                   _ = try await device.read(at: UInt64(index), blockCount: 2)
                   count += 1
                 }
@@ -95,7 +94,7 @@ enum ChangeCases {
               try await control.resizeNamespace(402, byteCount: 2 << 20)
               try await session.wait(for: "the smaller size") { device.geometry.blockCount * blockByteCount == 2 << 20 }
             }
-            isResizing.withLock { $0 = false }
+            group.cancelAll()
             try result.get()
             return try await group.reduce(0, +)
           }

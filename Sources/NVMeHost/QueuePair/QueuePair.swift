@@ -15,6 +15,8 @@ open class QueuePair: ReactorSource {
   private let owner: Unmanaged<ReactorSource>
   private var storedState = QueuePairState.connecting
   private var capacityWaiters: [ReactorSource] = []
+  /// Asked at every turn, where the array would cost an exclusivity check.
+  private var hasCapacityWaiters = false
 
   /// Begins to connect.
   ///
@@ -29,6 +31,9 @@ open class QueuePair: ReactorSource {
 
   /// Where the queue pair stands.
   public final var state: QueuePairState { storedState }
+
+  /// Whether ``state`` is `connecting`; unlike a comparison, this copies nothing, so it may be asked at every turn.
+  public final var isConnecting: Bool { if case .connecting = storedState { true } else { false } }
 
   /// For transports: moves on, and has the owner look.
   public final func transition(to state: QueuePairState) {
@@ -46,13 +51,18 @@ open class QueuePair: ReactorSource {
       return
     }
     capacityWaiters.append(source)
+    hasCapacityWaiters = true
   }
 
   /// For transports: commands have ended.
   public final func notifyCapacityWaiters() {
-    if capacityWaiters.isEmpty { return }
-    for source in capacityWaiters { reactor.markReady(source) }
+    if hasCapacityWaiters { wakeCapacityWaiters() }
+  }
+
+  @inline(never) private func wakeCapacityWaiters() {
+    for source in capacityWaiters { markReady(source) }
     capacityWaiters.removeAll(keepingCapacity: true)
+    hasCapacityWaiters = false
   }
 
   /// Commands that can be submitted now; 0 unless connected.
