@@ -399,8 +399,10 @@ public struct HostQueuePair: ~Copyable {
         return true
       case .header:
         handleHeader()
+        if receiver.endsHere() { handleEnd() }
       case .payload:
         take(receiver.piece, receiver.pieceCount)
+        if receiver.endsHere() { handleEnd() }
       case .end:
         handleEnd()
       case .violation:

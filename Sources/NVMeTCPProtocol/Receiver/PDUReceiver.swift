@@ -88,6 +88,15 @@ internal import CCRC32C
     if remaining == 0 { finishPayload() }
   }
 
+  /// After ``Event/header`` or ``Event/payload``: true, and the PDU is done with, when its end would be the next event
+  /// and brings nothing new. Spares whoever asks a call.
+  @inline(__always)
+  mutating func endsHere() -> Bool {
+    guard phase == .end else { return false }
+    phase = .commonHeader
+    return true
+  }
+
   /// The next event. Bytes used are taken off the front of `input`.
   public mutating func next(_ input: inout UnsafeRawBufferPointer) -> Event {
     while true {
