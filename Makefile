@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
 ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
-.PHONY: help setup bench compare build release lint test unit conformance fuzz sanitize allocations instructions clean
+.PHONY: help setup bench compare build release lint test unit conformance fuzz sanitize readers allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,9 +26,9 @@ release: ## release build of the tools
 	@Scripts/setup build
 	swift build -c release
 
-test: ## everything that must pass: format, unit tests, allocation and instruction gates, fuzzing, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit allocations instructions fuzz
+	$(MAKE) lint unit readers allocations instructions fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -54,8 +54,13 @@ fuzz: ## a fixed number of fuzzing runs, address sanitizer on
 	Fuzz/run
 
 sanitize: ## unit tests under the address and the thread sanitizer
-	swift test --sanitize address --scratch-path .build/address --skip ConformanceTests
-	swift test --sanitize thread --scratch-path .build/thread --filter 'RingReactorTests|BlockDeviceTests|TCPTransportTests'
+	@Scripts/setup test
+	Tests/Sanitizers/run address
+	Tests/Sanitizers/run thread
+
+readers: ## tools that read fio's JSON, on ours
+	@Scripts/setup test
+	Tests/FioReaders/run
 
 clean: ## remove what was built
 	rm -rf .build build

@@ -149,7 +149,7 @@ public struct HostQueuePair: ~Copyable {
     let fitsCapsule =
       direction == .hostToController && Int(data.byteCount) <= configuration.maximumInCapsuleByteCount
     slot.pointee.usesInCapsuleData = fitsCapsule
-    // NVMe/TCP 1.1, section 3.3.2.1: an offset SGL for data in the capsule, else the transport's own data block.
+    // NVMe/TCP 1.1, section 3.3: an offset SGL for data in the capsule, else the transport's own data block.
     if data.byteCount == 0 {
       slot.pointee.command.sgl = .transport(length: 0)
     } else if fitsCapsule {
@@ -525,7 +525,7 @@ public struct HostQueuePair: ~Copyable {
         received: header.commandIdentifier)
       return
     }
-    // In order, without gaps: NVMe/TCP 1.1, section 3.3.2.3.
+    // In order, without gaps: NVMe/TCP 1.1, section 3.3.
     guard header.dataOffset == slot.pointee.transferredByteCount else {
       refuse(
         .dataTransferOutOfRange, .transferOffset, .inOrder, expected: slot.pointee.transferredByteCount,
@@ -572,7 +572,7 @@ public struct HostQueuePair: ~Copyable {
     guard receiver.common.type == PDUType.controllerToHostData.rawValue else { return }
     let slot = slots + receivingSlot
     if receiver.hasDataDigestError {
-      // NVMe/TCP 1.1, section 3.3.1.3: not fatal for the connection; the command fails, whatever the response says.
+      // NVMe/TCP 1.1, section 3.3.1: not fatal for the connection; the command fails, whatever the response says.
       slot.pointee.outcome = .dataDigestError
       slot.pointee.status = .transientTransportError
     }

@@ -32,7 +32,8 @@ public struct H2CDataHeader: Sendable, Hashable {
 
   /// The same with its first eight bytes made already.
   @inlinable
-  init(common: PDUCommonHeader, commandIdentifier: UInt16, transferTag: UInt16, dataOffset: UInt32, dataLength: UInt32) {
+  init(common: PDUCommonHeader, commandIdentifier: UInt16, transferTag: UInt16, dataOffset: UInt32, dataLength: UInt32)
+  {
     self.common = common
     self.commandIdentifier = commandIdentifier
     self.transferTag = transferTag
