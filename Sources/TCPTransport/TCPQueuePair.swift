@@ -44,6 +44,7 @@ final class TCPQueuePair: QueuePair {
   private let commandTimeoutNanoseconds: UInt64
 
   private static let receiveVectorCapacity = 64
+  private static let adminBufferByteCount = 16 * 1024
   /// How often outstanding commands' deadlines are looked at.
   private static let deadlineScanNanoseconds: UInt64 = 500_000_000
   /// How long the termination request may take to leave.
@@ -62,7 +63,9 @@ final class TCPQueuePair: QueuePair {
     let deadline = MonotonicClock.nanoseconds() + timeout
     st.initialize(
       to: State(engine: HostQueuePair(configuration: configuration), connectDeadlineNanoseconds: deadline))
-    bufferByteCount = min(max(transport.options.receiveBufferByteCount, Self.directTailByteCount), 1 << 20)
+    let wanted = min(max(transport.options.receiveBufferByteCount, Self.directTailByteCount), 1 << 20)
+    // The admin queue moves little; every controller has one.
+    bufferByteCount = parameters.queueIdentifier == 0 ? min(wanted, Self.adminBufferByteCount) : wanted
     directThreshold = max(transport.options.directReceiveThresholdByteCount, Self.directTailByteCount)
     buffer = .allocate(byteCount: bufferByteCount, alignment: 4096)
     receiveVectors = .allocate(capacity: Self.receiveVectorCapacity)
