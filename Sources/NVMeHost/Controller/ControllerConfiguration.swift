@@ -18,7 +18,11 @@ public struct ControllerConfiguration: Sendable, Hashable {
   public var keepAliveTimeoutMilliseconds: UInt32 = 10_000
   /// How long one transport connection may take to be made, in milliseconds.
   public var connectTimeoutMilliseconds: UInt32 = 10_000
-  /// How long an admin command may take, in milliseconds.
+  /// When a lost controller is connected again, and when it is given up.
+  public var recovery = RecoveryTimers.never
+  /// Whether a first connect that fails is tried again like any later one.
+  public var retriesFirstConnect = false
+  /// How long an admin command may take, in milliseconds; 0 = for ever.
   public var adminTimeoutMilliseconds: UInt32 = 60_000
   /// How long an I/O command may take before its connection is given up, in milliseconds; 0 = for ever.
   public var ioTimeoutMilliseconds: UInt32 = 30_000

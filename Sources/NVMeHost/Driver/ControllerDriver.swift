@@ -19,7 +19,8 @@ final class ControllerDriver: CompletionSink {
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
   private var isStepping = false
-  private var hasToldEnd = false
+  /// The controller's namespaces as the association before this one left them.
+  private let knownNamespaces: [UInt32: NamespaceInformation]
   private var events: [ControllerEvent] = []
 
   /// Admin commands of users that may wait for a place in the queue.
@@ -28,6 +29,7 @@ final class ControllerDriver: CompletionSink {
   init(reactor: Reactor, controller: Controller, association: UInt64) {
     self.controller = controller
     self.association = association
+    knownNamespaces = controller.snapshot.namespaces
     machine = ControllerStateMachine(configuration: controller.configuration)
     super.init(reactor: reactor)
   }
@@ -54,12 +56,16 @@ final class ControllerDriver: CompletionSink {
     case .submitAdmin(let tag, let command, let dataOut, let dataInByteCount):
       start(AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: nil))
     case .ready:
-      controller.publish(machine, status: .ready)
+      // What has changed since the last association is news like any other.
+      let changes = association == 1 ? [] : NamespaceChange.changes(from: knownNamespaces, to: machine.namespaces)
+      controller.publish(machine)
+      if !changes.isEmpty { controller.notify(.namespacesChanged(changes)) }
+      tell(.associationReady)
     case .namespacesChanged(let changes):
-      controller.publish(machine, status: nil)
+      controller.publish(machine)
       controller.notify(.namespacesChanged(changes))
     case .anaChanged:
-      controller.publish(machine, status: nil)
+      controller.publish(machine)
       controller.notify(.anaChanged)
     case .discoveryLogChanged:
       controller.notify(.discoveryLogChanged)
@@ -67,17 +73,15 @@ final class ControllerDriver: CompletionSink {
       controller.notify(.asynchronousEvent(result))
     case .closeQueues:
       closeQueues()
-    case .closed(let error):
+    case .closed:
       reactor.setDeadline(nil, of: self)
-      tellEnd(error)
+      tell(.associationClosed)
       retire()
     }
   }
 
-  private func tellEnd(_ error: ControllerError?) {
-    guard !hasToldEnd else { return }
-    hasToldEnd = true
-    controller.driverClosed(machine, error)
+  private func tell(_ event: RecoveryEvent) {
+    controller.recovery.associationReported(self, event, isQuiesced: machine.isShutDown)
   }
 
   /// Queues on other reactors cannot report to this one any more: they are told to close, and not waited for.
@@ -86,7 +90,7 @@ final class ControllerDriver: CompletionSink {
       let queue = controller.ioQueue(identifier)
       queue.reactor.post { _ in queue.close { _ in } }
     }
-    tellEnd(.transport(queueIdentifier: 0, TransportError(.local, "\(controller.transport): \(ReactorGone())")))
+    controller.recovery.handle(.reactorGone, on: reactor)
   }
 
   // MARK: Queues
@@ -140,7 +144,7 @@ final class ControllerDriver: CompletionSink {
 
   private func closeQueues() {
     isClosingQueues = true
-    controller.publish(machine, status: hasToldEnd ? nil : .closing)
+    if let error = machine.error { tell(.associationLost(error)) }
     if openQueues.isEmpty {
       events.append(.queuesClosed)
       return
