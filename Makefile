@@ -3,7 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
 ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
-.PHONY: help setup bench build release lint test unit conformance fuzz sanitize allocations clean
+SEEDS ?= 2000
+FIRST_SEED ?= 0
+.PHONY: help setup bench build release lint test unit conformance simulate fuzz sanitize allocations clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,7 +25,7 @@ release: ## release build of the tools
 
 test: ## everything that must pass: format, unit tests, allocation gate, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit allocations fuzz
+	$(MAKE) lint unit allocations simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -37,6 +39,11 @@ unit: ## all tests, the conformance suite against Linux nvmet in its guest inclu
 conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test
 	swift test --filter ConformanceTests
+
+simulate: ## recovery and multipath in simulated worlds: SEEDS=n FIRST_SEED=m; prints the seeds that fail
+	@Scripts/setup build
+	swift build -c release --product simulate
+	.build/release/simulate $(FIRST_SEED) $(SEEDS)
 
 allocations: ## no allocation on the path of an I/O
 	Tests/AllocationGate/run
