@@ -63,10 +63,10 @@ public final class EmbeddedTarget: Sendable {
   ///
   /// - Throws: as ``start(on:configuration:seed:logger:)``; `RingError` where io_uring cannot be had.
   public static func start(
-    waiting: ReactorThread.Waiting = .eventDriven, configuration: TargetConfiguration = TargetConfiguration(),
+    waitPolicy: WaitPolicy = .eventDriven, configuration: TargetConfiguration = TargetConfiguration(),
     seed: UInt64 = 0, logger: Logger? = nil
   ) async throws -> EmbeddedTarget {
-    let thread = try ReactorThread(name: "nvmeof-target", waiting: waiting)
+    let thread = try ReactorThread(name: "nvmeof-target", waitPolicy: waitPolicy)
     let handle = thread.handle
     let reference = try await handle.perform { reactor in
       CoreReference(

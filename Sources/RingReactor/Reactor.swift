@@ -41,7 +41,11 @@ public final class Reactor {
 
   /// Behind a pointer: class storage would pay an exclusivity check an access.
   private struct State {
+    var waitPolicy: WaitPolicy
+    var spin = AdaptiveSpin()
     var slots: [Slot] = []
+    /// Sources whose input is looked for by calling them, while the reactor spins.
+    var polled: [SourceIdentifier] = []
     var freeIndices: [UInt32] = []
     var dirty: [SourceIdentifier] = []
     var ready: [SourceIdentifier] = []
@@ -74,12 +78,15 @@ public final class Reactor {
   /// - Parameters:
   ///   - submissionEntries: size of the submission ring, 1...32768, rounded up to a power of two.
   ///   - completionEntries: size of the completion ring. Completions beyond it wait in the kernel; none is lost.
+  ///   - waitPolicy: how turns that may wait do it.
   /// - Throws: ``RingError``, naming the feature that this kernel lacks.
-  public init(submissionEntries: UInt32 = 256, completionEntries: UInt32 = 2048) throws(RingError) {
+  public init(
+    submissionEntries: UInt32 = 256, completionEntries: UInt32 = 2048, waitPolicy: WaitPolicy = .adaptive
+  ) throws(RingError) {
     ring = try Ring(entries: submissionEntries, completionEntries: completionEntries)
     handle = try ReactorHandle()
     state = .allocate(capacity: 1)
-    state.initialize(to: State())
+    state.initialize(to: State(waitPolicy: waitPolicy))
   }
 
   deinit {
@@ -146,6 +153,13 @@ public final class Reactor {
   /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN: completions then come in batches of our choosing.
   public var defersTaskWork: Bool { ring.defersTaskWork }
 
+  /// How turns that may wait do it; to be changed on the reactor's thread. ``turnFromEventLoop()`` and
+  /// ``WaitMode/none`` never wait, whatever it says.
+  public var waitPolicy: WaitPolicy {
+    get { state.pointee.waitPolicy }
+    set { state.pointee.waitPolicy = newValue }
+  }
+
   /// The time this turn began, nanoseconds of `CLOCK_MONOTONIC`.
   public var nowNanoseconds: UInt64 { state.pointee.nowNanoseconds }
 
@@ -170,6 +184,7 @@ public final class Reactor {
   func remove(_ source: ReactorSource) {
     let index = Int(source.identifier.index)
     guard isLive(source.identifier) else { return }
+    if !state.pointee.polled.isEmpty { stopPolling(source) }
     let reference = state.pointee.slots[index].source
     state.pointee.slots[index] = Slot(
       source: nil, generation: state.pointee.slots[index].generation &+ 1)
@@ -232,6 +247,62 @@ public final class Reactor {
           identifier: SourceIdentifier(index: UInt32(index), generation: slot.generation)))
     }
     state.pointee.timers = timers
+  }
+
+  // MARK: Polling
+
+  /// True while turns that wait spin first: input and output are then better had without the ring, since nobody sleeps
+  /// who would have to be woken.
+  public var isSpinning: Bool {
+    switch state.pointee.waitPolicy {
+    case .eventDriven: false
+    case .busyPolling: state.pointee.foreign.epoll < 0
+    case .adaptive: state.pointee.spin.budgetNanoseconds > 0 && state.pointee.foreign.epoll < 0
+    }
+  }
+
+  /// Each of these costs a system call a look: with more, being told by the ring is cheaper.
+  private static let maximumPolledCount = 2
+
+  /// Asks to be polled for input instead of handing the ring a receive.
+  ///
+  /// - Returns: false when the reactor does not spin, or polls enough sources already: use the ring. Otherwise
+  ///   ``ReactorSource/poll()`` is called until ``stopPolling(_:)``, or until the reactor goes to sleep and says so by
+  ///   ``ReactorSource/pollingEnded()``.
+  public func startPolling(_ source: ReactorSource) -> Bool {
+    guard isSpinning, state.pointee.polled.count < Self.maximumPolledCount, !state.pointee.isShuttingDown else {
+      return false
+    }
+    assert(!state.pointee.polled.contains(source.identifier))
+    state.pointee.polled.append(source.identifier)
+    return true
+  }
+
+  /// Takes the source off the list of the polled; ``ReactorSource/pollingEnded()`` is not called.
+  public func stopPolling(_ source: ReactorSource) {
+    state.pointee.polled.removeAll { $0 == source.identifier }
+  }
+
+  /// Looks once at everything that is polled. Returns true when there was some input.
+  private func pollSources() -> Bool {
+    var found = false
+    var position = 0
+    // The list may change under the calls: a source may go, and others come.
+    while position < state.pointee.polled.count {
+      let identifier = state.pointee.polled[position]
+      position += 1
+      guard isLive(identifier) else { continue }
+      let source = state.pointee.slots[Int(identifier.index)].source
+      if source?._withUnsafeGuaranteedRef({ $0.poll() }) == true { found = true }
+    }
+    return found
+  }
+
+  private func endPolling() {
+    while let identifier = state.pointee.polled.popLast() {
+      guard isLive(identifier) else { continue }
+      state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.pollingEnded() }
+    }
   }
 
   // MARK: Ring entries
@@ -313,6 +384,7 @@ public final class Reactor {
       throw .systemCall(name: "epoll_create1", errno: code)
     }
     state.pointee.foreign = ForeignDescriptors(event: event, epoll: epoll)
+    endPolling()
     return epoll
   }
 
@@ -356,6 +428,8 @@ public final class Reactor {
       limit = nanoseconds
     }
     if hasPendingWork { limit = 0 }
+    // What is found here makes work: that is not to be slept upon.
+    if !state.pointee.polled.isEmpty && pollSources() { limit = 0 }
     if limit != 0, let deadline = nextDeadline() {
       let now = MonotonicClock.nanoseconds()
       limit = min(limit ?? .max, deadline > now ? deadline - now : 0)
@@ -367,10 +441,62 @@ public final class Reactor {
     } else if ring.unsubmittedCount == 0 && ring.hasCompletions {
       _ = ring.submitAndCollect()
     } else {
-      // EINTR and ETIME are as good as a turn without events: the caller comes again.
-      _ = ring.submitAndWait(timeoutNanoseconds: limit)
+      submitAndWait(limit)
     }
   }
+
+  /// Hands over what is prepared and waits as the policy says, at most `limit` nanoseconds; nil is for ever.
+  ///
+  /// A wait that ends without an event (time over, EINTR) is as good as a turn without one: the caller comes again.
+  private func submitAndWait(_ limit: UInt64?) {
+    let policy = state.pointee.waitPolicy
+    let budget = policy == .busyPolling ? .max : state.pointee.spin.budgetNanoseconds
+    guard policy != .eventDriven else {
+      endPolling()
+      _ = ring.submitAndWait(timeoutNanoseconds: limit)
+      return
+    }
+    let start = MonotonicClock.nanoseconds()
+    if budget > 0 {
+      if ring.unsubmittedCount > 0 {
+        _ = ring.submitAndCollect()
+        if ring.hasCompletions { return }
+      }
+      if let found = spin(untilNanoseconds: start &+ min(budget, limit ?? .max, .max &- start)) {
+        if ring.hasCompletions { _ = ring.submitAndCollect() }
+        state.pointee.spin.found(afterNanoseconds: found &- start)
+        return
+      }
+      if policy == .busyPolling { return }
+    }
+    let left = limit.map { $0 > budget ? $0 - budget : 0 }
+    if left == 0 { return }
+    endPolling()
+    _ = ring.submitAndWait(timeoutNanoseconds: left)
+    state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start)
+  }
+
+  /// Looks for input without sleeping: at what is polled, at the ring and at the mailbox.
+  ///
+  /// - Returns: when something had come; nil when the time was over first.
+  private func spin(untilNanoseconds end: UInt64) -> UInt64? {
+    while true {
+      var hasInput = false
+      if state.pointee.polled.isEmpty {
+        for _ in 0..<Self.looksPerClockReading where !hasInput {
+          hasInput = ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
+          if !hasInput { nvmeof_pause() }
+        }
+      } else {
+        hasInput = pollSources() || ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
+      }
+      let now = MonotonicClock.nanoseconds()
+      if hasInput { return now }
+      if now >= end { return nil }
+    }
+  }
+
+  private static let looksPerClockReading = 8
 
   private func reap() -> Int {
     var handled = 0

@@ -20,6 +20,13 @@ open class ReactorSource {
   /// A ring entry of this source has completed.
   open func completed(_ completion: RingCompletion) {}
 
+  /// The reactor spins and this source is one of those it polls (``Reactor/startPolling(_:)``): the place to look for
+  /// input without the ring. Returns true when there was some.
+  open func poll() -> Bool { false }
+
+  /// The reactor polls this source no longer, because it is about to sleep: the place to hand the ring what will wake it.
+  open func pollingEnded() {}
+
   /// Called before the next submission, after ``Reactor/markDirty(_:)``: the place to put all of a turn's output into
   /// one ring entry.
   open func flush() {}

@@ -4,23 +4,15 @@ import Synchronization
 
 /// A thread that makes a reactor and turns it until it is stopped.
 public final class ReactorThread: Sendable {
-  /// How the thread waits for work.
-  public enum Waiting: Sendable {
-    /// Sleeps in the kernel when there is nothing to do: idle costs nothing.
-    case eventDriven
-    /// Never sleeps: the lowest latency for a whole processor.
-    case busyPolling
-  }
-
   private final class Start: Sendable {
     let name: String
-    let waiting: Waiting
+    let waitPolicy: WaitPolicy
     let isStopping: Atomic<Bool>
     let outcome = Mutex<Result<ReactorHandle, RingError>?>(nil)
     let started: Int32
-    init(name: String, waiting: Waiting, started: Int32) {
+    init(name: String, waitPolicy: WaitPolicy, started: Int32) {
       self.name = name
-      self.waiting = waiting
+      self.waitPolicy = waitPolicy
       self.started = started
       isStopping = Atomic(false)
     }
@@ -35,12 +27,13 @@ public final class ReactorThread: Sendable {
   /// Starts the thread and returns when its reactor stands.
   ///
   /// - Parameter name: the thread's name, cut at 15 bytes.
+  /// - Parameter waitPolicy: how the thread waits for work.
   /// - Throws: ``RingError``.
-  public init(name: String = "nvmeof-reactor", waiting: Waiting = .eventDriven) throws(RingError) {
+  public init(name: String = "nvmeof-reactor", waitPolicy: WaitPolicy = .adaptive) throws(RingError) {
     let started = eventfd(0, 0)
     guard started >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
     defer { close(started) }
-    let start = Start(name: name, waiting: waiting, started: started)
+    let start = Start(name: name, waitPolicy: waitPolicy, started: started)
     var thread = pthread_t()
     let code = pthread_create(
       &thread, nil,
@@ -76,7 +69,7 @@ public final class ReactorThread: Sendable {
     nvmeof_set_thread_name(String(start.name.prefix(15)))
     let reactor: Reactor
     do throws(RingError) {
-      reactor = try Reactor()
+      reactor = try Reactor(waitPolicy: start.waitPolicy)
     } catch {
       start.outcome.withLock { $0 = .failure(error) }
       signal(start)
@@ -84,8 +77,7 @@ public final class ReactorThread: Sendable {
     }
     start.outcome.withLock { $0 = .success(reactor.handle) }
     signal(start)
-    let wait: WaitMode = start.waiting == .busyPolling ? .none : .forever
-    while !start.isStopping.load(ordering: .acquiring) { reactor.turn(wait) }
+    while !start.isStopping.load(ordering: .acquiring) { reactor.turn(.forever) }
     reactor.shutDown()
   }
 

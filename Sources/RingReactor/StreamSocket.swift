@@ -103,7 +103,6 @@ public struct StreamSocket: ~Copyable {
   /// Starts receiving into `count` I/O vectors. The vectors themselves, too, must stay until the completion.
   public mutating func receive(vectors: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
     assert(!isReceiving && !isClosing)
-    view.pointee.receiveHeader = msghdr()
     view.pointee.receiveHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
     view.pointee.receiveHeader.msg_iovlen = count
     let header = UnsafeMutableRawPointer(view)
@@ -114,10 +113,39 @@ public struct StreamSocket: ~Copyable {
     isReceiving = true
   }
 
+  /// Receives what is there into `count` I/O vectors, without the ring; ``SocketEvent/none`` when nothing is.
+  public mutating func receiveNow(vectors: UnsafeMutableRawPointer, count: Int) -> SocketEvent {
+    assert(!isReceiving && !isClosing)
+    let result: Int
+    if count == 1 {
+      let vector = vectors.assumingMemoryBound(to: iovec.self)
+      result = recv(fileDescriptor, vector.pointee.iov_base, vector.pointee.iov_len, nvmeof_receive_now_flags)
+    } else {
+      view.pointee.receiveHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
+      view.pointee.receiveHeader.msg_iovlen = count
+      result = recvmsg(fileDescriptor, &view.pointee.receiveHeader, nvmeof_receive_now_flags)
+    }
+    if result > 0 { return .received(result) }
+    if result == 0 { return .endOfStream }
+    let code = errno
+    return code == EAGAIN || code == EINTR ? .none : .failed(operation: "receive", errno: code)
+  }
+
+  /// Sends of `count` I/O vectors what the kernel takes at once, without the ring; ``SocketEvent/none`` when that is
+  /// nothing.
+  public mutating func sendNow(vectors: UnsafeMutableRawPointer, count: Int) -> SocketEvent {
+    assert(!isSending && !isClosing)
+    view.pointee.sendHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
+    view.pointee.sendHeader.msg_iovlen = count
+    let result = sendmsg(fileDescriptor, &view.pointee.sendHeader, nvmeof_send_now_flags)
+    if result > 0 { return .sent(result) }
+    let code = errno
+    return result == 0 || code == EAGAIN || code == EINTR ? .none : .failed(operation: "send", errno: code)
+  }
+
   /// Starts sending `count` I/O vectors (at most 1024). The vectors themselves, too, must stay until the completion.
   public mutating func send(vectors: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
     assert(!isSending && !isClosing)
-    view.pointee.sendHeader = msghdr()
     view.pointee.sendHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
     view.pointee.sendHeader.msg_iovlen = count
     let header = UnsafeMutableRawPointer(view)

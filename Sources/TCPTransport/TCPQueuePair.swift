@@ -22,6 +22,10 @@ final class TCPQueuePair: QueuePair {
     var isScanScheduled = false
     /// The reactor has been told that there is something to send.
     var isDirty = false
+    /// The reactor polls for input; else a receive is with the ring.
+    var isPolled = false
+    /// Where the next receive goes: ``receiveVectors``, so many of them.
+    var receiveVectorCount = 0
     /// The time that deadlines are in: it goes on by one interval with each scan, so that a reactor that was not turned
     /// for a while ends no commands, and submitting one asks no clock.
     var scanTimeNanoseconds: UInt64 = 0
@@ -188,7 +192,31 @@ final class TCPQueuePair: QueuePair {
       return
     }
     let vectors = st.pointee.engine.sendVectors
-    st.pointee.socket.send(vectors: UnsafeMutableRawPointer(vectors.baseAddress!), count: vectors.count, source: self)
+    let first = UnsafeMutableRawPointer(vectors.baseAddress!)
+    if reactor.isSpinning && !st.pointee.isTerminating {
+      sendNow(vectors: first, count: vectors.count)
+    } else {
+      st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
+    }
+  }
+
+  /// While the reactor spins, nothing is saved by handing a send to the ring. What the socket has no room for goes there.
+  private func sendNow(vectors: UnsafeMutableRawPointer, count: Int) {
+    switch st.pointee.socket.sendNow(vectors: vectors, count: count) {
+    case .sent(let byteCount):
+      st.pointee.engine.didSend(byteCount: byteCount)
+      if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+      let rest = st.pointee.engine.sendVectors
+      if rest.isEmpty {
+        if st.pointee.engine.wantsToSend { becomeDirty() }
+      } else {
+        st.pointee.socket.send(vectors: UnsafeMutableRawPointer(rest.baseAddress!), count: rest.count, source: self)
+      }
+    case .failed(let operation, let code):
+      broke(operation, code)
+    default:
+      st.pointee.socket.send(vectors: vectors, count: count, source: self)
+    }
   }
 
   /// Tells the sinks which commands have ended.
@@ -202,8 +230,18 @@ final class TCPQueuePair: QueuePair {
 
   // MARK: The socket
 
-  override func completed(_ completion: RingCompletion) {
-    switch st.pointee.socket.completed(completion) {
+  override func completed(_ completion: RingCompletion) { handle(st.pointee.socket.completed(completion)) }
+
+  override func poll() -> Bool {
+    let event = st.pointee.socket.receiveNow(
+      vectors: UnsafeMutableRawPointer(receiveVectors), count: st.pointee.receiveVectorCount)
+    if event == .none { return false }
+    handle(event)
+    return true
+  }
+
+  private func handle(_ event: SocketEvent) {
+    switch event {
     case .connected:
       st.pointee.hasConnection = true
       reactor.markDirty(self)
@@ -222,13 +260,17 @@ final class TCPQueuePair: QueuePair {
         // The socket of a failed connect has nothing in flight: drop it and try the next address.
         if st.pointee.addresses.isEmpty { fail(error) } else { connectNext(after: error) }
       } else {
-        fail(TransportError(.broken, "\(transport): the connection broke (\(operation)): \(errorText(code))"))
+        broke(operation, code)
       }
     case .closed:
       socketClosed()
     case .none:
       break
     }
+  }
+
+  private func broke(_ operation: String, _ code: Int32) {
+    fail(TransportError(.broken, "\(transport): the connection broke (\(operation)): \(errorText(code))"))
   }
 
   private var whileDoing: String {
@@ -274,18 +316,38 @@ final class TCPQueuePair: QueuePair {
       into: receiveVectors, capacity: Self.receiveVectorCapacity - 1,
       minimumByteCount: isLarge ? 1 : directThreshold)
     st.pointee.directByteCount = direct.byteCount
-    if direct.vectorCount == 0 {
-      st.pointee.socket.receive(
-        into: buffer, count: isLarge ? Self.directTailByteCount : bufferByteCount, source: self)
-      return
-    }
     var vectorCount = direct.vectorCount
-    // Only behind the payload's end: a payload in more pieces than there are vectors goes on in the next receive.
-    if direct.byteCount == st.pointee.engine.remainingPayloadByteCount {
+    if vectorCount == 0 {
+      receiveVectors[0] = IOVector(base: buffer, count: isLarge ? Self.directTailByteCount : bufferByteCount)
+      vectorCount = 1
+    } else if direct.byteCount == st.pointee.engine.remainingPayloadByteCount {
+      // Only behind the payload's end: a payload in more pieces than there are vectors goes on in the next receive.
       receiveVectors[vectorCount] = IOVector(base: buffer, count: Self.directTailByteCount)
       vectorCount += 1
     }
-    st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: vectorCount, source: self)
+    st.pointee.receiveVectorCount = vectorCount
+    if st.pointee.isPolled { return }
+    if reactor.startPolling(self) { st.pointee.isPolled = true } else { submitReceive() }
+  }
+
+  override func pollingEnded() {
+    st.pointee.isPolled = false
+    submitReceive()
+  }
+
+  private func submitReceive() {
+    let count = st.pointee.receiveVectorCount
+    if count == 1 {
+      st.pointee.socket.receive(into: receiveVectors[0].base!, count: receiveVectors[0].count, source: self)
+    } else {
+      st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: count, source: self)
+    }
+  }
+
+  private func stopPolling() {
+    guard st.pointee.isPolled else { return }
+    st.pointee.isPolled = false
+    reactor.stopPolling(self)
   }
 
   private func becomeConnected() {
@@ -304,6 +366,7 @@ final class TCPQueuePair: QueuePair {
     st.pointee.failure = TransportError(
       .protocolViolation, "\(transport): the controller broke the transport's rules: \(violation)")
     st.pointee.isTerminating = true
+    stopPolling()
     discardMore()
     reactor.setDeadline(reactor.nowNanoseconds + Self.terminationNanoseconds, of: self)
     reactor.markDirty(self)
@@ -330,6 +393,7 @@ final class TCPQueuePair: QueuePair {
     case .closing, .closed: return
     case .connecting, .connected: break
     }
+    stopPolling()
     reactor.setDeadline(nil, of: self)
     transition(to: .closing)
     if st.pointee.socket.beginClose(source: self) { socketClosed() }

@@ -35,7 +35,8 @@ import Testing
     "--random_distribution=pareto:2", "--random_distribution=zoned:50/50", "--random_distribution=flat",
     "--percentile_list=0", "--percentile_list=", "--verify=crc99", "--numjobs=0", "--cpus_allowed=x",
     "--cpus_allowed=4-2", "--runtime=soon", "--time_based=maybe", "--rate_process=never", "--bsrange=4k",
-    "--continue_on_error=some", "--sync=perhaps", "--kb_base=7", "--rw=randread:0",
+    "--continue_on_error=some", "--sync=perhaps", "--kb_base=7", "--rw=randread:0", "--connections=0",
+    "--connections=2000", "--wait_mode=sleepy",
   ])
   func refusedValues(_ argument: String) throws {
     let error = #expect(throws: OptionError.self) { try job(argument) }
@@ -83,6 +84,22 @@ import Testing
     #expect(throws: OptionError.self) { try job("--ioengine=rados") }
   }
 
+  @Test func waitModes() throws {
+    #expect(try job().waitStyle == .adaptive)
+    for style in WaitStyle.allCases { #expect(try job("--wait_mode=\(style.rawValue)").waitStyle == style) }
+    #expect(try job("--hipri").waitStyle == .busy)
+    #expect(try job("--hipri=0").waitStyle == .adaptive)
+    #expect(try job("--wait_mode=event", "--hipri=0").waitStyle == .event)
+    #expect(try job("--hipri", "--wait_mode=event").waitStyle == .event)
+  }
+
+  @Test func depthIsPerConnection() throws {
+    let options = try job("--iodepth=32", "--connections=4")
+    #expect(options.depth == 32)
+    #expect(options.totalDepth == 128)
+    #expect(try job("--iodepth=32").totalDepth == 32)
+  }
+
   @Test func ratesAndThinkTime() throws {
     let options = try job("--rate_iops=100,,50", "--thinktime=50", "--thinktime_blocks=4", "--thinktime_spin=10us")
     #expect(options.rateIOPS.read == 100)
@@ -112,7 +129,7 @@ import Testing
     ["--verify=crc32c", "--rw=trim"], ["--verify_only"], ["--wait_for=nobody"],
     ["--thinktime=1", "--thinktime_spin=2"],
     ["--verify=md5", "--rw=write", "--bssplit=4k/50:6k/50"], ["--verify=md5", "--rw=write", "--verify_interval=64"],
-    ["--loops=0"],
+    ["--loops=0"], ["--connections=64", "--iodepth=1024"],
   ])
   func conflicts(_ arguments: [String]) throws {
     let error = #expect(throws: OptionError.self) { try plan(["--name=job"] + arguments) }

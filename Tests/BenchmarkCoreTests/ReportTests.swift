@@ -90,7 +90,7 @@ import Testing
       #expect(ours[path] == kind, "\(path)")
     }
     let extra = Set(ours.keys).subtracting(fio.keys).filter { !$0.hasPrefix("/nvmeof_bench") }
-    #expect(extra == ["/jobs[]/cpu_us_per_io"])
+    #expect(extra == ["/jobs[]/cpu_us_per_io", "/jobs[]/sys_cpu_us_per_io", "/jobs[]/usr_cpu_us_per_io"])
   }
 
   @Test func membersStandInFiosOrder() throws {
@@ -186,7 +186,7 @@ import Testing
       ], timestampMilliseconds: 0)
     let ours = NormalReport.render(report)
     let known = Set(FioFixture.normal.split(separator: "\n").map(shape))
-    let allowed = ["  cpu per io   : avg=#usec"]
+    let allowed = ["  cpu per io   : avg=#usec, usr=#usec, sys=#usec"]
     // Units and prefixes depend on the figures.
     func general(_ text: String) -> String {
       text.replacing("nsec", with: "?sec").replacing("usec", with: "?sec").replacing("msec", with: "?sec")

@@ -111,6 +111,27 @@ import Testing
     #expect(entry.statistics.processorMicrosecondsPerOperation > 0)
   }
 
+  @Test(arguments: IOEngine.allCases, WaitStyle.allCases)
+  func severalConnectionsShareAReactor(_ engine: IOEngine, _ style: WaitStyle) async throws {
+    let report = try await execute([
+      "--filename=embedded:8m", "--name=a", "--rw=randwrite", "--bs=4k", "--size=2m", "--iodepth=4", "--connections=5",
+      "--verify=crc32c", "--ioengine=\(engine.rawValue)", "--wait_mode=\(style.rawValue)",
+    ])
+    let entry = try #require(report.entries.first)
+    #expect(entry.failure == nil, "\(String(describing: entry.failure))")
+    #expect(entry.statistics.verifiedBlocks == 512)
+    // Twenty I/Os at once are only possible with all five connections.
+    #expect(entry.statistics.depths.counts[4] > 0)
+  }
+
+  @Test func severalChannelsOfADeviceInMemory() async throws {
+    let report = try await execute([
+      "--filename=memory:4m", "--name=a", "--rw=randrw", "--iodepth=3", "--connections=3", "--verify=crc32c",
+    ])
+    #expect(report.entries.map { $0.failure?.message } == [nil])
+    #expect(report.entries[0].statistics.verifyFailures == 0)
+  }
+
   @Test func theEmbeddedTargetTrimsAndFlushes() async throws {
     let report = try await execute([
       "--filename=embedded:8m", "--name=t", "--rw=randtrim", "--bs=64k", "--iodepth=4", "--name=w", "--stonewall",

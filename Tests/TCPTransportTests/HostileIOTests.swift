@@ -153,7 +153,8 @@ struct HostileIOTests {
 
   @Test("breaks the rules", arguments: tricks, [nil, 4096] as [Int?])
   func breaksTheRules(trick: Trick, directThreshold: Int?) async throws {
-    let scene = try HostileScene()
+    // Received by the ring the one time, by polling the other.
+    let scene = try HostileScene(waitPolicy: directThreshold == nil ? .busyPolling : .eventDriven)
     let result = try await run(
       scene, operation: trick.operation,
       script: { _, index, pdu in index == trick.index ? trick.replacement(pdu) : [.send(pdu)] },
@@ -180,9 +181,9 @@ struct HostileIOTests {
     var closes: Bool
   }
 
-  @Test("stops in the middle of every PDU: closes, or falls silent")
-  func stops() async throws {
-    let scene = try HostileScene()
+  @Test("stops in the middle of every PDU: closes, or falls silent", arguments: [WaitPolicy.busyPolling, .eventDriven])
+  func stops(waitPolicy: WaitPolicy) async throws {
+    let scene = try HostileScene(waitPolicy: waitPolicy)
     var places: [Place] = []
     for closes in [true, false] {
       for (operation, index, count) in [
@@ -237,9 +238,11 @@ struct HostileIOTests {
     scene.thread.stop()
   }
 
-  @Test("many requests outstanding when the connection goes: each ends once", arguments: [true, false])
-  func manyOutstanding(resets: Bool) async throws {
-    let scene = try HostileScene()
+  @Test(
+    "many requests outstanding when the connection goes: each ends once",
+    arguments: [true, false], WaitPolicy.allCases)
+  func manyOutstanding(resets: Bool, waitPolicy: WaitPolicy) async throws {
+    let scene = try HostileScene(waitPolicy: waitPolicy)
     let target = try HostileTarget { connection, index, pdu in
       connection == 1 && index == 40 ? [resets ? .reset : .close] : [.send(pdu)]
     }

@@ -9,7 +9,7 @@ import Testing
 final class HostileScene: Sendable {
   let thread: ReactorThread
 
-  init() throws { thread = try ReactorThread() }
+  init(waitPolicy: WaitPolicy = .adaptive) throws { thread = try ReactorThread(waitPolicy: waitPolicy) }
 
   func makeController(
     port: UInt16, milliseconds: UInt32, ioMilliseconds: UInt32 = 30_000, keepAliveMilliseconds: UInt32 = 0,

@@ -6,15 +6,15 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
   /// Everything here is touched on the reactor's thread alone: the job submits and polls there, and the tasks prefer the
   /// reactor as their executor.
   private final class Lanes: @unchecked Sendable {
-    let device: any BlockDevice
+    let devices: [any BlockDevice]
     var commands: [BlockRequest?]
     var waiters: [UnsafeContinuation<BlockRequest?, Never>?]
     var arrived: [BlockCompletion] = []
     var runningTasks = 0
     var isEnding = false
 
-    init(device: any BlockDevice, depth: Int) {
-      self.device = device
+    init(devices: [any BlockDevice], depth: Int) {
+      self.devices = devices
       commands = Array(repeating: nil, count: depth)
       waiters = Array(repeating: nil, count: depth)
       arrived.reserveCapacity(depth)
@@ -39,6 +39,7 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     }
 
     func run(_ lane: Int) async {
+      let device = devices[lane % devices.count]
       while let request = await next(lane) {
         let completion: BlockCompletion
         do throws(BlockError) {
@@ -64,11 +65,11 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
   private let lanes: Lanes
   private let blockShift: UInt64
 
-  /// `device`'s `async` face runs on `reactor`.
-  init(reactor: Reactor, device: any BlockDevice, depth: Int) {
+  /// The `async` faces of `devices` run on `reactor`; tasks belong to devices in turn.
+  init(reactor: Reactor, devices: [any BlockDevice], blockByteCount: UInt32, depth: Int) {
     self.reactor = reactor
-    blockShift = UInt64(device.geometry.blockByteCount.trailingZeroBitCount)
-    let lanes = Lanes(device: device, depth: depth)
+    blockShift = UInt64(blockByteCount.trailingZeroBitCount)
+    let lanes = Lanes(devices: devices, depth: depth)
     self.lanes = lanes
     lanes.runningTasks = depth
     for lane in 0..<depth {

@@ -31,30 +31,43 @@ final class BlockDeviceBenchmark: BenchmarkDevice {
 
   func run(_ setup: JobSetup, gate: some JobGate) -> JobOutcome {
     do {
-      let reactor = try Reactor(submissionEntries: 256, completionEntries: 4096)
-      let attached = try attach(reactor, setup)
-      defer { attached.detach(reactor) }
-      if let note = attached.note {
+      let reactor = try Reactor(
+        submissionEntries: 256, completionEntries: 4096, waitPolicy: Self.waitPolicy(setup.options.waitStyle))
+      var attached: [AttachedDevice] = []
+      defer { for connection in attached { connection.detach(reactor) } }
+      for _ in 0..<setup.options.connectionCount { attached.append(try attach(reactor, setup)) }
+      for note in attached.compactMap(\.note) {
         laterNotes.withLock { if !$0.contains(note) { $0.append(note) } }
       }
-      try checkCapabilities(attached.device, setup.options)
+      let devices = attached.map(\.device)
+      try checkCapabilities(devices[0], setup.options)
       let depth = Int(setup.options.depth)
       switch setup.options.engine {
       case .poll:
-        let channel = try attached.device.openChannel(on: reactor, queueDepth: depth)
-        defer { close(channel, reactor) }
+        var channels: [BlockChannel] = []
+        defer { close(channels, reactor) }
+        for device in devices { channels.append(try device.openChannel(on: reactor, queueDepth: depth)) }
         guard passes(gate, reactor) else { return JobOutcome() }
+        func channel(_ index: Int) -> BlockDeviceChannel {
+          BlockDeviceChannel(
+            reactor: reactor, channel: channels[index], deviceName: devices[index].name, blockByteCount: blockByteCount)
+        }
+        guard channels.count > 1 else {
+          // The usual case pays nothing for the other.
+          var runner = JobRunner(setup: setup, channel: channel(0), clock: SystemClock())
+          return runner.run()
+        }
         var runner = JobRunner(
-          setup: setup,
-          channel: BlockDeviceChannel(
-            reactor: reactor, channel: channel, deviceName: attached.device.name, blockByteCount: blockByteCount),
+          setup: setup, channel: BlockDeviceChannelGroup(reactor: reactor, count: channels.count, make: channel),
           clock: SystemClock())
         return runner.run()
       case .async:
         guard passes(gate, reactor) else { return JobOutcome() }
-        let view = ReactorView(attached.device, reactor: reactor.handle)
+        let views = devices.map { ReactorView($0, reactor: reactor.handle) }
         var runner = JobRunner(
-          setup: setup, channel: AsyncDeviceChannel(reactor: reactor, device: view, depth: depth),
+          setup: setup,
+          channel: AsyncDeviceChannel(
+            reactor: reactor, devices: views, blockByteCount: blockByteCount, depth: Int(setup.options.totalDepth)),
           clock: SystemClock())
         return runner.run()
       }
@@ -77,8 +90,16 @@ final class BlockDeviceBenchmark: BenchmarkDevice {
     }
   }
 
-  private func close(_ channel: BlockChannel, _ reactor: Reactor) {
-    channel.close()
+  private static func waitPolicy(_ style: WaitStyle) -> WaitPolicy {
+    switch style {
+    case .adaptive: .adaptive
+    case .event: .eventDriven
+    case .busy: .busyPolling
+    }
+  }
+
+  private func close(_ channels: [BlockChannel], _ reactor: Reactor) {
+    for channel in channels { channel.close() }
     // What is still outstanding holds the channel; the connection's end, in `detach`, ends it.
     reactor.turn(.none)
   }

@@ -56,8 +56,17 @@ struct BlockDeviceChannel: BenchmarkChannel, ~Copyable {
     into completions: UnsafeMutableBufferPointer<ChannelCompletion>, waitNanoseconds: UInt64
   ) -> Int {
     // What was submitted leaves with this turn, even if earlier I/O has ended already.
-    reactor.turn(
-      waitNanoseconds == 0 || channel.hasCompletions ? .none : .atMost(nanoseconds: waitNanoseconds))
+    reactor.turn(waitNanoseconds == 0 || hasCompletions ? .none : .atMost(nanoseconds: waitNanoseconds))
+    return collect(into: completions)
+  }
+
+  var hasCompletions: Bool {
+    @inline(__always) get { channel.hasCompletions }
+  }
+
+  /// Completions that have come, without a turn of the reactor.
+  @inline(__always)
+  mutating func collect(into completions: UnsafeMutableBufferPointer<ChannelCompletion>) -> Int {
     let count = channel.poll(
       into: UnsafeMutableBufferPointer(rebasing: arrived[..<min(arrived.count, completions.count)]))
     for index in 0..<count {

@@ -1,6 +1,6 @@
 internal import BlockDevice
 
-/// A namespace over the network. Every job makes an association of its own, whose admin and I/O queue live on the job's
+/// A namespace over the network. Every connection of a job is an association of its own, whose queues live on the job's
 /// reactor: no thread touches another's queue, and numjobs adds connections as it adds load.
 struct NVMeTarget: Sendable {
   let identifier: TargetIdentifier

@@ -17,7 +17,7 @@ public final class NullDevice: BenchmarkDevice {
     while gate.decision == .wait { SystemClock().sleep(nanoseconds: 1_000_000) }
     guard gate.decision == .start else { return JobOutcome() }
     var runner = JobRunner(
-      setup: setup, channel: NullChannel(depth: Int(setup.options.depth)), clock: SystemClock())
+      setup: setup, channel: NullChannel(depth: Int(setup.options.totalDepth)), clock: SystemClock())
     return runner.run()
   }
 }

@@ -24,7 +24,7 @@ public enum TargetOpener {
       let identity = try HostIdentity.resolve(hostNQN: identifier.hostNQN, hostIdentifier: identifier.hostIdentifier)
       var notes: [String] = []
       if let count = identifier.queueCount, count > 1 {
-        notes.append("\(target): every job has one queue of its own; give numjobs=\(count) for several")
+        notes.append("\(target): every job has one queue; for more give connections=\(count), or numjobs for threads")
       }
       return try network(identifier, identity: identity, name: target, notes: notes)
     }

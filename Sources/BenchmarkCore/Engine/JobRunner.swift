@@ -26,7 +26,6 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
   // Options of the hot loop, as plain values.
   private let depth: Int
   private let isRated: Bool
-  private let busyPoll: Bool
   private let recordsSubmission: Bool
   private let recordsCompletion: Bool
   private let recordsTotal: Bool
@@ -111,9 +110,8 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     self.setup = setup
     progress = setup.progress
     stop = setup.stop
-    depth = Int(options.depth)
+    depth = Int(options.totalDepth)
     isRated = options.isRated
-    busyPoll = options.busyPoll
     recordsSubmission = options.measuresSubmission
     recordsCompletion = options.measuresCompletion
     recordsTotal = options.measuresTotal
@@ -326,7 +324,6 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
 
   @inline(__always)
   private func waitLength(_ now: UInt64, _ wakeAt: UInt64, _ channelIsBusy: Bool) -> UInt64 {
-    if busyPoll { return 0 }
     var wait = channelIsBusy && inFlight == 0 ? 1_000_000 : Self.longestWait
     if wakeAt != UInt64.max {
       let until = wakeAt > now ? wakeAt - now : 0

@@ -88,10 +88,11 @@ public struct JobSetup: Sendable {
       }
     }
     // Buffers of all clones, which run at the same time.
-    let buffers = (largest + 4095) / 4096 * 4096 * UInt64(options.depth) * UInt64(options.jobCount)
+    let buffers = (largest + 4095) / 4096 * 4096 * UInt64(options.totalDepth) * UInt64(options.jobCount)
     guard buffers <= Self.physicalMemoryByteCount / 2 else {
       throw fail(
-        "iodepth × block size × numjobs needs \(buffers) bytes of buffers, more than half of this machine's memory")
+        "iodepth × connections × block size × numjobs needs \(buffers) bytes of buffers, "
+          + "more than half of this machine's memory")
     }
     if options.isTimeBased {
       byteLimit = nil

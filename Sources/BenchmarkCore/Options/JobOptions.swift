@@ -5,8 +5,7 @@ public struct JobOptions: Sendable {
   /// The device, as written: a URI, a transport identifier, a path; nil starts the embedded target.
   public var target: String?
   public var engine = IOEngine.poll
-  /// Never sleep in the kernel while waiting for completions.
-  public var busyPoll = false
+  public var waitStyle = WaitStyle.adaptive
 
   // What to access.
   public var pattern = IOPattern.read
@@ -35,7 +34,10 @@ public struct JobOptions: Sendable {
   public var randomPercent = PerDirection<UInt32>(all: 100)
 
   // How hard and how long.
+  /// I/Os in flight on each connection.
   public var depth: UInt32 = 1
+  /// Associations of each job, all on the job's one thread and reactor.
+  public var connectionCount: UInt32 = 1
   public var jobCount: UInt32 = 1
   public var runtime: UInt64?
   public var isTimeBased = false
@@ -100,6 +102,9 @@ public struct JobOptions: Sendable {
   ]
 
   public init() {}
+
+  /// I/Os that a job keeps in flight, over all its connections.
+  public var totalDepth: UInt32 { depth * connectionCount }
 
   /// Whether any direction that the pattern uses has a set rate.
   public var isRated: Bool {

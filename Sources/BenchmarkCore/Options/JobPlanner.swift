@@ -101,6 +101,9 @@ public struct JobPlanner {
     for direction in DataDirection.allCases where job.rateBytes[direction] != nil && job.rateIOPS[direction] != nil {
       throw conflict("rate and rate_iops exclude each other")
     }
+    if UInt64(job.depth) * UInt64(job.connectionCount) > 65_535 {
+      throw conflict("connections=\(job.connectionCount) with iodepth=\(job.depth): more than 65535 I/Os in flight")
+    }
     if job.thinkTimeSpin > job.thinkTime { throw conflict("thinktime_spin is longer than thinktime") }
     if let name = job.waitFor {
       let matches = plan.jobs.count { $0.name == name }

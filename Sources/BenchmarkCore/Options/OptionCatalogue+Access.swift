@@ -27,7 +27,10 @@ extension OptionCatalogue {
           throw OptionValueError("poll or async (or the name of one of fio's engines, which means poll)")
         }
       },
-      flag("hipri", .target, "busy-poll: never sleep in the kernel while waiting") { $0.busyPoll = $1 },
+      choice("wait_mode", .target, "spin where that is cheaper, always sleep, or never [adaptive]", \.waitStyle),
+      flag("hipri", .target, "the same as wait_mode=busy") { options, isOn in
+        if isOn { options.waitStyle = .busy } else if options.waitStyle == .busy { options.waitStyle = .adaptive }
+      },
     ]
   }
 

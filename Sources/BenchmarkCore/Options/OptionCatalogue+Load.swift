@@ -2,9 +2,16 @@
 extension OptionCatalogue {
   static var loadOptions: [OptionDefinition] {
     [
-      value("iodepth", .load, "int", "I/Os kept in flight by each job [1]") {
+      value("iodepth", .load, "int", "I/Os kept in flight by each job, on each of its connections [1]") {
         options, text, context throws(OptionValueError) in
         options.depth = try ValueParser.size32(text, context, in: 1...65_535)
+      },
+      value(
+        "connections", .load, "int",
+        "associations (one queue pair each) of each job, all on its one thread and ring; slots of the depth belong\n"
+          + "to connections in turn, so that connections x iodepth I/Os are in flight [1]"
+      ) { options, text, context throws(OptionValueError) in
+        options.connectionCount = try ValueParser.size32(text, context, in: 1...1024)
       },
       value("numjobs", .load, "int", "clones of the job, each with its own thread, ring and queue pair [1]") {
         options, text, context throws(OptionValueError) in

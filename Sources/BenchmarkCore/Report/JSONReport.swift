@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// fio's JSON (3.33) and json+, with members of our own beside fio's: `cpu_us_per_io`, `verify` and `error_message` in a
+/// fio's JSON (3.33) and json+, with members of our own beside fio's: `cpu_us_per_io` (with its `usr_` and `sys_`
+/// shares), `verify` and `error_message` in a
 /// job, `nvmeof_bench` at the top.
 struct JSONReport {
   private let report: RunReport
@@ -93,6 +94,8 @@ struct JSONReport {
       ("majf", .integer(statistics.usage.majorFaults)),
       ("minf", .integer(statistics.usage.minorFaults)),
       ("cpu_us_per_io", .number(statistics.processorMicrosecondsPerOperation)),
+      ("usr_cpu_us_per_io", .number(statistics.userMicrosecondsPerOperation)),
+      ("sys_cpu_us_per_io", .number(statistics.systemMicrosecondsPerOperation)),
     ]
     let batches = ["0", "4", "8", "16", "32", "64", ">=64"]
     members.append(("iodepth_level", depths(statistics.depths, ["1", "2", "4", "8", "16", "32", ">=64"])))
@@ -107,7 +110,7 @@ struct JSONReport {
       ("latency_ns", table(statistics.latencies.nanosecondCounts, names)),
       ("latency_us", table(statistics.latencies.microsecondCounts, names)),
       ("latency_ms", table(statistics.latencies.millisecondCounts, names + ["2000", ">=2000"])),
-      ("latency_depth", .integer(Int(entry.options.depth))),
+      ("latency_depth", .integer(Int(entry.options.totalDepth))),
       ("latency_target", .integer(0)),
       ("latency_percentile", .number(100)),
       ("latency_window", .integer(0)),

@@ -182,7 +182,10 @@ struct NormalReport {
       "  cpu          : usr=\(percent(usage.user))%, sys=\(percent(usage.system))%, ctx=\(usage.contextSwitches), "
         + "majf=\(usage.majorFaults), minf=\(usage.minorFaults)")
     if statistics.operations > 0 {
-      line("  cpu per io   : avg=\(Formatting.fixed(statistics.processorMicrosecondsPerOperation, 2))usec")
+      line(
+        "  cpu per io   : avg=\(Formatting.fixed(statistics.processorMicrosecondsPerOperation, 2))usec, "
+          + "usr=\(Formatting.fixed(statistics.userMicrosecondsPerOperation, 2))usec, "
+          + "sys=\(Formatting.fixed(statistics.systemMicrosecondsPerOperation, 2))usec")
     }
   }
 
@@ -200,7 +203,7 @@ struct NormalReport {
     line("     complete  : " + row(statistics.completeBatches, batches))
     let counts = DataDirection.allCases.map { String(statistics.directions[$0].operations) }.joined(separator: ",")
     line("     issued rwts: total=\(counts),\(statistics.sync.count) short=0,0,0,0 dropped=0,0,0,0")
-    line("     latency   : target=0, window=0, percentile=100.00%, depth=\(entry.options.depth)")
+    line("     latency   : target=0, window=0, percentile=100.00%, depth=\(entry.options.totalDepth)")
   }
 
   // MARK: - Groups

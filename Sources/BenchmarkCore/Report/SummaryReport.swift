@@ -1,7 +1,8 @@
-/// One line a job and direction: IOPS, bandwidth, completion latency at 50, 99 and 99.9 percent, processor time an I/O.
+/// One line a job and direction: IOPS, bandwidth, completion latency at 50, 99 and 99.9 percent, processor time an I/O
+/// and its share in user and system mode.
 struct SummaryReport {
   static func render(_ report: RunReport) -> String {
-    let head = ["job", "IOPS", "bandwidth", "p50 us", "p99 us", "p99.9 us", "cpu us/io", "errors"]
+    let head = ["job", "IOPS", "bandwidth", "p50 us", "p99 us", "p99.9 us", "cpu us/io", "user", "system", "errors"]
     var rows = [head]
     for entry in report.entries {
       let active = DataDirection.allCases.filter { entry.statistics.directions[$0].operations > 0 }
@@ -36,7 +37,9 @@ struct SummaryReport {
       Formatting.scaled(Formatting.whole(statistics.operationsPerSecond), figures: 4, .decimal),
       Formatting.binaryBytes(bandwidth) + "/s",
     ] + (percentiles.isEmpty ? ["-", "-", "-"] : percentiles) + [
-      Formatting.fixed(entry.statistics.processorMicrosecondsPerOperation, 2), String(entry.failureCount),
+      Formatting.fixed(entry.statistics.processorMicrosecondsPerOperation, 2),
+      Formatting.fixed(entry.statistics.userMicrosecondsPerOperation, 2),
+      Formatting.fixed(entry.statistics.systemMicrosecondsPerOperation, 2), String(entry.failureCount),
     ]
   }
 }

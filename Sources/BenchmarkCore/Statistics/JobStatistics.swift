@@ -55,8 +55,12 @@ public struct JobStatistics: Sendable {
   }
 
   /// Microseconds of processor time, user and system, for each I/O; 0 without I/O.
-  public var processorMicrosecondsPerOperation: Double {
+  public var processorMicrosecondsPerOperation: Double { perOperation(usage.user + usage.system) }
+  public var userMicrosecondsPerOperation: Double { perOperation(usage.user) }
+  public var systemMicrosecondsPerOperation: Double { perOperation(usage.system) }
+
+  private func perOperation(_ nanoseconds: UInt64) -> Double {
     let count = operations + sync.count
-    return count == 0 ? 0 : Double(usage.user + usage.system) / 1000 / Double(count)
+    return count == 0 ? 0 : Double(nanoseconds) / 1000 / Double(count)
   }
 }

@@ -20,12 +20,23 @@ static inline unsigned nvmeof_submission_flags(const struct io_uring *ring) {
   return IO_URING_READ_ONCE(*ring->sq.kflags);
 }
 
+// Tells the processor that this is a loop that waits.
+static inline void nvmeof_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
 static const unsigned nvmeof_submission_attention = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
 static const int nvmeof_eventfd_flags = EFD_CLOEXEC | EFD_NONBLOCK;
 static const int nvmeof_stream_socket_type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 static const int nvmeof_stream_type = SOCK_STREAM;
 // MSG_WAITALL: the kernel goes on after a short write by itself, so that most sends need one completion.
 static const unsigned nvmeof_send_flags = MSG_NOSIGNAL | MSG_WAITALL;
+static const int nvmeof_send_now_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+static const int nvmeof_receive_now_flags = MSG_DONTWAIT;
 static const int nvmeof_accept_flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 void nvmeof_set_thread_name(const char *name);
 static const int nvmeof_write_synchronously = RWF_DSYNC;
