@@ -14,6 +14,8 @@ public final class Controller: Sendable {
     public var state = RecoveryState.disabled
     /// What is to become of I/O to it now.
     public var ioDisposition = IODisposition.fail
+    /// I/O commands that were to be aborted because they were not answered in time.
+    public var abortCount: UInt64 = 0
     /// What it has gone through so far.
     public var recovery = RecoveryStatistics()
     /// Associations begun so far: the number of the present one, or of the last.
@@ -287,6 +289,10 @@ public final class Controller: Sendable {
     case .closed(let error): settle(condition, notice: .closed(error))
     case .idle, .connecting, .closing: settle(condition, notice: nil)
     }
+  }
+
+  func noteAborts(_ count: Int) {
+    shared.withLock { $0.snapshot.abortCount += UInt64(count) }
   }
 
   private var goneError: ControllerError {

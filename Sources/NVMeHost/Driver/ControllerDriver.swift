@@ -44,10 +44,26 @@ final class ControllerDriver: CompletionSink {
       while let action = machine.nextAction() { carryOut(action) }
     }
     isStepping = false
-    if machine.state != .closed { reactor.setDeadline(machine.nextDeadlineNanoseconds, of: self) }
+    keepTime()
   }
 
-  override func deadlineExpired() { handle(.deadline) }
+  private func keepTime() {
+    guard machine.state != .closed else { return }
+    var deadline = machine.nextDeadlineNanoseconds ?? .max
+    for command in commands.values { deadline = min(deadline, command.deadlineNanoseconds) }
+    reactor.setDeadline(deadline == .max ? nil : deadline, of: self)
+  }
+
+  override func deadlineExpired() {
+    let now = MonotonicClock.nanoseconds()
+    if commands.values.contains(where: { $0.deadlineNanoseconds <= now }) {
+      for command in commands.values { command.deadlineNanoseconds = .max }
+      let milliseconds = controller.configuration.adminTimeoutMilliseconds
+      handle(.queueFailed(identifier: 0, .adminTimeout(step: "an admin command", milliseconds: milliseconds)))
+    } else {
+      handle(.deadline)
+    }
+  }
 
   private func carryOut(_ action: ControllerAction) {
     switch action {
@@ -132,6 +148,13 @@ final class ControllerDriver: CompletionSink {
     case .failed(let error):
       if identifier == 0 { isAdminConnected = false }
       handle(.queueFailed(identifier: identifier, error))
+    case .timedOut(let commandIdentifiers):
+      // Whether an abort does anything is seen by whether the command ends.
+      controller.noteAborts(commandIdentifiers.count)
+      for command in commandIdentifiers {
+        submit(.abort(commandIdentifier: command, queueIdentifier: identifier), dataOut: [], dataInByteCount: 0) { _ in
+        }
+      }
     case .closed:
       if identifier == 0 {
         isAdminConnected = false
@@ -173,12 +196,18 @@ final class ControllerDriver: CompletionSink {
     nextUserTag = nextUserTag == .max ? 0x8000_0000 : nextUserTag + 1
     start(
       AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: reply))
+    keepTime()
   }
 
   private func start(_ command: AdminCommand) {
     guard let queuePair = adminQueue?.queuePair else {
       if let reply = command.reply { reply(.failure(.disconnected)) } else { handle(.adminLost(tag: command.tag)) }
       return
+    }
+    let configuration = controller.configuration
+    if command.reply != nil && configuration.timeoutAction != .none && configuration.adminTimeoutMilliseconds > 0 {
+      command.deadlineNanoseconds =
+        MonotonicClock.nanoseconds() &+ UInt64(configuration.adminTimeoutMilliseconds) * 1_000_000
     }
     commands[command.tag] = command
     let isSubmitted = queuePair.submit(
@@ -206,7 +235,10 @@ final class ControllerDriver: CompletionSink {
     } else {
       handle(.adminLost(tag: command.tag))
     }
-    if !waiting.isEmpty { start(waiting.removeFirst()) }
+    if !waiting.isEmpty {
+      start(waiting.removeFirst())
+      keepTime()
+    }
   }
 
   private func failWaiting() {

@@ -15,6 +15,7 @@ open class QueuePair: ReactorSource {
   private let owner: Unmanaged<ReactorSource>
   private var storedState = QueuePairState.connecting
   private var capacityWaiters: [ReactorSource] = []
+  private var timedOutCommands: [UInt16] = []
 
   /// Begins to connect.
   ///
@@ -53,6 +54,19 @@ open class QueuePair: ReactorSource {
     if capacityWaiters.isEmpty { return }
     for source in capacityWaiters { reactor.markReady(source) }
     capacityWaiters.removeAll(keepingCapacity: true)
+  }
+
+  /// For transports: a command has not been answered in time, and its owner is to have it aborted.
+  public final func noteTimedOut(commandIdentifier: UInt16) {
+    timedOutCommands.append(commandIdentifier)
+    owner._withUnsafeGuaranteedRef { reactor.markReady($0) }
+  }
+
+  /// For the owner: the identifiers of commands that have not been answered in time, each once.
+  public final func takeTimedOutCommands() -> [UInt16] {
+    if timedOutCommands.isEmpty { return [] }
+    defer { timedOutCommands = [] }
+    return timedOutCommands
   }
 
   /// Commands that can be submitted now; 0 unless connected.

@@ -1,4 +1,4 @@
-import BlockDevice
+internal import BlockDevice
 
 /// One controller, the network to it, and the host's side of both.
 struct SimulatedPath {

@@ -11,6 +11,8 @@ public struct SimulationReport: Sendable {
   public var lateExecutionCount = 0
   public var statistics = MultipathStatistics()
 
+  public init() {}
+
   public static func + (a: Self, b: Self) -> Self {
     var sum = a
     sum.requestCount += b.requestCount

@@ -1,4 +1,4 @@
-public import BlockDevice
+internal import BlockDevice
 
 /// A whole world from one seed: a multipath device's engine and its controllers' recovery state machines, unchanged, in a
 /// simulated driver, against simulated controllers, networks and time. Nothing here reads a clock.

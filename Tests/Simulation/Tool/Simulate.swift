@@ -1,3 +1,4 @@
+import BlockDevice
 import Simulation
 
 /// `simulate FIRST COUNT`: plays seeds and prints those that fail.
