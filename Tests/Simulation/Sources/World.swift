@@ -418,6 +418,8 @@ public final class World {
   private func endCommands(_ path: Int, isQuiesced: Bool) throws(Violation) {
     let association = paths[path].association
     let wait = (paths[path].rule.quiesceMilliseconds ?? 0) * Self.millisecond
+    // Whatever is executed of it is executed by then, at its usual time or late.
+    if !isQuiesced { lateUntil = max(lateUntil, now + wait) }
     for index in commands.indices
     where commands[index].path == path && commands[index].association == association && !commands[index].hasEnded {
       let command = commands[index]
@@ -433,7 +435,6 @@ public final class World {
           // Up to the last moment.
           let time = chance(0.3) ? wait - 1 : UInt64.random(in: 0..<wait, using: &random)
           schedule(.execute(command: commands.count - 1), in: time)
-          lateUntil = max(lateUntil, now + wait)
         }
       }
       let isCertain = command.isUnsent && !command.isExecuted

@@ -1,13 +1,14 @@
 import BlockDevice
+import Glibc
 import Simulation
 
 /// `simulate FIRST COUNT`: plays seeds and prints those that fail.
 @main struct Simulate {
-  static func main() throws {
+  static func main() {
     let arguments = CommandLine.arguments.dropFirst().compactMap { UInt64($0) }
     guard arguments.count == 2 else {
       print("usage: simulate FIRST-SEED COUNT")
-      throw Usage()
+      exit(2)
     }
     var total = SimulationReport()
     var failureCount = 0
@@ -24,9 +25,6 @@ import Simulation
         + "\(total.unknownCount) of unknown outcome; \(total.lossCount) losses, \(total.reconnectCount) reconnects, "
         + "\(total.statistics.failoverCount) failovers, \(total.statistics.fenceCount) fences, "
         + "\(total.lateExecutionCount) late executions")
-    if failureCount > 0 { throw Failure() }
+    exit(failureCount > 0 ? 1 : 0)
   }
-
-  struct Usage: Error {}
-  struct Failure: Error {}
 }
