@@ -3,10 +3,10 @@ import Simulation
 import Testing
 
 @Suite struct SimulationTests {
-  /// 2,000 seeds, in parts that can run side by side.
-  @Test(arguments: 0..<20 as Range<UInt64>) func nothingIsLost(part: UInt64) {
+  /// Some seeds, in parts that can run side by side; `make simulate` plays thousands with the optimizer on.
+  @Test(arguments: 0..<10 as Range<UInt64>) func nothingIsLost(part: UInt64) {
     var total = SimulationReport()
-    for seed in part * 100..<part * 100 + 100 {
+    for seed in part * 25..<part * 25 + 25 {
       do throws(Violation) {
         total = total + (try World(seed: seed).run())
       } catch {
@@ -14,16 +14,16 @@ import Testing
       }
     }
     // A world in which nothing happens proves nothing.
-    #expect(total.requestCount > 10_000 && total.successCount > total.requestCount / 3)
-    #expect(total.lossCount > 100 && total.reconnectCount > 100)
+    #expect(total.requestCount > 5000 && total.successCount > total.requestCount / 3)
+    #expect(total.lossCount > 50 && total.reconnectCount > 50)
     #expect(total.statistics.failoverCount > 50 && total.statistics.fenceCount > 20)
-    #expect(total.lateExecutionCount > 10 && total.unknownCount > 0)
+    #expect(total.lateExecutionCount > 0 && total.unknownCount > 0)
   }
 
   /// The simulation finds each of these mistakes within a few hundred seeds.
   @Test(arguments: PlantedBug.allCases) func plantedBugIsFound(_ bug: PlantedBug) {
     var found: Violation?
-    for seed in 0..<1500 as Range<UInt64> {
+    for seed in 0..<400 as Range<UInt64> {
       do throws(Violation) {
         _ = try World(seed: seed, bug: bug).run()
       } catch {

@@ -146,8 +146,8 @@ enum RecoveryCases {
       needs: needs, deadline: .seconds(180)
     ) { context in
       let control = try context.requireControl()
-      try await restoring({ try await control.setPort(isSecond: false, isOpen: true) }) {
-        try await control.setPort(isSecond: false, isOpen: false)
+      try await control.setPort(isSecond: false, isOpen: false)
+      let result = await Result.catching {
         try await MultipathSession.with(
           context, recovery: try patient(), configuration: try spread(), waitsForAllPaths: false
         ) { session in
@@ -158,6 +158,9 @@ enum RecoveryCases {
           try report(outcome, context)
         }
       }
+      // It may be open already.
+      if case .failure = result { try? await control.setPort(isSecond: false, isOpen: true) }
+      try result.get()
     },
   ]
 
