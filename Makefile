@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench build release lint test unit conformance simulate fuzz sanitize allocations clean
+.PHONY: help setup bench build release lint test unit conformance simulate fuzz sanitize readers allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,9 +23,9 @@ release: ## release build of the tools
 	@Scripts/setup build
 	swift build -c release
 
-test: ## everything that must pass: format, unit tests, allocation gate, fuzzing, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit allocations simulate fuzz
+	$(MAKE) lint unit readers allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -48,12 +48,20 @@ simulate: ## recovery and multipath in simulated worlds: SEEDS=n FIRST_SEED=m; p
 allocations: ## no allocation on the path of an I/O
 	Tests/AllocationGate/run
 
+instructions: ## no I/O dearer in instructions than the committed figures, by callgrind
+	Tests/InstructionGate/run
+
 fuzz: ## a fixed number of fuzzing runs, address sanitizer on
 	Fuzz/run
 
 sanitize: ## unit tests under the address and the thread sanitizer
-	swift test --sanitize address --scratch-path .build/address --skip ConformanceTests
-	swift test --sanitize thread --scratch-path .build/thread --filter 'RingReactorTests|BlockDeviceTests|TCPTransportTests'
+	@Scripts/setup test
+	Tests/Sanitizers/run address
+	Tests/Sanitizers/run thread
+
+readers: ## tools that read fio's JSON, on ours
+	@Scripts/setup test
+	Tests/FioReaders/run
 
 clean: ## remove what was built
 	rm -rf .build

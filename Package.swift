@@ -82,6 +82,11 @@ let package = Package(
       name: "AllocationGate", dependencies: ["AllocationCounter", "BlockDevice", "EmbeddedTarget"],
       path: "Tests/AllocationGate/Sources", swiftSettings: strict),
 
+    // The instruction gate: an executable, because it is run under callgrind and is only worth something optimized.
+    .executableTarget(
+      name: "InstructionGate", dependencies: ["BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "CCRC32C"],
+      path: "Tests/InstructionGate/Sources", swiftSettings: strict),
+
     // Tests. NvmetGuest boots a real Linux target for them.
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
     .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),

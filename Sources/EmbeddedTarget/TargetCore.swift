@@ -183,7 +183,7 @@ final class TargetCore {
     namespace.accessGroup = group
     subsystem.refresh(namespace)
     subsystem.accessChangeCount += 1
-    // A changed ANAGRPID is told by this notice, not by that of attributes (NVMe Base 2.1, section 8.1.1.10).
+    // A changed ANAGRPID is told by this notice, not by that of attributes (NVMe Base 2.1, section 8.1.1.9).
     for controller in subsystem.controllers { controller.notify(.accessStateChanged) }
   }
 
@@ -319,7 +319,7 @@ final class TargetCore {
     let controllerIdentifier = UInt16(littleEndian: data.loadUnaligned(fromByteOffset: 16, as: UInt16.self))
     guard let subsystemNQN = Self.nqn(at: data + 256) else { return Self.invalid(dataOffset: 256) }
     guard let hostNQN = Self.nqn(at: data + 512) else { return Self.invalid(dataOffset: 512) }
-    // MQES bounds I/O queues; an admin queue of 32 entries is every host's right (figure 296, ASQSZ).
+    // MQES bounds I/O queues; an admin queue of 32 entries is every host's right (figure 294, ASQSZ).
     let maximumEntries =
       fields.queueIdentifier == 0 ? max(32, configuration.maximumQueueEntries) : configuration.maximumQueueEntries
     guard fields.submissionQueueSize >= 1, fields.entries <= maximumEntries else {
@@ -336,7 +336,7 @@ final class TargetCore {
       return Self.invalid(dataOffset: 256)
     }
     guard subsystem?.allows(host: hostNQN) ?? true else { return .refused(.connectInvalidHost.withDoNotRetry, 0) }
-    // The dynamic controller model: the host does not choose (section 3.1.1).
+    // The dynamic controller model: the host does not choose (section 3.1.2).
     guard controllerIdentifier == 0xFFFF else { return Self.invalid(dataOffset: 16) }
     guard controllers.count < configuration.maximumControllers, let identifier = freeControllerIdentifier() else {
       return .refused(.connectControllerBusy, 0)
@@ -413,7 +413,7 @@ final class TargetCore {
     for controller in controllers.values where controller.isDiscovery { controller.notify(.discoveryLogChanged) }
   }
 
-  /// NVMe Base 2.1, figures 295 and 296.
+  /// NVMe Base 2.1, figures 294 and 296.
   func discoveryLog(for controller: TargetController) -> [UInt8] {
     let entries = discoveryEntries(for: controller)
     let byteCount = 1024 * (1 + entries.count)

@@ -60,6 +60,8 @@ public final class Reactor {
     /// Ring entries whose completion has not come.
     var entriesInFlight = 0
     var isShuttingDown = false
+    /// Commands' answers that sources wait for.
+    var expectedAnswerCount = 0
     var foreign = ForeignDescriptors()
     /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
     var retired: [Unmanaged<ReactorSource>] = []
@@ -257,8 +259,18 @@ public final class Reactor {
     switch state.pointee.waitPolicy {
     case .eventDriven: false
     case .busyPolling: state.pointee.foreign.epoll < 0
-    case .adaptive: state.pointee.spin.budgetNanoseconds > 0 && state.pointee.foreign.epoll < 0
+    case .adaptive: spinBudgetNanoseconds > 0 && state.pointee.foreign.epoll < 0
     }
+  }
+
+  /// Tells that sources wait for so many answers more, or less.
+  public func expectAnswers(_ change: Int) { state.pointee.expectedAnswerCount += change }
+
+  /// With this many answers on their way a wake-up brings several of them, and they are cheaper than a look each.
+  private static let manyAnswers = 24
+
+  private var spinBudgetNanoseconds: UInt64 {
+    state.pointee.expectedAnswerCount >= Self.manyAnswers ? 0 : state.pointee.spin.budgetNanoseconds
   }
 
   /// Each of these costs a system call a look: with more, being told by the ring is cheaper.
@@ -450,8 +462,8 @@ public final class Reactor {
   /// A wait that ends without an event (time over, EINTR) is as good as a turn without one: the caller comes again.
   private func submitAndWait(_ limit: UInt64?) {
     let policy = state.pointee.waitPolicy
-    let budget = policy == .busyPolling ? .max : state.pointee.spin.budgetNanoseconds
-    guard policy != .eventDriven else {
+    let budget = policy == .busyPolling ? .max : spinBudgetNanoseconds
+    guard policy == .busyPolling || policy == .adaptive && state.pointee.expectedAnswerCount < Self.manyAnswers else {
       endPolling()
       _ = ring.submitAndWait(timeoutNanoseconds: limit)
       return
@@ -553,8 +565,13 @@ public final class Reactor {
         state.pointee.slots[Int(identifier.index)].isDirty = false
         state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.flush() }
       }
-      state.pointee.dirty.removeFirst(count)
+      Self.removeFirst(count, of: &state.pointee.dirty)
     }
+  }
+
+  /// Nearly always there are no others, and nothing need be moved.
+  private static func removeFirst(_ count: Int, of list: inout [SourceIdentifier]) {
+    if list.count == count { list.removeAll(keepingCapacity: true) } else { list.removeFirst(count) }
   }
 
   private func runReadySources() -> Int {
@@ -572,7 +589,7 @@ public final class Reactor {
         state.pointee.slots[Int(identifier.index)].isReady = false
         state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.run() }
       }
-      state.pointee.ready.removeFirst(count)
+      Self.removeFirst(count, of: &state.pointee.ready)
       handled += count
     }
     return handled

@@ -87,7 +87,7 @@ public struct StreamSocket: ~Copyable {
     let kernelAddress = UnsafeRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.address)!)
       .assumingMemoryBound(to: sockaddr.self)
-    let entry = source.reactor.entry(for: source, operation: Operation.connect)
+    let entry = source.ringEntry(operation: Operation.connect)
     io_uring_prep_connect(entry, fileDescriptor, kernelAddress, address.byteCount)
     isConnecting = true
   }
@@ -95,7 +95,7 @@ public struct StreamSocket: ~Copyable {
   /// Starts receiving into `count` bytes at `buffer`.
   public mutating func receive(into buffer: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
     assert(!isReceiving && !isClosing)
-    let entry = source.reactor.entry(for: source, operation: Operation.receive)
+    let entry = source.ringEntry(operation: Operation.receive)
     io_uring_prep_recv(entry, fileDescriptor, buffer, count, 0)
     isReceiving = true
   }
@@ -108,7 +108,7 @@ public struct StreamSocket: ~Copyable {
     let header = UnsafeMutableRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.receiveHeader)!)
       .assumingMemoryBound(to: msghdr.self)
-    let entry = source.reactor.entry(for: source, operation: Operation.receive)
+    let entry = source.ringEntry(operation: Operation.receive)
     io_uring_prep_recvmsg(entry, fileDescriptor, header, 0)
     isReceiving = true
   }
@@ -151,7 +151,7 @@ public struct StreamSocket: ~Copyable {
     let header = UnsafeMutableRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.sendHeader)!)
       .assumingMemoryBound(to: msghdr.self)
-    let entry = source.reactor.entry(for: source, operation: Operation.send)
+    let entry = source.ringEntry(operation: Operation.send)
     io_uring_prep_sendmsg(entry, fileDescriptor, header, nvmeof_send_flags)
     isSending = true
   }
@@ -163,7 +163,7 @@ public struct StreamSocket: ~Copyable {
     isClosing = true
     guard fileDescriptor >= 0 else { return true }
     if isConnecting || isReceiving || isSending {
-      let entry = source.reactor.entry(for: source, operation: Operation.cancel)
+      let entry = source.ringEntry(operation: Operation.cancel)
       io_uring_prep_cancel_fd(entry, fileDescriptor, UInt32(IORING_ASYNC_CANCEL_ALL))
       isCancelling = true
       return false

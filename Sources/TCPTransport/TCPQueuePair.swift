@@ -20,6 +20,8 @@ final class TCPQueuePair: QueuePair {
     var hasConnection = false
     var isSocketClosed = false
     var isScanScheduled = false
+    /// Answers that the reactor has been told of as expected.
+    var expectedAnswerCount = 0
     /// The reactor has been told that there is something to send.
     var isDirty = false
     /// The reactor polls for input; else a receive is with the ring.
@@ -162,7 +164,8 @@ final class TCPQueuePair: QueuePair {
   }
 
   /// Commands get a deadline that is right to one interval of the scan.
-  private func scheduleDeadlineScan() {
+  // Not inlined: it is for one command in a million, and `submit` for each.
+  @inline(never) private func scheduleDeadlineScan() {
     st.pointee.isScanScheduled = true
     st.pointee.newCommandDeadlineNanoseconds =
       st.pointee.scanTimeNanoseconds &+ commandTimeoutNanoseconds &+ Self.deadlineScanNanoseconds
@@ -191,15 +194,16 @@ final class TCPQueuePair: QueuePair {
   /// There is something to send: once a turn, so that most commands do not come here.
   private func becomeDirty() {
     st.pointee.isDirty = true
-    reactor.markDirty(self)
+    markDirty()
   }
 
   override func flush() {
     st.pointee.isDirty = false
+    updateExpectation()
     guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
     let byteCount = st.pointee.engine.buildSend()
     // A command that was answered before its data came up for sending has ended here.
-    if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    if st.pointee.engine.hasCompletions { markReady() }
     guard byteCount > 0 else {
       // Closing now could overtake the termination request: the controller ends the connection, or the deadline does.
       if st.pointee.isTerminating { st.pointee.socket.endSending() }
@@ -207,7 +211,7 @@ final class TCPQueuePair: QueuePair {
     }
     let vectors = st.pointee.engine.sendVectors
     let first = UnsafeMutableRawPointer(vectors.baseAddress!)
-    if reactor.isSpinning && !st.pointee.isTerminating {
+    if isReactorSpinning && !st.pointee.isTerminating {
       sendNow(vectors: first, count: vectors.count)
     } else {
       st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
@@ -219,7 +223,7 @@ final class TCPQueuePair: QueuePair {
     switch st.pointee.socket.sendNow(vectors: vectors, count: count) {
     case .sent(let byteCount):
       st.pointee.engine.didSend(byteCount: byteCount)
-      if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+      if st.pointee.engine.hasCompletions { markReady() }
       let rest = st.pointee.engine.sendVectors
       if rest.isEmpty {
         if st.pointee.engine.wantsToSend { becomeDirty() }
@@ -233,13 +237,23 @@ final class TCPQueuePair: QueuePair {
     }
   }
 
+  /// Commands of the admin queue do not count: some, like Asynchronous Event Request, may wait for ever.
+  private func updateExpectation() {
+    guard parameters.queueIdentifier != 0 else { return }
+    let count = st.pointee.isSocketClosed ? 0 : st.pointee.engine.outstandingCount
+    if count == st.pointee.expectedAnswerCount { return }
+    expectAnswers(count - st.pointee.expectedAnswerCount)
+    st.pointee.expectedAnswerCount = count
+  }
+
   /// Tells the sinks which commands have ended.
   override func run() {
     while let completion = st.pointee.engine.popCompletion() {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
-    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
-    if case .closing = state, st.pointee.isSocketClosed { finishClose() } else { notifyCapacityWaiters() }
+    updateExpectation()
+    if st.pointee.isSocketClosed { finishClose() }
+    notifyCapacityWaiters()
   }
 
   // MARK: The socket
@@ -258,14 +272,14 @@ final class TCPQueuePair: QueuePair {
     switch event {
     case .connected:
       st.pointee.hasConnection = true
-      reactor.markDirty(self)
+      markDirty()
       receiveMore()
     case .received(let count):
       received(count)
     case .sent(let count):
       st.pointee.engine.didSend(byteCount: count)
-      if st.pointee.engine.wantsToSend || st.pointee.isTerminating { reactor.markDirty(self) }
-      if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+      if st.pointee.engine.wantsToSend || st.pointee.isTerminating { markDirty() }
+      if st.pointee.engine.hasCompletions { markReady() }
     case .endOfStream:
       fail(TransportError(.closedByPeer, "\(transport): the controller closed the connection\(whileDoing)"))
     case .failed(let operation, let code):
@@ -303,11 +317,11 @@ final class TCPQueuePair: QueuePair {
     let direct = min(count, st.pointee.directByteCount)
     if direct > 0 { st.pointee.engine.didReceiveDirectly(byteCount: direct) }
     let isHealthy = st.pointee.engine.receive(UnsafeRawBufferPointer(start: buffer, count: count - direct))
-    if st.pointee.engine.hasCompletions { reactor.markReady(self) }
+    if st.pointee.engine.hasCompletions { markReady() }
     switch st.pointee.engine.state {
     case .ready:
-      if state == .connecting { becomeConnected() }
-      if st.pointee.engine.wantsToSend { reactor.markDirty(self) }
+      if isConnecting { becomeConnected() }
+      if st.pointee.engine.wantsToSend { markDirty() }
     case .initializing:
       break
     case .terminating:
@@ -341,7 +355,7 @@ final class TCPQueuePair: QueuePair {
     }
     st.pointee.receiveVectorCount = vectorCount
     if st.pointee.isPolled { return }
-    if reactor.startPolling(self) { st.pointee.isPolled = true } else { submitReceive() }
+    if startPolling() { st.pointee.isPolled = true } else { submitReceive() }
   }
 
   override func pollingEnded() {
@@ -364,7 +378,7 @@ final class TCPQueuePair: QueuePair {
     reactor.stopPolling(self)
   }
 
-  private func becomeConnected() {
+  @inline(never) private func becomeConnected() {
     reactor.setDeadline(nil, of: self)
     // Without a time-out nothing is ever scanned: as good as scheduled.
     st.pointee.isScanScheduled = commandTimeoutNanoseconds == 0
@@ -383,7 +397,7 @@ final class TCPQueuePair: QueuePair {
     stopPolling()
     discardMore()
     reactor.setDeadline(reactor.nowNanoseconds + Self.terminationNanoseconds, of: self)
-    reactor.markDirty(self)
+    markDirty()
   }
 
   /// What still comes is read and thrown away: closing a socket with unread bytes would reset the connection, and take the
@@ -417,10 +431,14 @@ final class TCPQueuePair: QueuePair {
     // Only now does the kernel hold none of the commands' memory.
     st.pointee.engine.failAll()
     st.pointee.isSocketClosed = true
-    reactor.markReady(self)
+    updateExpectation()
+    markReady()
   }
 
-  private func finishClose() {
+  // Not inlined: looking at the state copies its error, which counts references.
+  @inline(never) private func finishClose() {
+    guard case .closing = state else { return }
+    // The owner is told of the end before those who wait for capacity: they would find the closed queue pair still there.
     transition(to: .closed(st.pointee.failure))
     retire()
   }

@@ -65,6 +65,39 @@ struct LocalBlockDeviceTests {
     thread.stop()
   }
 
+  /// More pieces than the kernel takes at once (1,024), so that it stops short; then fewer, then more again.
+  @Test
+  func `A file takes memory in any number of pieces`() async throws {
+    let thread = try ReactorThread()
+    let path = temporaryPath()
+    defer { unlink(path) }
+    let device = try FileBlockDevice(path: path, creatingByteCount: 1 << 20, reactor: thread.handle)
+    for (round, pieceCount) in [3, 1500, 1, 4, 5, 2500, 1024, 1025].enumerated() {
+      let bytes = pattern(16 * 4096, seed: UInt64(round))
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
+      let vectors = UnsafeMutableBufferPointer<IOVector>.allocate(capacity: pieceCount)
+      defer {
+        memory.deallocate()
+        vectors.deallocate()
+      }
+      // Odd lengths; the last takes the rest.
+      for index in 0..<pieceCount {
+        let length = bytes.count / pieceCount | 1
+        let start = min(index * length, bytes.count)
+        let end = index == pieceCount - 1 ? bytes.count : min(start + length, bytes.count)
+        vectors[index] = IOVector(base: memory.baseAddress! + start, count: end - start)
+      }
+      let pieces = UnsafeBufferPointer(vectors)
+      memory.copyBytes(from: bytes)
+      try await device.perform(BlockRequest(.write, logicalBlockAddress: 7, blockCount: 16, vectors: pieces))
+      #expect(try await device.read(at: 7, blockCount: 16) == bytes)
+      memory.initializeMemory(as: UInt8.self, repeating: 0)
+      try await device.perform(BlockRequest(.read, logicalBlockAddress: 7, blockCount: 16, vectors: pieces))
+      #expect(memory.elementsEqual(bytes), "\(pieceCount) pieces")
+    }
+    thread.stop()
+  }
+
   @Test
   func `A file opened read-only refuses writes; one that is not there is an error that names it`() async throws {
     let thread = try ReactorThread()

@@ -26,7 +26,14 @@ import Testing
     (StatusField(.generic, 0x2A), "Invalid Placement Handle List"),
     (.invalidLogPage, "Invalid Log Page"),
     (.connectIncompatibleFormat, "Conflicting Attributes, or of a fabrics command Connect Incompatible Format"),
-    (.authenticationRequired, "Authentication Required"),
+    (
+      .authenticationRequired, "Maximum Memory Ranges Exceeded, or of a fabrics command Authentication Required"
+    ),
+    (StatusField(.commandSpecific, 0x7F), "Stream Resource Allocation Failed"),
+    (StatusField(.commandSpecific, 0x84), "Invalid Command ID, or of a fabrics command Connect Invalid Host"),
+    (StatusField(.commandSpecific, 0x88), "Namespace Not Reachable"),
+    (StatusField(.commandSpecific, 0x97), "Overlapping Memory Ranges"),
+    (StatusField(.commandSpecific, 0xB7), "ZRWA Resources Unavailable"),
     (StatusField(.commandSpecific, 0xBF), "Invalid Zone State Transition"),
     (.compareFailure, "Compare Failure"),
     (.asymmetricAccessInaccessible, "Asymmetric Access Inaccessible"),
@@ -40,7 +47,8 @@ import Testing
   @Test func namesByKind() {
     #expect(StatusField.connectInvalidHost.name(for: .fabrics) == "Connect Invalid Host")
     #expect(StatusField(.commandSpecific, 0x83).name(for: .adminOrIO) == "Command Size Limit Exceeded")
-    #expect(StatusField(.commandSpecific, 0x90).name(for: .adminOrIO) == "Discover Restart")
+    #expect(StatusField(.commandSpecific, 0x90).name(for: .adminOrIO) == "Invalid Program Type")
+    #expect(StatusField(.commandSpecific, 0x90).name(for: .fabrics) == "Discover Restart")
     #expect(
       StatusField(.generic, 0x80, commandRetryDelay: 2, doNotRetry: true).description
         == "LBA Out of Range (SCT 0h, SC 80h, CRD 2, DNR)")

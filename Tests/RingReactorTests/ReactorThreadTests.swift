@@ -6,7 +6,8 @@ import Testing
 struct ReactorThreadTests {
   @Test("work is done on the thread, whatever the way of waiting", arguments: [false, true])
   func perform(busy: Bool) async throws {
-    let thread = try ReactorThread(name: "test-reactor-with-a-long-name", waitPolicy: busy ? .busyPolling : .eventDriven)
+    let thread = try ReactorThread(
+      name: "test-reactor-with-a-long-name", waitPolicy: busy ? .busyPolling : .eventDriven)
     let handle = thread.handle
     #expect(!handle.isCurrentThread)
     let isInside = try await handle.perform { $0.handle.isCurrentThread }

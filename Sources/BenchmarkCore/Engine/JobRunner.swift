@@ -281,7 +281,8 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
         switch submitPrepared() {
         case .accepted:
           submitted += 1
-          let after = clock.now()
+          // Without submission latencies one reading of the clock serves the whole batch.
+          let after = recordsSubmission ? clock.now() : now
           let index = prepared
           prepared = -1
           inFlight += 1

@@ -56,11 +56,12 @@ struct WriteLedger: ~Copyable {
   }
 
   mutating func beginRead(_ offset: UInt64, _ byteCount: UInt32) {
-    for index in indices(offset, byteCount) { entries[index] |= Self.inFlight }
+    // Read, then written: the compiler's thread sanitizer fails on the subscript with |= (Swift 6.3.1).
+    for index in indices(offset, byteCount) { entries[index] = entries[index] | Self.inFlight }
   }
 
   mutating func end(_ offset: UInt64, _ byteCount: UInt32) {
-    for index in indices(offset, byteCount) { entries[index] &= Self.generationMask }
+    for index in indices(offset, byteCount) { entries[index] = entries[index] & Self.generationMask }
   }
 
   /// The write failed: what the units hold is unknown.

@@ -27,6 +27,10 @@ struct BlockBitmap: ~Copyable {
   }
 
   mutating func insert(_ first: UInt64, length: UInt64) {
-    for block in first..<first + length { words[Int(block >> 6)] |= 1 << (block & 63) }
+    for block in first..<first + length {
+      // Read, then written: the compiler's thread sanitizer fails on the subscript with |= (Swift 6.3.1).
+      let word = Int(block >> 6)
+      words[word] = words[word] | 1 << (block & 63)
+    }
   }
 }

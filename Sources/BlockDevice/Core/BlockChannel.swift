@@ -23,7 +23,8 @@ open class BlockChannel: CompletionSink {
     var head = 0
     var tail = 0
     var isClosed = false
-    var observer: ReactorSource?
+    /// Retained here; unmanaged, because every completion looks at it.
+    var observer: Unmanaged<ReactorSource>?
   }
 
   public init(reactor: Reactor, queueDepth: Int) {
@@ -37,6 +38,7 @@ open class BlockChannel: CompletionSink {
   }
 
   deinit {
+    state.pointee.observer?.release()
     state.pointee.completions.deallocate()
     state.deinitialize(count: 1)
     state.deallocate()
@@ -102,7 +104,7 @@ open class BlockChannel: CompletionSink {
     state.pointee.head &+= count
     state.pointee.outstandingCount -= count
     // What did not fit is not to be slept upon: the next turn returns at once.
-    if state.pointee.head != state.pointee.tail && !state.pointee.isClosed { reactor.markReady(self) }
+    if state.pointee.head != state.pointee.tail && !state.pointee.isClosed { markReady() }
     return count
   }
 
@@ -113,18 +115,26 @@ open class BlockChannel: CompletionSink {
   public final func finish(_ completion: BlockCompletion) {
     (state.pointee.completions + (state.pointee.tail & state.pointee.mask)).initialize(to: completion)
     state.pointee.tail &+= 1
-    if let observer = state.pointee.observer { reactor.markReady(observer) }
+    tellObserver()
+  }
+
+  private func tellObserver() {
+    if let observer = state.pointee.observer { observer._withUnsafeGuaranteedRef { markReady($0) } }
   }
 
   /// Has `observer` run whenever there is something to poll; nil for nobody.
-  public final func setObserver(_ observer: ReactorSource?) { state.pointee.observer = observer }
+  public final func setObserver(_ observer: ReactorSource?) {
+    let old = state.pointee.observer
+    state.pointee.observer = observer.map { .passRetained($0) }
+    old?.release()
+  }
 
   /// Ends the channel: no request is taken any more. Those outstanding still complete and can be polled.
   public final func close() {
     guard !state.pointee.isClosed else { return }
     state.pointee.isClosed = true
     // It still has to poll what is outstanding.
-    if let observer = state.pointee.observer { reactor.markReady(observer) }
+    tellObserver()
     didClose()
   }
 

@@ -3,28 +3,48 @@ internal import NVMeProtocol
 internal import RingReactor
 
 /// The channel of a ``FileBlockDevice``: one ring operation a request, going on where the kernel stopped short.
+///
+/// Slots and their vectors are allocated with the channel. A slot's vectors grow when a request has more pieces than any
+/// before it had in that slot, and stay so: in the long run a request allocates nothing.
 final class FileChannel: BlockChannel {
   private struct Slot {
-    var request: BlockRequest
-    var doneByteCount: Int
-    /// What is left to be moved; kept until the request's end, because the kernel reads it.
-    var vectors: [IOVector]
+    var request = BlockRequest(.flush)
+    var isUsed = false
+    var doneByteCount = 0
+    /// What is to be moved, kept until the request's end, because the kernel reads it. What has been moved lies before
+    /// `firstVector`.
+    var vectors: UnsafeMutablePointer<IOVector>
+    var vectorCapacity: Int
+    var firstVector = 0
+    var vectorCount = 0
   }
 
   private static let operation: UInt8 = 1
   /// The kernel takes no more vectors at once (UIO_MAXIOV).
   private static let maximumVectorCount = 1024
+  private static let initialVectorCapacity = 4
 
   private let device: FileBlockDevice
-  private var slots: [Slot?]
+  private let slots: UnsafeMutablePointer<Slot>
   private var freeSlots: [UInt16]
   private var isRetired = false
 
   init(reactor: Reactor, queueDepth: Int, device: FileBlockDevice) {
     self.device = device
-    slots = Array(repeating: nil, count: queueDepth)
+    slots = .allocate(capacity: queueDepth)
+    for index in 0..<queueDepth {
+      (slots + index).initialize(
+        to: Slot(
+          vectors: .allocate(capacity: Self.initialVectorCapacity), vectorCapacity: Self.initialVectorCapacity))
+    }
     freeSlots = (0..<UInt16(queueDepth)).reversed()
     super.init(reactor: reactor, queueDepth: queueDepth)
+  }
+
+  deinit {
+    for index in 0..<queueDepth { slots[index].vectors.deallocate() }
+    slots.deinitialize(count: queueDepth)
+    slots.deallocate()
   }
 
   override var geometry: BlockGeometry { device.geometry }
@@ -32,32 +52,46 @@ final class FileChannel: BlockChannel {
 
   override func start(_ request: BlockRequest) {
     guard let index = freeSlots.popLast() else { preconditionFailure("more requests than the channel is deep") }
-    var vectors: [IOVector] = []
-    if request.operation.hasData { request.forEachPiece { vectors.append(IOVector(base: $0, count: $1)) } }
-    slots[Int(index)] = Slot(request: request, doneByteCount: 0, vectors: vectors)
+    let slot = slots + Int(index)
+    slot.pointee.request = request
+    slot.pointee.isUsed = true
+    slot.pointee.doneByteCount = 0
+    slot.pointee.firstVector = 0
+    slot.pointee.vectorCount = 0
+    if request.operation.hasData {
+      makeRoom(in: slot, for: max(1, Int(request.vectorCount)))
+      request.forEachPiece { base, count in
+        slot.pointee.vectors[slot.pointee.vectorCount] = IOVector(base: base, count: count)
+        slot.pointee.vectorCount += 1
+      }
+    }
     begin(index)
   }
 
+  private func makeRoom(in slot: UnsafeMutablePointer<Slot>, for count: Int) {
+    guard count > slot.pointee.vectorCapacity else { return }
+    slot.pointee.vectors.deallocate()
+    slot.pointee.vectors = .allocate(capacity: count)
+    slot.pointee.vectorCapacity = count
+  }
+
   private func begin(_ index: UInt16) {
-    guard let slot = slots[Int(index)] else { return }
-    let request = slot.request
+    let slot = slots + Int(index)
+    let request = slot.pointee.request
     let blockByteCount = UInt64(geometry.blockByteCount)
-    let offset = request.logicalBlockAddress * blockByteCount + UInt64(slot.doneByteCount)
+    let offset = request.logicalBlockAddress * blockByteCount + UInt64(slot.pointee.doneByteCount)
     switch request.operation {
     case .read, .write:
-      slot.vectors.withUnsafeBytes { bytes in
-        // The array's storage is the slot's alone and does not move until the request ends.
-        let count = min(slot.vectors.count, Self.maximumVectorCount)
-        if request.operation == .read {
-          device.file.read(
-            vectors: bytes.baseAddress!, count: count, offset: offset, source: self, operation: Self.operation,
-            tag: index)
-        } else {
-          device.file.write(
-            vectors: bytes.baseAddress!, count: count, offset: offset,
-            isSynchronous: request.options.contains(.forceUnitAccess), source: self, operation: Self.operation,
-            tag: index)
-        }
+      let vectors = UnsafeRawPointer(slot.pointee.vectors + slot.pointee.firstVector)
+      let count = min(slot.pointee.vectorCount - slot.pointee.firstVector, Self.maximumVectorCount)
+      if request.operation == .read {
+        device.file.read(
+          vectors: vectors, count: count, offset: offset, source: self, operation: Self.operation, tag: index)
+      } else {
+        device.file.write(
+          vectors: vectors, count: count, offset: offset,
+          isSynchronous: request.options.contains(.forceUnitAccess), source: self, operation: Self.operation,
+          tag: index)
       }
     case .flush:
       device.file.synchronize(source: self, operation: Self.operation, tag: index)
@@ -72,22 +106,23 @@ final class FileChannel: BlockChannel {
   }
 
   override func completed(_ completion: RingCompletion) {
-    guard let slot = slots[Int(completion.tag)] else { return }
     let index = completion.tag
+    guard Int(index) < queueDepth, slots[Int(index)].isUsed else { return }
+    let slot = slots + Int(index)
     if completion.result < 0 {
       end(index, errno: -completion.result)
       return
     }
-    guard slot.request.operation == .read || slot.request.operation == .write else {
+    guard slot.pointee.request.operation == .read || slot.pointee.request.operation == .write else {
       end(index, errno: 0)
       return
     }
-    let total = Int(slot.request.blockCount) * Int(geometry.blockByteCount)
+    let total = Int(slot.pointee.request.blockCount) * Int(geometry.blockByteCount)
     let count = Int(completion.result)
     if count == 0 {
       // The file has become shorter underneath.
       end(index, errno: EIO)
-    } else if slot.doneByteCount + count >= total {
+    } else if slot.pointee.doneByteCount + count >= total {
       end(index, errno: 0)
     } else {
       advance(index, by: count)
@@ -96,31 +131,33 @@ final class FileChannel: BlockChannel {
   }
 
   private func advance(_ index: UInt16, by byteCount: Int) {
-    guard var slot = slots[Int(index)] else { return }
-    slots[Int(index)] = nil
-    slot.doneByteCount += byteCount
+    let slot = slots + Int(index)
+    slot.pointee.doneByteCount += byteCount
     var left = byteCount
-    while left > 0, let first = slot.vectors.first {
-      if first.count <= left {
-        left -= first.count
-        slot.vectors.removeFirst()
+    while left > 0, slot.pointee.firstVector < slot.pointee.vectorCount {
+      let vector = slot.pointee.vectors + slot.pointee.firstVector
+      let count = vector.pointee.count
+      if count <= left {
+        left -= count
+        slot.pointee.firstVector += 1
       } else {
-        slot.vectors[0] = IOVector(base: first.base.map { $0 + left }, count: first.count - left)
+        vector.pointee = IOVector(base: vector.pointee.base.map { $0 + left }, count: count - left)
         left = 0
       }
     }
-    slots[Int(index)] = slot
   }
 
   private func end(_ index: UInt16, errno code: Int32) {
-    guard let slot = slots[Int(index)] else { return }
-    slots[Int(index)] = nil
+    let slot = slots + Int(index)
+    guard slot.pointee.isUsed else { return }
+    slot.pointee.isUsed = false
     freeSlots.append(index)
+    let request = slot.pointee.request
     finish(
       BlockCompletion(
-        token: slot.request.token, operation: slot.request.operation,
-        logicalBlockAddress: slot.request.logicalBlockAddress, blockCount: slot.request.blockCount,
-        outcome: code == 0 ? .success : .systemError, status: StatusField(rawValue: UInt16(clamping: code))))
+        token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
+        blockCount: request.blockCount, outcome: code == 0 ? .success : .systemError,
+        status: StatusField(rawValue: UInt16(clamping: code))))
     if isClosed { didClose() }
   }
 

@@ -67,11 +67,48 @@ final class NVMeChannel: BlockChannel {
     slot.pointee.isWaiting = false
     if request.vectors == nil { slot.pointee.vector = request.buffer }
     if state.pointee.waiting.isEmpty {
-      issue(index)
+      if !issueWhole(index) { issue(index) }
     } else {
       slot.pointee.isWaiting = true
       state.pointee.waiting.append(UInt16(index))
     }
+  }
+
+  /// Submits a read or write that is one command: what nearly every request is. Returns false when it is not, or when the
+  /// queue does not take it; nothing has happened then.
+  private func issueWhole(_ index: Int) -> Bool {
+    let slot = state.pointee.slots + index
+    let isRead = slot.pointee.request.operation == .read
+    let blockCount = slot.pointee.request.blockCount
+    guard isRead || slot.pointee.request.operation == .write,
+      blockCount <= state.pointee.limits.maximumTransferBlockCount,
+      state.pointee.limits.geometry.optimalBoundaryBlockCount == 0, let queuePair = queue.queuePair
+    else { return false }
+    let vectors = slot.pointee.request.vectors
+    let data = DataSegments(
+      vectors: vectors ?? vectorPointer(slot), vectorCount: vectors == nil ? 1 : slot.pointee.request.vectorCount,
+      byteOffset: 0, byteCount: blockCount &* state.pointee.limits.geometry.blockByteCount)
+    let namespace = state.pointee.limits.namespaceIdentifier
+    let lba = slot.pointee.request.logicalBlockAddress
+    let forcesUnitAccess = slot.pointee.request.options.contains(.forceUnitAccess)
+    let command: SubmissionQueueEntry =
+      isRead
+      ? .read(
+        namespaceIdentifier: namespace, startingLBA: lba, blockCount: Int(blockCount),
+        forceUnitAccess: forcesUnitAccess)
+      : .write(
+        namespaceIdentifier: namespace, startingLBA: lba, blockCount: Int(blockCount),
+        forceUnitAccess: forcesUnitAccess)
+    let isSubmitted = queuePair._withUnsafeGuaranteedRef {
+      $0.submit(
+        command, data: data, direction: isRead ? .controllerToHost : .hostToController,
+        sink: Unmanaged<CompletionSink>.passUnretained(self), token: UInt64(index))
+    }
+    guard isSubmitted else { return false }
+    slot.pointee.issuedBlockCount = blockCount
+    slot.pointee.commandsUnderWay = 1
+    state.pointee.commandsUnderWay &+= 1
+    return true
   }
 
   /// Submits as many of a request's commands as the queue has room for.

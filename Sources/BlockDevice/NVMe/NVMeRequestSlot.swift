@@ -13,6 +13,6 @@ struct NVMeRequestSlot {
   var isWaiting = false
   /// Where the single piece of memory, or the dataset management range, is described; its address is stable.
   var vector = IOVector(base: nil, count: 0)
-  /// A dataset management range as it goes over the wire (NVM Command Set 1.1, figure 34).
+  /// A dataset management range as it goes over the wire (NVM Command Set 1.1).
   var range: (context: UInt32, blockCount: UInt32, startingLBA: UInt64) = (0, 0, 0)
 }

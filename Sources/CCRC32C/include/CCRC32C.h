@@ -1,5 +1,5 @@
 // CRC32C (Castagnoli, polynomial 1EDC6F41h, reflected), the digest of NVMe/TCP header and data digests
-// (NVMe/TCP Transport Specification, section 3.1.1.1; RFC 3720, section 12.1 and appendix B.4).
+// (NVMe/TCP Transport Specification, section 3.3.1.1; RFC 3720, section 12.1 and appendix B.4).
 //
 // All functions have finalised-form semantics: `crc` in and out are complete CRC32C values, 0 is the CRC32C of no
 // bytes, and extend(extend(0, a), b) is the CRC32C of a followed by b. All are thread safe and allocate nothing.

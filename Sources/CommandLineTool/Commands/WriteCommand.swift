@@ -35,36 +35,42 @@ struct WriteCommand: AsyncParsableCommand {
 
   func run() async throws {
     let target = try address.resolve(.subsystem)
-    // The data first: nothing is connected for a file that is not there.
+    // The file first: nothing is connected for one that is not there. How much of it is asked for in blocks is known
+    // only with the device's block size; without a number it is all of it.
     let file = try LocalFile(reading: dataPath)
-    let limit = blocks.byteCount.map { Int(min($0.value, UInt64(Self.maximumByteCount) + 1)) }
-    let bytes = try file.read(limit: limit ?? Self.maximumByteCount + 1)
-    guard bytes.count <= Self.maximumByteCount else {
-      throw ToolError.usage("write takes up to 1 GiB at once; for more there is \"nvmeof copy\"")
-    }
+    let all = blocks.isCounted ? nil : try read(file, atMost: UInt64(Self.maximumByteCount) + 1)
     try await Session.run(host: host, target: target) { controller in
       let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
       let geometry = device.geometry
-      let count = try blockCount(bytes, geometry)
-      try blocks.check(count, geometry, name: device.name)
+      let size = UInt64(geometry.blockByteCount)
+      let count: UInt64
+      let bytes: [UInt8]
+      if let wanted = try blocks.blockCount(geometry) {
+        count = wanted
+        try blocks.check(count, geometry, name: device.name)
+        bytes = try read(file, atMost: count * size)
+        guard bytes.count == count * size else {
+          throw ToolError.usage("\(count) blocks of \(size) bytes are asked for, but the data has \(bytes.count) bytes")
+        }
+      } else {
+        bytes = all ?? []
+        guard !bytes.isEmpty else { throw ToolError.usage("there is no data to write") }
+        guard UInt64(bytes.count) % size == 0 else {
+          throw ToolError.usage("the data has \(bytes.count) bytes, which do not fill whole blocks of \(size) bytes")
+        }
+        count = UInt64(bytes.count) / size
+        try blocks.check(count, geometry, name: device.name)
+      }
       try await write(bytes, count: count, to: device)
     }
   }
 
-  private func blockCount(_ bytes: [UInt8], _ geometry: BlockGeometry) throws(ToolError) -> UInt64 {
-    let size = UInt64(geometry.blockByteCount)
-    if let count = try blocks.blockCount(geometry) {
-      let (wanted, overflow) = count.multipliedReportingOverflow(by: size)
-      guard !overflow, wanted <= UInt64(bytes.count) else {
-        throw .usage("\(count) blocks of \(size) bytes are asked for, but the data has \(bytes.count) bytes")
-      }
-      return count
+  private func read(_ file: borrowing LocalFile, atMost byteCount: UInt64) throws -> [UInt8] {
+    let bytes = try file.read(limit: Int(min(byteCount, UInt64(Self.maximumByteCount) + 1)))
+    guard bytes.count <= Self.maximumByteCount else {
+      throw ToolError.usage("write takes up to 1 GiB at once; for more there is \"nvmeof copy\"")
     }
-    guard !bytes.isEmpty else { throw .usage("there is no data to write") }
-    guard UInt64(bytes.count) % size == 0 else {
-      throw .usage("the data has \(bytes.count) bytes, which do not fill whole blocks of \(size) bytes")
-    }
-    return UInt64(bytes.count) / size
+    return bytes
   }
 
   private func write(_ bytes: [UInt8], count: UInt64, to device: any BlockDevice) async throws {

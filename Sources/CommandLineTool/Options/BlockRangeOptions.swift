@@ -33,6 +33,9 @@ struct BlockRangeOptions: ParsableArguments {
     if byteCount?.value == 0 { throw ValidationError("--data-size is at least one block") }
   }
 
+  /// Whether a number of blocks or bytes was given.
+  var isCounted: Bool { zeroesBasedCount != nil || count != nil || byteCount != nil }
+
   /// The blocks asked for; nil when no number was given.
   ///
   /// - Throws: ``ToolError`` of kind usage.

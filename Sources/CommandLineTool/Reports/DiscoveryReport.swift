@@ -1,6 +1,6 @@
 import BlockDevice
 
-/// The discovery log as `nvme discover` shows it (NVMe Base 2.1, figures 295 and 296).
+/// The discovery log as `nvme discover` shows it (NVMe Base 2.1, figures 294 and 296).
 enum DiscoveryReport {
   static func text(generationCounter: UInt64, entries: [DiscoveryLogEntry]) -> String {
     var lines = [

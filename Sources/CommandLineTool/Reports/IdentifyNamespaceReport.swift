@@ -1,6 +1,6 @@
 import BlockDevice
 
-/// Identify Namespace as `nvme id-ns` shows it (fields: NVM Command Set 1.1, figure 97).
+/// Identify Namespace as `nvme id-ns` shows it (fields: NVM Command Set 1.1).
 enum IdentifyNamespaceReport {
   static func make(_ namespace: IdentifyNamespace, identifier: UInt32) -> StructureReport {
     var report = StructureReport(title: "NVME Identify Namespace \(identifier):")

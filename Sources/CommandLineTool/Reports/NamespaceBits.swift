@@ -1,4 +1,4 @@
-/// What the bits of Identify Namespace's fields mean (NVM Command Set 1.1, figure 97).
+/// What the bits of Identify Namespace's fields mean (NVM Command Set 1.1).
 enum NamespaceBits {
   static let features: [BitDescription] = [
     .values(

@@ -75,11 +75,31 @@ enum ChangeCases {
           let blockByteCount = UInt64(device.geometry.blockByteCount)
           let small = device.geometry.blockCount
           try await DeviceCheck(device).writeAndVerify(at: small - 4, count: 4, seed: 402)
-          try await control.resizeNamespace(402, byteCount: 8 << 20)
-          try await session.wait(for: "the larger size") { device.geometry.blockCount * blockByteCount == 8 << 20 }
-          try await DeviceCheck(device).writeAndVerify(at: small - 2, count: 8, seed: 403)
-          try await control.resizeNamespace(402, byteCount: 2 << 20)
-          try await session.wait(for: "the smaller size") { device.geometry.blockCount * blockByteCount == 2 << 20 }
+          // Blocks that all the sizes have are read without a failure all the while.
+          let readCount = try await withThrowingTaskGroup(of: Int.self) { group in
+            for index in 0..<4 {
+              group.addTask {
+                var count = 0
+                while !Task.isCancelled {
+                  _ = try await device.read(at: UInt64(index), blockCount: 2)
+                  count += 1
+                }
+                return count
+              }
+            }
+            let result = await Result.catching {
+              try await control.resizeNamespace(402, byteCount: 8 << 20)
+              try await session.wait(for: "the larger size") { device.geometry.blockCount * blockByteCount == 8 << 20 }
+              try await DeviceCheck(device).writeAndVerify(at: small - 2, count: 8, seed: 403)
+              try await control.resizeNamespace(402, byteCount: 2 << 20)
+              try await session.wait(for: "the smaller size") { device.geometry.blockCount * blockByteCount == 2 << 20 }
+            }
+            group.cancelAll()
+            try result.get()
+            return try await group.reduce(0, +)
+          }
+          context.notes.add("\(readCount) reads meanwhile")
+          try expect(readCount > 0, "nothing was read while the namespace was resized")
           do {
             _ = try await device.read(at: small - 1, blockCount: 1)
             throw ConformanceFailure("a read beyond the new end succeeded")

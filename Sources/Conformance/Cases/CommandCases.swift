@@ -129,6 +129,49 @@ enum CommandCases {
         controller.admin.socket.close()
       }
     },
+    ConformanceCase(
+      "io.largest-write", "writes around MDTS arrive as they were sent, a larger one is refused", needs: .destructive,
+      deadline: .seconds(120)
+    ) { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let queue = try controller.readyQueue()
+        let namespace = try RawNamespace(controller)
+        let exponent = try controller.identify(.controller)[77]
+        let page = 4096 << Int(try controller.property(.controllerCapabilities) >> 48 & 0xF)
+        // Without a limit, a length that every target can be expected to take.
+        let byteCount = exponent == 0 || exponent >= 20 ? 1 << 20 : page << Int(exponent)
+        let limit = min(65535, byteCount / namespace.blockByteCount)
+        guard UInt64(limit) < namespace.blockCount, limit * namespace.blockByteCount <= 16 << 20 else {
+          throw ConformanceSkip("the namespace is too small for \(limit) blocks, or these are too large to be tried")
+        }
+        context.notes.add("MDTS \(exponent): \(limit) blocks of \(namespace.blockByteCount) bytes")
+        func write(_ count: Int) throws -> (RawCompletion, [UInt8]) {
+          let data = (0..<count * namespace.blockByteCount).map {
+            UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9 &+ count)
+          }
+          let capsule = queue.capsule(
+            .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
+            transferByteCount: data.count)
+          try queue.send(capsule.bytes, "sending a write of \(count) blocks")
+          return (try queue.completion(of: capsule.identifier, writing: data, "writing \(count) blocks"), data)
+        }
+        for count in [limit - 1, limit] where count > 0 {
+          let (completion, data) = try write(count)
+          try expectStatus(completion.status, .success, of: "Write of \(count) blocks")
+          let read = try queue.execute(
+            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
+            readByteCount: data.count, "reading \(count) blocks")
+          try expectStatus(read.status, .success, of: "Read of \(count) blocks")
+          try expect(read.data == data, "\(count) blocks read back differently")
+        }
+        if exponent > 0, exponent < 20, limit < 65535 {
+          try expectError(
+            try write(limit + 1).0.status, .invalidFieldInCommand, of: "Write beyond MDTS", context.notes)
+        }
+        controller.admin.socket.close()
+      }
+    },
     ConformanceCase("io.header-digest", "a command with a wrong header digest ends the connection") { context in
       try await withQueue(context, digests: .header) { queue, namespace in
         let capsule = queue.capsule(

@@ -2,7 +2,7 @@ internal import NVMeHost
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
 
-/// Connect, and everything it can be refused for (NVMe Base 2.1, sections 3.1.2, 3.3.2.2 and 6.3).
+/// Connect, and everything it can be refused for (NVMe Base 2.1, sections 3.1.2, 3.3.2 and 6.3).
 enum ConnectCases {
   static let all = [
     ConformanceCase("connect.admin", "an admin queue is connected, the controller enabled and identified") { context in

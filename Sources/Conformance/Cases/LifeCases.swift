@@ -1,7 +1,7 @@
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
 
-/// Keep alive and the ends of associations (NVMe Base 2.1, sections 3.3.2.3, 3.6 and 3.9).
+/// Keep alive and the ends of associations (NVMe Base 2.1, sections 3.3.2, 3.6 and 3.9).
 enum LifeCases {
   static let all = [
     ConformanceCase("keep-alive.expires", "a controller that hears nothing for its time-out ends the association") {
@@ -50,7 +50,7 @@ enum LifeCases {
         let controller = try RawController(context.target)
         let queue = try controller.readyQueue()
         queue.socket.close()
-        // A controller may end the whole association then (section 3.3.2.4), or go on without the queue.
+        // A controller may end the whole association then (section 3.3.2), or go on without the queue.
         do {
           _ = try controller.identify(.controller)
           context.notes.add("the association goes on")

@@ -88,7 +88,7 @@ enum OperationCases {
         let queue = try controller.readyQueue()
         let namespace = try RawNamespace(controller)
         let supported = try controller.identify(.controller).littleEndian(at: 520, count: 2)
-        // ONCS bits (NVMe Base 2.1, figure 313) of commands that change nothing.
+        // ONCS bits (NVMe Base 2.1, figure 312) of commands that change nothing.
         let commands: [(String, Int, SubmissionQueueEntry)] = [
           ("Compare", 0, .compare(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1)),
           ("Verify", 7, .verify(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1)),

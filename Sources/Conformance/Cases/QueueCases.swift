@@ -12,7 +12,7 @@ enum QueueCases {
       for depth in Set([1, 2, 31, 128, min(largest, 4095)]).sorted() where depth <= largest {
         var options = HostOptions()
         options.queueDepth = depth
-        try await load(context, options, channels: 1, depth: depth, requests: max(64, depth * 2))
+        try await load(context, options, channels: 1, depth: depth, requests: max(64, depth * 2), onQueuesOf: depth)
       }
     },
     ConformanceCase(
@@ -46,7 +46,7 @@ enum QueueCases {
   /// Loads a namespace through several channels at once.
   private static func load(
     _ context: ConformanceContext, _ options: HostOptions, channels: Int, depth: Int, requests: Int,
-    writes: Bool = false
+    writes: Bool = false, onQueuesOf wantedDepth: Int? = nil
   ) async throws {
     try await HostSession.with(context, options) { session in
       let snapshot = session.controller.snapshot
@@ -55,6 +55,8 @@ enum QueueCases {
       context.notes.add(
         "\(snapshot.queueCount) queues of \(snapshot.queueDepth), wished for \(options.queueCount) of "
           + "\(options.queueDepth)")
+      // Else commands would wait in the host, and the target would never see so many.
+      if let wantedDepth { try expectEqual(snapshot.queueDepth, wantedDepth, "the depth of the queue") }
       let device = try session.device(identifier)
       let blocks = 8
       let share = device.geometry.blockCount / UInt64(channels)

@@ -18,7 +18,7 @@ struct RawNamespace {
     let data = try controller.identify(.namespace, namespaceIdentifier: identifier)
     self.identifier = identifier
     blockCount = data.littleEndian(at: 0, count: 8)
-    // FLBAS bits 3:0 choose the LBA format; LBADS is in bits 23:16 of it (NVM Command Set 1.1, figure 114).
+    // FLBAS bits 3:0 choose the LBA format; LBADS is in bits 23:16 of it (NVM Command Set 1.1).
     let format = Int(data[26] & 0xF)
     let exponent = data[128 + format * 4 + 2]
     guard (9...31).contains(exponent) else { throw ConformanceFailure("LBADS is \(exponent)") }

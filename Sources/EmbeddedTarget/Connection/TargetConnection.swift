@@ -380,7 +380,7 @@ final class TargetConnection: ReactorSource {
 
   private func beginTermination() {
     st.pointee.closesWhenSent = true
-    // Time for the request to leave and for the host to close (NVMe/TCP 1.1, section 3.4.1.1).
+    // Time for the request to leave and for the host to close (NVMe/TCP 1.1, section 3.5).
     st.pointee.terminationDeadline =
       reactor.nowNanoseconds + UInt64(core.configuration.terminationTimeoutMilliseconds) * 1_000_000
     updateDeadline()

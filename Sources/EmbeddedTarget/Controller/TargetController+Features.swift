@@ -2,7 +2,7 @@ internal import NVMeProtocol
 
 extension TargetController {
   /// Get Features without data: the value for dword 0, or nil for a feature this controller has not
-  /// (NVMe Base 2.1, section 5.2.11).
+  /// (NVMe Base 2.1, section 5.1.11).
   func feature(_ command: SubmissionQueueEntry) -> (status: StatusField, value: UInt32) {
     let identifier = FeatureIdentifier(rawValue: UInt8(truncatingIfNeeded: command.cdw10))
     let select = command.cdw10 >> 8 & 0b111
@@ -20,7 +20,7 @@ extension TargetController {
     }
   }
 
-  /// Set Features without data: the status, and the value for dword 0 (NVMe Base 2.1, section 5.2.26).
+  /// Set Features without data: the status, and the value for dword 0 (NVMe Base 2.1, section 5.1.25).
   func setFeature(_ command: SubmissionQueueEntry) -> (status: StatusField, value: UInt32) {
     let identifier = FeatureIdentifier(rawValue: UInt8(truncatingIfNeeded: command.cdw10))
     guard isSupported(identifier) else { return (.invalidFieldInCommand.withDoNotRetry, 0) }
@@ -32,7 +32,7 @@ extension TargetController {
       guard value & 0xFFFF != 0xFFFF, value >> 16 != 0xFFFF else {
         return (.invalidFieldInCommand.withDoNotRetry, 0)
       }
-      // Only before I/O queues exist (section 5.2.26.1.7).
+      // Only before I/O queues exist.
       guard queues.count <= 1 else { return (.commandSequenceError.withDoNotRetry, 0) }
       grantedIOQueues = min(Int(wanted) + 1, configuration.maximumIOQueues)
       let granted = UInt32(grantedIOQueues - 1)

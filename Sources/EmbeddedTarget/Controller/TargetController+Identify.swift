@@ -1,7 +1,7 @@
 internal import NVMeProtocol
 
 extension TargetController {
-  /// Identify: writes 4096 bytes, or says why not (NVMe Base 2.1, section 5.2.13).
+  /// Identify: writes 4096 bytes, or says why not (NVMe Base 2.1, section 5.1.13).
   func identify(_ command: SubmissionQueueEntry, into base: UnsafeMutableRawPointer) -> StatusField {
     let structure = IdentifyStructure(rawValue: UInt8(truncatingIfNeeded: command.cdw10))
     let commandSet = CommandSetIdentifier(rawValue: UInt8(truncatingIfNeeded: command.cdw11 >> 24))
@@ -23,12 +23,12 @@ extension TargetController {
       guard (1...configuration.maximumNamespaceIdentifier).contains(identifier) else {
         return .invalidNamespaceOrFormat.withDoNotRetry
       }
-      // An inactive namespace is all zeroes (section 5.2.13.2.1).
+      // An inactive namespace is all zeroes.
       guard let namespace = subsystem.namespaces[identifier] else { return .success }
       switch structure {
       case .namespace: identify(namespace, writer)
       case .independentNamespace: identifyIndependent(namespace, writer)
-      // NVM Command Set 1.1, figure 118: no protection information, nothing else to tell.
+      // NVM Command Set 1.1: no protection information, nothing else to tell.
       default: break
       }
     case .activeNamespaceList, .commandSetActiveNamespaceList:
@@ -50,7 +50,7 @@ extension TargetController {
       }
       describe(namespace, writer)
     case .commandSetController:
-      // NVM Command Set 1.1, figure 119: DMRL (0 here: no limit of its own), no limits on Verify and Write Zeroes.
+      // NVM Command Set 1.1: DMRL (0 here: no limit of its own), no limits on Verify and Write Zeroes.
       guard commandSet == .nvm else { return .invalidFieldInCommand.withDoNotRetry }
     case .commandSetCombinations:
       // One combination: the NVM command set.
@@ -119,7 +119,7 @@ extension TargetController {
     writer.put(UInt16(isDiscovery ? 0 : 1), at: 1804)
   }
 
-  /// NVM Command Set 1.1, figure 114.
+  /// NVM Command Set 1.1.
   private func identify(_ namespace: TargetNamespace, _ writer: DataWriter) {
     writer.put(namespace.blockCount, at: 0)
     writer.put(namespace.blockCount, at: 8)

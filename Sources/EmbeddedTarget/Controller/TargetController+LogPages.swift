@@ -2,7 +2,7 @@ internal import NVMeProtocol
 
 extension TargetController {
   /// Get Log Page: writes `byteCount` bytes, zeroes beyond the page's end, or says why not
-  /// (NVMe Base 2.1, section 5.2.12).
+  /// (NVMe Base 2.1, section 5.1.12).
   func logPage(_ command: SubmissionQueueEntry, into base: UnsafeMutableRawPointer, byteCount: Int) -> StatusField {
     let page = LogPageIdentifier(rawValue: UInt8(truncatingIfNeeded: command.cdw10))
     let specific = command.cdw10 >> 8 & 0x7F
@@ -71,7 +71,7 @@ extension TargetController {
     }
   }
 
-  /// NVMe Base 2.1, figure 206: the newest first.
+  /// NVMe Base 2.1, figure 205: the newest first.
   private func errorLog() -> [UInt8] {
     made(64 * Self.maximumErrors) { writer in
       for (position, record) in errors.reversed().enumerated() {
@@ -90,7 +90,7 @@ extension TargetController {
     }
   }
 
-  /// NVMe Base 2.1, figure 207.
+  /// NVMe Base 2.1, figure 206.
   private func healthLog() -> [UInt8] {
     made(512) { writer in
       // 27 °C in kelvin.
@@ -120,7 +120,7 @@ extension TargetController {
     }
   }
 
-  /// NVMe Base 2.1, figures 219 and 220.
+  /// NVMe Base 2.1, figures 223 and 224.
   private func accessLog(groupsOnly: Bool) -> [UInt8]? {
     guard let subsystem else { return nil }
     let groups = subsystem.accessGroups

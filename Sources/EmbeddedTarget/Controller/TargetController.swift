@@ -41,7 +41,7 @@ final class TargetController {
   /// Granted by Number of Queues.
   var grantedIOQueues: Int
 
-  /// Notices (NVMe Base 2.1, section 5.2.2, asynchronous event type 2h).
+  /// Notices (NVMe Base 2.1, section 5.1.2, asynchronous event type 2h).
   enum Event: UInt8, Hashable {
     case namespaceAttributeChanged = 0x00
     case accessStateChanged = 0x03

@@ -241,7 +241,7 @@ package struct TargetQueuePair: ~Copyable {
 
   private mutating func beginCommand(_ command: SubmissionQueueEntry) -> Event? {
     guard freeSlotCount > 0 else {
-      // More commands than the submission queue has entries (NVMe Base 2.1, section 3.3.3.1.1).
+      // More commands than the submission queue has entries (NVMe Base 2.1, section 3.3.2).
       return fail(
         PDUViolation(
           .pduSequenceError, type: receiver.common.type, field: .queueEntry, rule: .atMost,
@@ -266,7 +266,8 @@ package struct TargetQueuePair: ~Copyable {
       return nil
     }
     slot.pointee.isConflict = false
-    identifiers[Int(identifier >> 6)] |= bit
+    // By a pointer, here and below: the compiler's thread sanitizer fails on the subscript (Swift 6.3.1).
+    (identifiers + Int(identifier >> 6)).pointee |= bit
     return .command(index)
   }
 
@@ -365,7 +366,7 @@ package struct TargetQueuePair: ~Copyable {
     }
     slot.pointee.phase = .owned
     if slot.pointee.hasDigestError {
-      // NVMe/TCP 1.1, section 3.3.1.3: the command fails, the connection goes on.
+      // NVMe/TCP 1.1, section 3.3.1: the command fails, the connection goes on.
       respond(index, status: .transientTransportError)
       return nil
     }
@@ -551,7 +552,7 @@ package struct TargetQueuePair: ~Copyable {
     }
     if !slot.pointee.isConflict {
       let identifier = slot.pointee.command.commandIdentifier
-      identifiers[Int(identifier >> 6)] &= ~(UInt64(1) << UInt64(identifier & 63))
+      (identifiers + Int(identifier >> 6)).pointee &= ~(UInt64(1) << UInt64(identifier & 63))
     }
     slot.pointee.phase = .free
     slot.pointee.pending = .nothing
@@ -654,7 +655,7 @@ package struct TargetQueuePair: ~Copyable {
   private mutating func append(_ base: UnsafeMutableRawPointer, _ count: Int) {
     unsentByteCount += count
     if vectorCount > 0, let last = vectors[vectorCount - 1].base, last + vectors[vectorCount - 1].count == base {
-      vectors[vectorCount - 1].count += count
+      (vectors + (vectorCount - 1)).pointee.count += count
       return
     }
     vectors[vectorCount] = IOVector(base: base, count: count)

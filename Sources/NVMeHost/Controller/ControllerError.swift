@@ -63,7 +63,7 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
         "\(place) was refused: host NQN \(hostNQN) is not allowed there; allow it at the target, or use another --hostnqn"
     }
     if status.matches(.connectInvalidParameters) {
-      // NVMe Base 2.1, figure 552: dword 0 holds the offset of the bad parameter, bit 16 whether it is in the data.
+      // NVMe Base 2.1, section 6.3: dword 0 holds the offset of the bad parameter, bit 16 whether it is in the data.
       let offset = result & 0xFFFF
       let isInData = result & 0x1_0000 != 0
       if isInData && offset == 256 {

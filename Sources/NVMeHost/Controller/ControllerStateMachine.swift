@@ -73,6 +73,9 @@ public struct ControllerStateMachine: Sendable {
   private var anaTransitionDeadlineNanoseconds: UInt64 = .max
   private var scan: NamespaceScan?
   private var needsRescan = false
+  /// When a scan that failed is made again.
+  private var rescanDeadlineNanoseconds: UInt64 = .max
+  private var failedScanCount = 0
   private var needsANALog = false
   private var isReadingANALog = false
   /// What has come of the ANA log so far, and how long it can be.
@@ -89,6 +92,9 @@ public struct ControllerStateMachine: Sendable {
   /// How often CSTS is looked at while it is waited for.
   private static let pollNanoseconds: UInt64 = 10_000_000
   private static let maximumAsynchronousEventCommands = 4
+  /// A scan that failed is made again after a second, then after twice as long each time, up to about a minute.
+  private static let rescanNanoseconds: UInt64 = 1_000_000_000
+  private static let maximumRescanDoublings = 6
   private static let maximumANALogByteCount = 1 << 20
 
   public init(configuration: ControllerConfiguration) {
@@ -114,7 +120,8 @@ public struct ControllerStateMachine: Sendable {
   /// When ``ControllerEvent/deadline`` is to be sent, nanoseconds of the monotonic clock.
   public var nextDeadlineNanoseconds: UInt64? {
     var deadline = min(
-      stepDeadlineNanoseconds, pollDeadlineNanoseconds, nextKeepAliveNanoseconds, anaTransitionDeadlineNanoseconds)
+      stepDeadlineNanoseconds, pollDeadlineNanoseconds, nextKeepAliveNanoseconds, anaTransitionDeadlineNanoseconds,
+      rescanDeadlineNanoseconds)
     for entry in pending.values { deadline = min(deadline, entry.deadlineNanoseconds) }
     return deadline == .max ? nil : deadline
   }
@@ -297,7 +304,7 @@ public struct ControllerStateMachine: Sendable {
       configureEvents(now)
       return
     }
-    // NVMe/TCP 1.1, section 3.3.2: in-capsule data begins right behind the entry.
+    // NVMe/TCP 1.1, section 3.3: in-capsule data begins right behind the entry.
     if identify.inCapsuleDataOffset != 0 {
       fail(.unusable("in-capsule data offset (ICDOFF) is \(identify.inCapsuleDataOffset), NVMe/TCP has only 0"))
       return
@@ -307,6 +314,10 @@ public struct ControllerStateMachine: Sendable {
         .unusable(
           "capsule sizes IOCCSZ \(identify.ioCommandCapsuleSize) and IORCSZ "
             + "\(identify.ioResponseCapsuleSize) are smaller than a queue entry"))
+      return
+    }
+    if let problem = unsuitableQueues(identify) {
+      fail(.unusable(problem))
       return
     }
     state = .settingQueueCount
@@ -328,13 +339,30 @@ public struct ControllerStateMachine: Sendable {
     return nil
   }
 
+  /// Fabrics have entries of 64 and 16 bytes and SGLs, and nothing else.
+  private func unsuitableQueues(_ identify: IdentifyController) -> String? {
+    func hexadecimal(_ value: some BinaryInteger) -> String { String(value, radix: 16, uppercase: true) + "h" }
+    if !identify.takes64ByteSubmissionQueueEntries {
+      return
+        "it does not take submission queue entries of 64 bytes (SQES \(hexadecimal(identify.submissionQueueEntrySize)))"
+    }
+    if !identify.writes16ByteCompletionQueueEntries {
+      return
+        "it does not write completion queue entries of 16 bytes (CQES \(hexadecimal(identify.completionQueueEntrySize)))"
+    }
+    if !identify.supportsSGLs {
+      return "it does not support SGLs (SGLS \(hexadecimal(identify.sglSupport))), which Fabrics cannot do without"
+    }
+    return nil
+  }
+
   private mutating func queueCountSet(_ status: StatusField, _ granted: UInt32, _ now: UInt64) {
     guard status.isSuccess else {
       fail(.refused(step: "setting the number of queues", status))
       return
     }
     queueCount = min(wantedQueueCount, NumberOfQueues(rawValue: granted).pairs)
-    // One entry of a queue always stays empty (NVMe Base 2.1, section 3.3.1.2).
+    // One entry of a queue always stays empty (NVMe Base 2.1, section 3.3.1).
     let entries = min(min(max(configuration.queueDepth, 1), 4095) + 1, capabilities.maximumQueueEntries)
     queueDepth = entries - 1
     if let maximum = identification?.maximumOutstandingCommands, maximum > 0 {
@@ -449,6 +477,11 @@ public struct ControllerStateMachine: Sendable {
 
   private mutating func checkDeadlines(_ now: UInt64) {
     if state == .closing { return }
+    if rescanDeadlineNanoseconds <= now {
+      rescanDeadlineNanoseconds = .max
+      needsRescan = true
+      startRescanIfIdle(now)
+    }
     for entry in pending.values where entry.deadlineNanoseconds <= now {
       switch entry.purpose {
       case .keepAlive:
@@ -536,6 +569,10 @@ public struct ControllerStateMachine: Sendable {
         fail(error)
       } else {
         scan = nil
+        // No event may ever tell again of what this scan has missed.
+        rescanDeadlineNanoseconds =
+          now &+ Self.rescanNanoseconds << UInt64(min(failedScanCount, Self.maximumRescanDoublings))
+        failedScanCount += 1
         startRescanIfIdle(now)
       }
       return
@@ -548,6 +585,7 @@ public struct ControllerStateMachine: Sendable {
     namespaces = finished.found
     isNamespaceListTruncated = finished.isTruncated
     scan = nil
+    failedScanCount = 0
     if state == .scanningNamespaces {
       connectIOQueues()
     } else if !changes.isEmpty {
@@ -559,6 +597,7 @@ public struct ControllerStateMachine: Sendable {
   private mutating func startRescanIfIdle(_ now: UInt64) {
     guard needsRescan, scan == nil, state == .ready || state == .connectingIOQueues else { return }
     needsRescan = false
+    rescanDeadlineNanoseconds = .max
     scan = NamespaceScan()
     submitScan(now)
   }
@@ -658,6 +697,7 @@ public struct ControllerStateMachine: Sendable {
       scan = nil
       nextKeepAliveNanoseconds = .max
       anaTransitionDeadlineNanoseconds = .max
+      rescanDeadlineNanoseconds = .max
       state = .requestingShutdown
       pending = pending.filter { if case .asynchronousEvent = $0.value.purpose { true } else { false } }
       stepDeadlineNanoseconds = now &+ UInt64(configuration.shutdownTimeoutMilliseconds) * 1_000_000
@@ -695,5 +735,6 @@ public struct ControllerStateMachine: Sendable {
     pollDeadlineNanoseconds = .max
     nextKeepAliveNanoseconds = .max
     anaTransitionDeadlineNanoseconds = .max
+    rescanDeadlineNanoseconds = .max
   }
 }

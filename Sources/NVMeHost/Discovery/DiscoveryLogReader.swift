@@ -70,7 +70,7 @@ public struct DiscoveryLogReader: Sendable {
   /// - Throws: ``DiscoveryError``; the reader is of no use afterwards.
   public mutating func handle(_ status: StatusField, data: [UInt8]) throws(DiscoveryError) {
     if isDone { return }
-    // The controller itself says that the log has changed (NVMe Base 2.1, figure 104).
+    // The controller itself says that the log has changed (NVMe Base 2.1, figure 105).
     if status.matches(.discoverRestart) {
       try restart()
       return

@@ -115,7 +115,7 @@ final class ControllerDriver: CompletionSink {
     let plan = FabricsQueue.Plan(
       transport: controller.transport, configuration: controller.configuration, queueIdentifier: identifier,
       entries: entries, controllerIdentifier: controllerIdentifier,
-      // The admin queue's capsules may always carry 8 KiB (NVMe/TCP 1.1, section 3.3.2).
+      // The admin queue's capsules may always carry 8 KiB (NVMe/TCP 1.1, section 3.3).
       maximumInCapsuleByteCount: identifier == 0 ? 8192 : machine.maximumInCapsuleByteCount)
     openQueues.insert(identifier)
     if identifier == 0 {

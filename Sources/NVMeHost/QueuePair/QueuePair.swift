@@ -16,6 +16,8 @@ open class QueuePair: ReactorSource {
   private var storedState = QueuePairState.connecting
   private var capacityWaiters: [ReactorSource] = []
   private var timedOutCommands: [UInt16] = []
+  /// Asked at every turn, where the array would cost an exclusivity check.
+  private var hasCapacityWaiters = false
 
   /// Begins to connect.
   ///
@@ -30,6 +32,9 @@ open class QueuePair: ReactorSource {
 
   /// Where the queue pair stands.
   public final var state: QueuePairState { storedState }
+
+  /// Whether ``state`` is `connecting`; unlike a comparison, this copies nothing, so it may be asked at every turn.
+  public final var isConnecting: Bool { if case .connecting = storedState { true } else { false } }
 
   /// For transports: moves on, and has the owner look.
   public final func transition(to state: QueuePairState) {
@@ -47,13 +52,18 @@ open class QueuePair: ReactorSource {
       return
     }
     capacityWaiters.append(source)
+    hasCapacityWaiters = true
   }
 
   /// For transports: commands have ended.
   public final func notifyCapacityWaiters() {
-    if capacityWaiters.isEmpty { return }
-    for source in capacityWaiters { reactor.markReady(source) }
+    if hasCapacityWaiters { wakeCapacityWaiters() }
+  }
+
+  @inline(never) private func wakeCapacityWaiters() {
+    for source in capacityWaiters { markReady(source) }
     capacityWaiters.removeAll(keepingCapacity: true)
+    hasCapacityWaiters = false
   }
 
   /// For transports: a command has not been answered in time, and its owner is to have it aborted.

@@ -1,4 +1,4 @@
-/// One range of a Dataset Management command, 16 bytes (NVM Command Set 1.1, section 3.2.3, figure 39).
+/// One range of a Dataset Management command, 16 bytes (NVM Command Set 1.1, section 3.3.3).
 @frozen
 public struct DatasetManagementRange: Hashable, Sendable, BitwiseCopyable {
   /// CATTR

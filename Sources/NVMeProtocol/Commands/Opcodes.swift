@@ -1,4 +1,4 @@
-/// Admin command opcodes (NVMe Base 2.1, figure 138).
+/// Admin command opcodes (NVMe Base 2.1, figure 141).
 public enum AdminOpcode: UInt8, Sendable, CaseIterable {
   case deleteIOSubmissionQueue = 0x00
   case createIOSubmissionQueue = 0x01
@@ -50,7 +50,7 @@ public enum AdminOpcode: UInt8, Sendable, CaseIterable {
   case memoryRangeSetManagement = 0x89
 }
 
-/// I/O command opcodes of the NVM Command Set (NVM Command Set 1.1, figure 22) and those common to all I/O sets.
+/// I/O command opcodes of the NVM Command Set (NVM Command Set 1.1) and those common to all I/O sets.
 public enum IOOpcode: UInt8, Sendable, CaseIterable {
   case flush = 0x00
   case write = 0x01
@@ -74,7 +74,7 @@ public enum IOOpcode: UInt8, Sendable, CaseIterable {
   case fabrics = 0x7F
 }
 
-/// FCTYPE of the command with opcode 7Fh (NVMe Base 2.1, section 6, figure 537).
+/// FCTYPE of the command with opcode 7Fh (NVMe Base 2.1, section 6).
 public enum FabricsCommandType: UInt8, Sendable, CaseIterable {
   case propertySet = 0x00
   case connect = 0x01

@@ -59,7 +59,7 @@ public struct SGLDescriptor: Hashable, Sendable, BitwiseCopyable {
     /// RDMA: the keyed descriptor's key is to be invalidated by the controller (sub type Fh, transport specific).
     @inlinable
     public static var invalidateKey: Subtype { Subtype(rawValue: 0xF) }
-    /// NVMe/TCP: data that travels in H2CData or C2HData PDUs (NVMe/TCP Transport 1.1, section 3.3.2.2.2).
+    /// NVMe/TCP: data that travels in H2CData or C2HData PDUs (NVMe/TCP Transport 1.1, section 3.3).
     @inlinable
     public static var transportSpecificA: Subtype { Subtype(rawValue: 0xA) }
   }

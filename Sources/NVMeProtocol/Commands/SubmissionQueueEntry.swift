@@ -1,4 +1,4 @@
-/// A submission queue entry, exactly 64 bytes (NVMe Base 2.1, section 3.3.3.1, figures 91 and 92).
+/// A submission queue entry, exactly 64 bytes (NVMe Base 2.1, section 4.1.1, figures 91 and 92).
 ///
 /// Kept as sixteen dwords in wire order. Builders (`read`, `identify`, `fabricsConnect`, …) live in extensions beside
 /// this file; they leave the command identifier 0 and the SGL empty: the queue pair fills in the first, the transport
@@ -29,7 +29,7 @@ public struct SubmissionQueueEntry: WireStructure, Hashable, BitwiseCopyable {
   public static var byteCount: Int { 64 }
 
   /// PSDT 01b: the data pointer is an SGL and there is no metadata SGL. Fabrics allow nothing else
-  /// (NVMe Base 2.1, section 3.3.3.1: PRPs shall not be used over fabrics).
+  /// (NVMe Base 2.1, section 4.1.1: PRPs shall not be used over fabrics).
   @inlinable
   public static var sglFlags: UInt8 { 0b0100_0000 }
 

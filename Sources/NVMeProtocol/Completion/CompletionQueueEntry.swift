@@ -1,4 +1,4 @@
-/// A completion queue entry, exactly 16 bytes (NVMe Base 2.1, section 3.3.3.2, figure 96).
+/// A completion queue entry, exactly 16 bytes (NVMe Base 2.1, section 4.2.1, figure 96).
 @frozen
 public struct CompletionQueueEntry: WireStructure, Hashable, BitwiseCopyable {
   public static let structureName = "completion queue entry"

@@ -1,6 +1,6 @@
 /// The tables behind `StatusField.name`; nil for codes that are reserved or vendor specific.
 enum StatusCodeNames {
-  /// Generic Command Status (NVMe Base 2.1, figure 101; 80h on: the I/O command sets').
+  /// Generic Command Status (NVMe Base 2.1, figure 102; 80h on: the I/O command sets').
   static func generic(_ code: UInt8) -> String? {
     switch code {
     case 0x00: "Successful Completion"
@@ -59,7 +59,7 @@ enum StatusCodeNames {
     }
   }
 
-  /// Command Specific Status of admin and I/O commands (NVMe Base 2.1, figures 102 and 103; NVM Command Set 1.1).
+  /// Command Specific Status of admin and I/O commands (NVMe Base 2.1, figures 103 and 104; NVM Command Set 1.1).
   static func commandSpecific(_ code: UInt8) -> String? {
     switch code {
     case 0x00: "Completion Queue Invalid"
@@ -120,6 +120,7 @@ enum StatusCodeNames {
     case 0x39: "Controller Suspended"
     case 0x3A: "Controller Not Suspended"
     case 0x3B: "Controller Data Queue Full"
+    case 0x7F: "Stream Resource Allocation Failed"
     case 0x80: "Conflicting Attributes"
     case 0x81: "Invalid Protection Information"
     case 0x82: "Attempted Write to Read Only Range"
@@ -130,8 +131,22 @@ enum StatusCodeNames {
     case 0x87: "Overlapping I/O Range"
     case 0x88: "Namespace Not Reachable"
     case 0x89: "Insufficient Resources"
-    case 0xB6: "Zoned: Invalid Zone Operation Request"
-    case 0xB7: "Zoned: ZRWA Resources Unavailable"
+    case 0x8A: "Insufficient Program Resources"
+    case 0x8B: "Invalid Memory Namespace"
+    case 0x8C: "Invalid Memory Range Set"
+    case 0x8D: "Invalid Memory Range Set Identifier"
+    case 0x8E: "Invalid Program Data"
+    case 0x8F: "Invalid Program Index"
+    case 0x90: "Invalid Program Type"
+    case 0x91: "Maximum Memory Ranges Exceeded"
+    case 0x92: "Maximum Memory Range Sets Exceeded"
+    case 0x93: "Maximum Programs Activated"
+    case 0x94: "Maximum Program Bytes Exceeded"
+    case 0x95: "Memory Range Set In Use"
+    case 0x96: "No Program"
+    case 0x97: "Overlapping Memory Ranges"
+    case 0xB6: "Invalid Zone Operation Request"
+    case 0xB7: "ZRWA Resources Unavailable"
     case 0xB8: "Zone Boundary Error"
     case 0xB9: "Zone Is Full"
     case 0xBA: "Zone Is Read Only"
@@ -144,7 +159,7 @@ enum StatusCodeNames {
     }
   }
 
-  /// Command Specific Status of fabrics commands (NVMe Base 2.1, figure 104).
+  /// Command Specific Status of fabrics commands (NVMe Base 2.1, figure 105).
   static func fabrics(_ code: UInt8) -> String? {
     switch code {
     case 0x80: "Connect Incompatible Format"
@@ -159,7 +174,7 @@ enum StatusCodeNames {
     }
   }
 
-  /// Media and Data Integrity Errors (NVMe Base 2.1, figure 105; NVM Command Set 1.1).
+  /// Media and Data Integrity Errors (NVMe Base 2.1, figure 106; NVM Command Set 1.1).
   static func media(_ code: UInt8) -> String? {
     switch code {
     case 0x80: "Write Fault"
@@ -175,7 +190,7 @@ enum StatusCodeNames {
     }
   }
 
-  /// Path Related Status (NVMe Base 2.1, figure 106).
+  /// Path Related Status (NVMe Base 2.1, figure 107).
   static func path(_ code: UInt8) -> String? {
     switch code {
     case 0x00: "Internal Path Error"

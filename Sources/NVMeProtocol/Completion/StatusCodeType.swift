@@ -1,4 +1,4 @@
-/// Status Code Type, three bits (NVMe Base 2.1, figure 100). A struct, as the wire may carry any value.
+/// Status Code Type, three bits (NVMe Base 2.1, figure 101). A struct, as the wire may carry any value.
 @frozen
 public struct StatusCodeType: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
   public var rawValue: UInt8

@@ -37,7 +37,7 @@ extension StatusField {
   }
 
   private var unknownName: String {
-    // C0h to FFh are vendor specific in every status code type (NVMe Base 2.1, figures 101 to 105).
+    // C0h to FFh are vendor specific in every status code type (NVMe Base 2.1, figures 102 to 106).
     if statusCodeType == .vendorSpecific || statusCode >= 0xC0 { return "Vendor Specific Status" }
     return "Unknown Status"
   }

@@ -1,4 +1,4 @@
-/// The status of a completed command, without the phase tag (NVMe Base 2.1, section 4.2.3, figure 99).
+/// The status of a completed command, without the phase tag (NVMe Base 2.1, section 4.2.3, figure 100).
 ///
 /// Bits 7:0 Status Code, 10:8 Status Code Type, 12:11 Command Retry Delay, 13 More, 14 Do Not Retry.
 @frozen

@@ -1,4 +1,4 @@
-/// Feature 0Bh (NVMe Base 2.1, section 5.1.25.1.5, figure 392), and OAES of Identify Controller, whose bits for
+/// Feature 0Bh (NVMe Base 2.1, section 5.1.25.1.5), and OAES of Identify Controller, whose bits for
 /// notices sit at the same places.
 public struct AsynchronousEventConfiguration: OptionSet, Hashable, Sendable {
   public var rawValue: UInt32

@@ -1,4 +1,4 @@
-/// Feature 07h, Number of Queues (NVMe Base 2.1, section 5.1.25.2.1): zeroes based counts in both halves.
+/// Feature 07h, Number of Queues (NVMe Base 2.1, section 5.1.25): zeroes based counts in both halves.
 public struct NumberOfQueues: RawRepresentable, Hashable, Sendable {
   public var rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -17,7 +17,7 @@ public struct NumberOfQueues: RawRepresentable, Hashable, Sendable {
   public var pairs: Int { min(submissionQueues, completionQueues) }
 }
 
-/// Feature 05h, Error Recovery (NVM Command Set 1.1, section 4.1.3.2).
+/// Feature 05h, Error Recovery (NVM Command Set 1.1).
 public struct ErrorRecovery: RawRepresentable, Hashable, Sendable {
   public var rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }

@@ -1,4 +1,4 @@
-/// The data of feature 16h, Host Behavior Support, 512 bytes (NVMe Base 2.1, section 5.1.25.1.14, figure 405).
+/// The data of feature 16h, Host Behavior Support, 512 bytes (NVMe Base 2.1, section 5.1.25.1.14).
 public struct HostBehaviorSupport: WireStructure, FixedLayout, Hashable {
   public static let structureName = "Host Behavior Support"
   public static let byteCount = 512

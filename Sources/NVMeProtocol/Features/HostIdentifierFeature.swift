@@ -1,5 +1,5 @@
 /// The data of feature 81h, Host Identifier: 16 bytes with EXHID set, which fabrics require, else 8
-/// (NVMe Base 2.1, section 5.1.25.1.28, figure 416).
+/// (NVMe Base 2.1, section 5.1.25.1.28).
 public struct HostIdentifierFeature: WireStructure, Hashable {
   public static let structureName = "Host Identifier"
   /// EXHID, bit 0 of the feature's dword 11.

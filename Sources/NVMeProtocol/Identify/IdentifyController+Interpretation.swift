@@ -22,6 +22,17 @@ extension IdentifyController {
   /// Data that fits an I/O queue's command capsule behind the 64-byte entry: 0 if IOCCSZ is too small to say.
   public var maximumInCapsuleDataBytes: Int { max(0, Int(ioCommandCapsuleSize) * 16 - 64) }
 
+  /// SQES: entries of 64 bytes (2 to the power of 6) are between the smallest and the largest size that it takes.
+  public var takes64ByteSubmissionQueueEntries: Bool {
+    submissionQueueEntrySize & 0xF <= 6 && submissionQueueEntrySize >> 4 >= 6
+  }
+  /// CQES: entries of 16 bytes (2 to the power of 4) are between the smallest and the largest size that it writes.
+  public var writes16ByteCompletionQueueEntries: Bool {
+    completionQueueEntrySize & 0xF <= 4 && completionQueueEntrySize >> 4 >= 4
+  }
+  /// SGLS bits 1:0: I/O commands may have SGLs; whether data must come in dwords is told apart there, too.
+  public var supportsSGLs: Bool { sglSupport & 0b11 == 0b01 || sglSupport & 0b11 == 0b10 }
+
   /// CMIC bit 3: ANA reporting is supported.
   public var supportsANAReporting: Bool { multipathCapabilities & 1 << 3 != 0 }
   /// CMIC bit 1: the subsystem may have more than one controller.

@@ -1,4 +1,4 @@
-/// Identify Namespace of the NVM Command Set, CNS 00h, 4,096 bytes (NVM Command Set 1.1, figure 97).
+/// Identify Namespace of the NVM Command Set, CNS 00h, 4,096 bytes (NVM Command Set 1.1).
 public struct IdentifyNamespace: WireStructure, FixedLayout, Hashable {
   public static let structureName = "Identify Namespace"
   public static let byteCount = 4096

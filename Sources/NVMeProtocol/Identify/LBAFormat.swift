@@ -1,4 +1,4 @@
-/// An LBA format, 4 bytes of Identify Namespace (NVM Command Set 1.1, figure 98).
+/// An LBA format, 4 bytes of Identify Namespace (NVM Command Set 1.1).
 public struct LBAFormat: Hashable, Sendable {
   /// MS: metadata bytes per block.
   public var metadataBytes: UInt16

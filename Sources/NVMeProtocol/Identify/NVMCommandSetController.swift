@@ -1,5 +1,5 @@
 /// I/O Command Set specific Identify Controller for the NVM Command Set, CNS 06h, CSI 00h, 4,096 bytes
-/// (NVM Command Set 1.1, figure 102). Its size limits are exponents in units of CAP.MPSMIN; 0: no limit.
+/// (NVM Command Set 1.1). Its size limits are exponents in units of CAP.MPSMIN; 0: no limit.
 public struct NVMCommandSetController: WireStructure, FixedLayout, Hashable {
   public static let structureName = "NVM Command Set Identify Controller"
   public static let byteCount = 4096

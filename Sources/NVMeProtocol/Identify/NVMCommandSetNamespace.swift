@@ -1,5 +1,5 @@
 /// I/O Command Set specific Identify Namespace for the NVM Command Set, CNS 05h, CSI 00h, 4,096 bytes
-/// (NVM Command Set 1.1, figure 100).
+/// (NVM Command Set 1.1).
 public struct NVMCommandSetNamespace: WireStructure, FixedLayout, Hashable {
   public static let structureName = "NVM Command Set Identify Namespace"
   public static let byteCount = 4096

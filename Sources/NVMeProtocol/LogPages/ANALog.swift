@@ -1,4 +1,4 @@
-/// The Asymmetric Namespace Access log, LID 0Ch (NVMe Base 2.1, figures 219 and 220).
+/// The Asymmetric Namespace Access log, LID 0Ch (NVMe Base 2.1, figures 223 and 224).
 public struct ANALog: WireStructure, Hashable {
   public static let structureName = "Asymmetric Namespace Access log"
   static let headerBytes = 16

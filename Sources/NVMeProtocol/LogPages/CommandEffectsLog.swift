@@ -1,4 +1,4 @@
-/// The Commands Supported and Effects log, LID 05h, 4,096 bytes (NVMe Base 2.1, figures 210 and 211).
+/// The Commands Supported and Effects log, LID 05h, 4,096 bytes (NVMe Base 2.1, figures 209 and 210).
 public struct CommandEffectsLog: WireStructure, FixedLayout, Hashable {
   public static let structureName = "Commands Supported and Effects log"
   public static let byteCount = 4096

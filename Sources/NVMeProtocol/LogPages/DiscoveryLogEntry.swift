@@ -1,4 +1,4 @@
-/// A Discovery log entry, 1,024 bytes (NVMe Base 2.1, section 5.1.12.3.1, figure 296).
+/// A Discovery log entry, 1,024 bytes (NVMe Base 2.1, section 5.1.12.3.1, figure 294).
 public struct DiscoveryLogEntry: WireStructure, FixedLayout, Hashable {
   public static let structureName = "Discovery log entry"
   public static let byteCount = 1024

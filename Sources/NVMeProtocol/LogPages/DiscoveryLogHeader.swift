@@ -1,4 +1,4 @@
-/// The head of the Discovery log, LID 70h, 1,024 bytes (NVMe Base 2.1, section 5.1.12.3.1, figure 295).
+/// The head of the Discovery log, LID 70h, 1,024 bytes (NVMe Base 2.1, section 5.1.12.3.1, figure 296).
 public struct DiscoveryLogHeader: WireStructure, FixedLayout, Hashable {
   public static let structureName = "Discovery log header"
   public static let byteCount = 1024

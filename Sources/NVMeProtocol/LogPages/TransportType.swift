@@ -1,4 +1,4 @@
-/// TRTYPE of a discovery log entry (NVMe Base 2.1, figure 296). A struct, as the wire may carry any value.
+/// TRTYPE of a discovery log entry (NVMe Base 2.1, figure 294). A struct, as the wire may carry any value.
 public struct TransportType: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
   public var rawValue: UInt8
   public init(rawValue: UInt8) { self.rawValue = rawValue }

@@ -24,8 +24,13 @@ public struct HostQueuePair: ~Copyable {
   public let configuration: HostQueuePairConfiguration
 
   private var receiver: PDUReceiver
+  // What the headers that are sent look like; right once the connection is initialized.
+  private var capsule: HeaderTemplate
+  private var capsuleWithData: HeaderTemplate
+  private var dataHeader: HeaderTemplate
   private let slots: UnsafeMutablePointer<HostQueuePairSlot>
   private let indexBits: UInt16
+  private let indexMask: UInt16
   /// Last in, first out: the slot used last is the one still in the cache.
   private let freeSlots: UnsafeMutablePointer<UInt16>
   private var unusedSlotCount: Int
@@ -70,6 +75,10 @@ public struct HostQueuePair: ~Copyable {
     slots = .allocate(capacity: depth)
     slots.initialize(repeating: HostQueuePairSlot(), count: depth)
     indexBits = UInt16(Int.bitWidth - (depth - 1).leadingZeroBitCount)
+    indexMask = (1 << indexBits) &- 1
+    capsule = HeaderTemplate(.capsuleCommand, hasData: false, parameters: receiver.parameters)
+    capsuleWithData = HeaderTemplate(.capsuleCommand, hasData: true, parameters: receiver.parameters)
+    dataHeader = HeaderTemplate(.hostToControllerData, hasData: true, parameters: receiver.parameters)
     freeSlots = .allocate(capacity: depth)
     for index in 0..<depth { freeSlots[index] = UInt16(depth - 1 - index) }
     unusedSlotCount = depth
@@ -119,11 +128,11 @@ public struct HostQueuePair: ~Copyable {
     let index = freeSlots[unusedSlotCount]
     let slot = slots + Int(index)
     slot.pointee.command = command
-    var identifier = index | (slot.pointee.generation << indexBits)
+    var identifier = index | (slot.pointee.generation &<< indexBits)
     if identifier == .max {
       // FFFFh is no command's identifier: the error log says "no particular command" by it.
       slot.pointee.generation &+= 1
-      identifier = index | (slot.pointee.generation << indexBits)
+      identifier = index | (slot.pointee.generation &<< indexBits)
     }
     slot.pointee.command.commandIdentifier = identifier
     slot.pointee.data = data
@@ -140,7 +149,7 @@ public struct HostQueuePair: ~Copyable {
     let fitsCapsule =
       direction == .hostToController && Int(data.byteCount) <= configuration.maximumInCapsuleByteCount
     slot.pointee.usesInCapsuleData = fitsCapsule
-    // NVMe/TCP 1.1, section 3.3.2.1: an offset SGL for data in the capsule, else the transport's own data block.
+    // NVMe/TCP 1.1, section 3.3: an offset SGL for data in the capsule, else the transport's own data block.
     if data.byteCount == 0 {
       slot.pointee.command.sgl = .transport(length: 0)
     } else if fitsCapsule {
@@ -275,7 +284,9 @@ public struct HostQueuePair: ~Copyable {
     if slot.pointee.phase == .queued {
       slot.pointee.phase = .outstanding
       let dataCount = slot.pointee.usesInCapsuleData ? Int(slot.pointee.data.byteCount) : 0
-      let start = stageHeader(type: .capsuleCommand, flags: [], dataByteCount: dataCount)
+      let template = dataCount > 0 ? capsuleWithData : capsule
+      let start = stage(template)
+      template.header(dataByteCount: dataCount).store(to: start)
       slot.pointee.command.store(to: start + CapsuleCommandHeader.submissionQueueEntryOffset)
       stageHeaderDigest(start, headerByteCount: CapsuleCommandHeader.byteCount)
       beginData(slotIndex: slotIndex, offset: 0, byteCount: dataCount)
@@ -289,10 +300,11 @@ public struct HostQueuePair: ~Copyable {
     let count = min(slot.pointee.requestedByteCount, parameters.maximumH2CDataLength)
     let isLast = count == slot.pointee.requestedByteCount
     let offset = slot.pointee.requestedOffset
-    let start = stageHeader(type: .hostToControllerData, flags: isLast ? .last : [], dataByteCount: Int(count))
+    let start = stage(dataHeader)
     H2CDataHeader(
+      common: dataHeader.header(dataByteCount: Int(count), isLast: isLast),
       commandIdentifier: slot.pointee.command.commandIdentifier, transferTag: slot.pointee.transferTag,
-      dataOffset: offset, dataLength: count, isLast: isLast, parameters: parameters
+      dataOffset: offset, dataLength: count
     ).store(to: start)
     stageHeaderDigest(start, headerByteCount: H2CDataHeader.byteCount)
     slot.pointee.requestedOffset += count
@@ -301,19 +313,17 @@ public struct HostQueuePair: ~Copyable {
     beginData(slotIndex: slotIndex, offset: Int(offset), byteCount: Int(count))
   }
 
-  /// Stages a header, its digest and padding, and writes its common part.
-  private mutating func stageHeader(type: PDUType, flags: PDUFlags, dataByteCount: Int) -> UnsafeMutableRawPointer {
-    let layout = PDULayout(type: type, dataLength: dataByteCount, parameters: parameters)
-    let start = stage(layout.dataOffset)
-    PDUCommonHeader(type: type, flags: flags, dataLength: dataByteCount, parameters: parameters).store(to: start)
-    if layout.paddingByteCount > 0 {
-      (start + layout.dataOffset - layout.paddingByteCount)
-        .initializeMemory(as: UInt8.self, repeating: 0, count: layout.paddingByteCount)
+  /// Stages room for a header, its digest and padding; the padding is written.
+  private mutating func stage(_ template: HeaderTemplate) -> UnsafeMutableRawPointer {
+    let start = stage(template.dataOffset)
+    if template.paddingByteCount > 0 {
+      (start + template.dataOffset - template.paddingByteCount)
+        .initializeMemory(as: UInt8.self, repeating: 0, count: template.paddingByteCount)
     }
     return start
   }
 
-  private func stageHeaderDigest(_ start: UnsafeMutableRawPointer, headerByteCount: Int) {
+  private mutating func stageHeaderDigest(_ start: UnsafeMutableRawPointer, headerByteCount: Int) {
     guard parameters.headerDigest else { return }
     let digest = nvmeof_crc32c_extend(0, start, headerByteCount)
     (start + headerByteCount).storeBytes(of: digest.littleEndian, as: UInt32.self)
@@ -389,8 +399,10 @@ public struct HostQueuePair: ~Copyable {
         return true
       case .header:
         handleHeader()
+        if receiver.endsHere() { handleEnd() }
       case .payload:
         take(receiver.piece, receiver.pieceCount)
+        if receiver.endsHere() { handleEnd() }
       case .end:
         handleEnd()
       case .violation:
@@ -481,12 +493,18 @@ public struct HostQueuePair: ~Copyable {
       return
     }
     receiver.parameters = ConnectionParameters(request: request, response: response)
+    capsule = HeaderTemplate(.capsuleCommand, hasData: false, parameters: parameters)
+    capsuleWithData = HeaderTemplate(.capsuleCommand, hasData: true, parameters: parameters)
+    dataHeader = HeaderTemplate(.hostToControllerData, hasData: true, parameters: parameters)
     state = .ready
   }
 
   /// The slot that a command identifier names, or nil when it names no command that waits for an answer.
-  private func outstandingSlot(_ identifier: UInt16) -> Int? {
-    let index = Int(identifier & ((1 << indexBits) &- 1))
+  ///
+  /// Mutating, though it changes nothing: the compiler would lend a copy of the whole struct to a method that is not.
+  @inline(__always)
+  private mutating func outstandingSlot(_ identifier: UInt16) -> Int? {
+    let index = Int(identifier & indexMask)
     guard index < configuration.depth, slots[index].phase == .outstanding,
       slots[index].command.commandIdentifier == identifier
     else { return nil }
@@ -507,7 +525,7 @@ public struct HostQueuePair: ~Copyable {
         received: header.commandIdentifier)
       return
     }
-    // In order, without gaps: NVMe/TCP 1.1, section 3.3.2.3.
+    // In order, without gaps: NVMe/TCP 1.1, section 3.3.
     guard header.dataOffset == slot.pointee.transferredByteCount else {
       refuse(
         .dataTransferOutOfRange, .transferOffset, .inOrder, expected: slot.pointee.transferredByteCount,
@@ -554,7 +572,7 @@ public struct HostQueuePair: ~Copyable {
     guard receiver.common.type == PDUType.controllerToHostData.rawValue else { return }
     let slot = slots + receivingSlot
     if receiver.hasDataDigestError {
-      // NVMe/TCP 1.1, section 3.3.1.3: not fatal for the connection; the command fails, whatever the response says.
+      // NVMe/TCP 1.1, section 3.3.1: not fatal for the connection; the command fails, whatever the response says.
       slot.pointee.outcome = .dataDigestError
       slot.pointee.status = .transientTransportError
     }
@@ -724,7 +742,8 @@ public struct HostQueuePair: ~Copyable {
         received: UInt64(received)))
   }
 
-  private mutating func fail(_ violation: PDUViolation) {
+  // Not inlined: it allocates, and `receive` is for every command.
+  @inline(never) private mutating func fail(_ violation: PDUViolation) {
     self.violation = violation
     state = .terminating
     needsTerminationRequest = violation.isReportable

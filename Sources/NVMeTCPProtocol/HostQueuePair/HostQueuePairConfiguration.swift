@@ -7,7 +7,7 @@ public struct HostQueuePairConfiguration: Sendable {
   /// The alignment we ask the controller to give payload sent to us, in units of 4 bytes less one (HPDA, 0...31).
   public var hostPDUDataAlignment: UInt8 = 0
   /// Longest data a command may carry in its capsule, in bytes; from IOCCSZ for I/O queues, 8192 for the admin queue
-  /// (NVMe/TCP Transport Specification 1.1, section 3.3.2.2).
+  /// (NVMe/TCP Transport Specification 1.1, section 3.3).
   public var maximumInCapsuleByteCount: Int
 
   /// The ICReq that asks for this.

@@ -30,6 +30,17 @@ public struct H2CDataHeader: Sendable, Hashable {
     self.dataLength = dataLength
   }
 
+  /// The same with its first eight bytes made already.
+  @inlinable
+  init(common: PDUCommonHeader, commandIdentifier: UInt16, transferTag: UInt16, dataOffset: UInt32, dataLength: UInt32)
+  {
+    self.common = common
+    self.commandIdentifier = commandIdentifier
+    self.transferTag = transferTag
+    self.dataOffset = dataOffset
+    self.dataLength = dataLength
+  }
+
   /// Reads ``byteCount`` bytes at `source`, which needs no alignment.
   @inlinable
   public init(loading source: UnsafeRawPointer) {

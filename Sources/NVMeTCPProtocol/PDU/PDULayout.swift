@@ -1,5 +1,5 @@
 /// Where the parts of a PDU lie: header, header digest, padding, data, data digest
-/// (NVMe/TCP Transport Specification, section 3.6.1, and for the padding the HPDA and CPDA fields in 3.6.2.2 and 3.6.2.3).
+/// (NVMe/TCP Transport Specification, section 2, and for the padding the HPDA and CPDA fields in 3.6.2.2 and 3.6.2.3).
 @frozen
 public struct PDULayout: Sendable, Hashable {
   /// HLEN.

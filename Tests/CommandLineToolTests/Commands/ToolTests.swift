@@ -155,6 +155,15 @@ import Testing
       let short = try ToolProcess.run("write", uri, "--blocks", "2", input: pattern(512))
       #expect(short.status == 2)
       #expect(try ToolProcess.run("write", uri, "-d", "/nonexistent/file").status == 4)
+      // No more is read than is asked for: this file has no end.
+      let zeroes = try ToolProcess.run("write", uri, "--start-block", "8", "--blocks", "1", "-d", "/dev/zero")
+      #expect(zeroes.status == 0, "\(zeroes.errors)")
+      #expect(
+        try await target.readNamespace(1, of: Self.nqn, offset: 7 * 512, byteCount: 3 * 512)
+          == bytes[..<512] + [UInt8](repeating: 0, count: 512) + bytes[1024...])
+      let outside = try ToolProcess.run("write", uri, "--start-block", "16384", "--blocks", "1", "-d", "/dev/zero")
+      #expect(outside.status == 2)
+      #expect(outside.errors.contains("16384 blocks of 512 bytes, the last is 16383"), "\(outside.errors)")
     }
   }
 

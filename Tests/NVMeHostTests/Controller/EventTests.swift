@@ -92,6 +92,30 @@ import Testing
     #expect(harness.machine.namespaces.keys.sorted() == [1, 2])
   }
 
+  @Test func failedRescanIsMadeAgain() {
+    var harness = MachineHarness()
+    harness.start()
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.identify.rawValue ? .status(.internalError) : nil
+    }
+    harness.controller.namespaces[2] = Self.geometry
+    harness.raise(.namespaceAttributeChanged)
+    let identified = harness.count(of: "Identify")
+    // After 1, 2, 4, 8, 16, 32, 64 and then each 64 seconds: never given up, never a storm.
+    harness.pass(milliseconds: 300_000)
+    #expect(harness.count(of: "Identify") == identified + 9)
+    #expect(harness.machine.state == .ready && harness.machine.namespaces.keys.sorted() == [1])
+    harness.override = nil
+    harness.clearReports()
+    harness.pass(milliseconds: 64_000)
+    #expect(harness.machine.namespaces.keys.sorted() == [1, 2])
+    #expect(harness.reports.contains { if case .namespacesChanged = $0 { true } else { false } })
+    // Done: no more scans.
+    let done = harness.count(of: "Identify")
+    harness.pass(milliseconds: 300_000)
+    #expect(harness.count(of: "Identify") == done)
+  }
+
   @Test func eventBeforeReadyIsNotLost() {
     var harness = MachineHarness()
     harness.answersQueues = false

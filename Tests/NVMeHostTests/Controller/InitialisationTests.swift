@@ -166,6 +166,13 @@ import Testing
       ("ICDOFF", { $0.controller.identify.inCapsuleDataOffset = 1 }),
       ("IOCCSZ", { $0.controller.identify.ioCommandCapsuleSize = 3 }),
       ("IORCSZ", { $0.controller.identify.ioResponseCapsuleSize = 0 }),
+      ("SQES 77h", { $0.controller.identify.submissionQueueEntrySize = 0x77 }),
+      ("SQES 55h", { $0.controller.identify.submissionQueueEntrySize = 0x55 }),
+      ("SQES 0h", { $0.controller.identify.submissionQueueEntrySize = 0 }),
+      ("CQES 55h", { $0.controller.identify.completionQueueEntrySize = 0x55 }),
+      ("CQES 33h", { $0.controller.identify.completionQueueEntrySize = 0x33 }),
+      ("SGLS 100000h", { $0.controller.identify.sglSupport = 1 << 20 }),
+      ("SGLS 3h", { $0.controller.identify.sglSupport = 3 }),
       ("identifies as 8", { $0.controller.identify.controllerIdentifier = 8 }),
       ("discovery controller", { $0.controller.identify.controllerType = 2 }),
       ("MQES", { $0.controller.capabilities = ControllerCapabilities(rawValue: 0) }),
@@ -187,6 +194,16 @@ import Testing
     }
   }
 
+  @Test(arguments: [(0x66, 0x44, 1), (0x96, 0x84, 2), (0x60, 0x40, 1)] as [(UInt8, UInt8, UInt32)])
+  func entrySizesAndSGLs(_ submission: UInt8, _ completion: UInt8, _ sgls: UInt32) {
+    var harness = MachineHarness()
+    harness.controller.identify.submissionQueueEntrySize = submission
+    harness.controller.identify.completionQueueEntrySize = completion
+    harness.controller.identify.sglSupport = sgls
+    harness.start()
+    #expect(harness.machine.state == .ready)
+  }
+
   @Test func discovery() {
     var harness = MachineHarness {
       $0.isDiscovery = true
@@ -195,6 +212,9 @@ import Testing
     harness.controller.identify.controllerType = 2
     harness.controller.identify.optionalAsynchronousEvents = .discoveryLogPageChange
     harness.controller.identify.ioCommandCapsuleSize = 0
+    // Without I/O queues, their entries have no size.
+    harness.controller.identify.submissionQueueEntrySize = 0
+    harness.controller.identify.completionQueueEntrySize = 0
     harness.start()
     #expect(harness.machine.state == .ready)
     #expect(harness.controller.configuredEvents == 1 << 31)

@@ -40,6 +40,9 @@ struct ScriptedController {
     identify.logPageAttributes = 1 << 2
     identify.ioCommandCapsuleSize = 64 / 16 + 8192 / 16
     identify.ioResponseCapsuleSize = 1
+    identify.submissionQueueEntrySize = 0x66
+    identify.completionQueueEntrySize = 0x44
+    identify.sglSupport = 1
     identify.namespaceCount = 1024
     identify.keepAliveSupport = 10
     return identify

@@ -9,5 +9,5 @@ extension Vector {
     ])
 
   static let hostBehaviorSupport = Vector(
-    "Host Behavior Support: NVMe Base 2.1 figure 405", byteCount: 512, [(0, "01 00 01 00 0c 00")])
+    "Host Behavior Support: NVMe Base 2.1 section 5.1.25.1.14", byteCount: 512, [(0, "01 00 01 00 0c 00")])
 }

@@ -1,6 +1,6 @@
 extension Vector {
   static let identifyNamespace = Vector(
-    "Identify Namespace: NVM Command Set 1.1 figure 97", byteCount: 4096,
+    "Identify Namespace: NVM Command Set 1.1", byteCount: 4096,
     [
       (0, "00 00 20 00 00 00 00 00"),  // NSZE 2,097,152
       (8, "00 00 10 00 00 00 00 00"),  // NCAP
@@ -33,7 +33,7 @@ extension Vector {
     ])
 
   static let nvmCommandSetNamespace = Vector(
-    "NVM Command Set Identify Namespace: NVM Command Set 1.1 figure 100", byteCount: 4096,
+    "NVM Command Set Identify Namespace: NVM Command Set 1.1", byteCount: 4096,
     [
       (0, "ff ff 00 00 00 00 00 80 01 02"),  // LBSTM, PIC, PIFA
       (12, "10 00 00 00 a0 00 00 00"),  // ELBAF0, ELBAF1
@@ -42,7 +42,7 @@ extension Vector {
     ])
 
   static let nvmCommandSetController = Vector(
-    "NVM Command Set Identify Controller: NVM Command Set 1.1 figure 102", byteCount: 4096,
+    "NVM Command Set Identify Controller: NVM Command Set 1.1", byteCount: 4096,
     [
       (0, "05 06 07 10"),  // VSL WZSL WUSL DMRL
       (4, "00 00 10 00 00 00 00 00 01 00 00 00"),  // DMRSL, DMSL 2^32

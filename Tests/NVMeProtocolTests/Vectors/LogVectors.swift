@@ -28,7 +28,7 @@ extension Vector {
     [(0, "03 00 00 00 01 00 00 00")])
 
   static let commandEffects = Vector(
-    "Commands Supported and Effects log: NVMe Base 2.1 figures 210 and 211", byteCount: 4096,
+    "Commands Supported and Effects log: NVMe Base 2.1 figures 209 and 210", byteCount: 4096,
     [(4 * 0x06, "01 00 00 00"), (4 * 0x80, "13 00 02 00"), (1024 + 4 * 0x01, "03 00 00 00"), (1024 + 8, "01 00 08 00")])
 
   static let supportedLogPages = Vector(
@@ -36,7 +36,7 @@ extension Vector {
     [(0, "01 00 00 00"), (8, "03 00 00 00"), (4 * 0x70, "01 00 07 00")])
 
   static let ana = Vector(
-    "Asymmetric Namespace Access log: NVMe Base 2.1 figures 219 and 220", byteCount: 16 + 32 + 8 + 32,
+    "Asymmetric Namespace Access log: NVMe Base 2.1 figures 223 and 224", byteCount: 16 + 32 + 8 + 32,
     [
       (0, "09 00 00 00 00 00 00 00 02 00"),  // CHGC, NAGD
       (16, "01 00 00 00 02 00 00 00 07 00 00 00 00 00 00 00 01"),  // group 1, two NSIDs, optimized
@@ -45,10 +45,10 @@ extension Vector {
     ])
 
   static let discoveryHeader = Vector(
-    "Discovery log header: NVMe Base 2.1 figure 295", byteCount: 1024, [(0, "08 07 06 05 04 03 02 01 02")])
+    "Discovery log header: NVMe Base 2.1 figure 296", byteCount: 1024, [(0, "08 07 06 05 04 03 02 01 02")])
 
   static let discoveryEntry = Vector(
-    "Discovery log entry: NVMe Base 2.1 figure 296", byteCount: 1024,
+    "Discovery log entry: NVMe Base 2.1 figure 294", byteCount: 1024,
     [
       (0, "03 02 02 04"),  // TCP, IPv6, NVM subsystem, SQ flow control can be off
       (4, "01 00 ff ff 80 00 03 00"),  // PORTID, CNTLID, ASQSZ, EFLAGS

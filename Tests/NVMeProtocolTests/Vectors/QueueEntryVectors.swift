@@ -44,7 +44,7 @@ extension Vector {
     [(0, "09 40 00 00"), (4, "02 00 00 00"), (40, "ff 00 00 00"), (44, "04 00 00 00")])
 
   static let completionEntry = Vector(
-    "Completion queue entry: NVMe Base 2.1 figures 96 to 99", byteCount: 16,
+    "Completion queue entry: NVMe Base 2.1 figures 96 to 100", byteCount: 16,
     [
       (0, "78 56 34 12 f0 de bc 9a"),
       (8, "05 00"),  // SQHD
@@ -54,6 +54,6 @@ extension Vector {
     ])
 
   static let datasetManagementRanges = Vector(
-    "Dataset Management ranges: NVM Command Set 1.1 figure 39", byteCount: 32,
+    "Dataset Management ranges: NVM Command Set 1.1", byteCount: 32,
     [(4, "08 00 00 00"), (8, "00 01 00 00 00 00 00 00"), (16, "11 00 00 00 00 00 01 00 ff ff ff ff 01 00 00 00")])
 }
