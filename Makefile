@@ -3,7 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
 ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
-.PHONY: help setup bench compare build release lint test unit conformance fuzz sanitize readers allocations instructions clean
+SEEDS ?= 2000
+FIRST_SEED ?= 0
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,7 +30,7 @@ release: ## release build of the tools
 
 test: ## everything that must pass: format, unit tests, fio's readers, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit readers allocations instructions fuzz
+	$(MAKE) lint unit readers allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -43,6 +45,11 @@ unit: ## all tests, the conformance suite against Linux nvmet in its guest inclu
 conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test
 	swift test --filter ConformanceTests
+
+simulate: ## recovery and multipath in simulated worlds: SEEDS=n FIRST_SEED=m; prints the seeds that fail
+	@Scripts/setup build
+	swift build -c release --product simulate
+	.build/release/simulate $(FIRST_SEED) $(SEEDS)
 
 allocations: ## no allocation on the path of an I/O
 	Tests/AllocationGate/run

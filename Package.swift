@@ -100,6 +100,12 @@ let package = Package(
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget"], swiftSettings: strict),
+    // The initiator's decisions in a world made from a seed.
+    .target(name: "Simulation", dependencies: ["BlockDevice"], path: "Tests/Simulation/Sources", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate", dependencies: ["BlockDevice", "Simulation"], path: "Tests/Simulation/Tool",
+      swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["BlockDevice", "Simulation"], swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),

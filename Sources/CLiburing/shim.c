@@ -2,6 +2,7 @@
 #include "CLiburing.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -17,4 +18,9 @@ int nvmeof_epoll_of(int first, int second) {
   close(loop);
   errno = code;
   return -1;
+}
+
+int nvmeof_numa_node(void) {
+  unsigned processor = 0, node = 0;
+  return getcpu(&processor, &node) == 0 ? (int)node : -1;
 }

@@ -137,7 +137,7 @@ final class TCPQueuePair: QueuePair {
       st.pointee.scanTimeNanoseconds &+= Self.deadlineScanNanoseconds
       if st.pointee.isTerminating {
         beginClose()
-      } else if st.pointee.engine.expiredCommandCount(nowNanoseconds: st.pointee.scanTimeNanoseconds) > 0 {
+      } else if hasExpiredCommands() {
         fail(
           TransportError(
             .commandTimedOut,
@@ -150,6 +150,20 @@ final class TCPQueuePair: QueuePair {
     case .closing, .closed:
       break
     }
+  }
+
+  /// Whether a command has taken too long. Where commands are to be aborted, the owner is told the first time, and the second
+  /// time counts.
+  private func hasExpiredCommands() -> Bool {
+    let now = st.pointee.scanTimeNanoseconds
+    if parameters.abortsTimedOutCommands {
+      while let command = st.pointee.engine.takeExpiredCommand(
+        nowNanoseconds: now, extendingNanoseconds: commandTimeoutNanoseconds)
+      {
+        noteTimedOut(commandIdentifier: command)
+      }
+    }
+    return st.pointee.engine.expiredCommandCount(nowNanoseconds: now) > 0
   }
 
   /// Commands get a deadline that is right to one interval of the scan.

@@ -26,7 +26,8 @@ struct EmbeddedConformanceTests {
     target.secondPort = second.port
     target.namespaceIdentifiers = [1, 2]
     let runner = ConformanceRunner(
-      cases: [conformanceCase], target: target, control: EmbeddedControl(target: embedded), allowsDestructive: true,
+      cases: [conformanceCase], target: target, control: EmbeddedControl(target: embedded, ports: [port, second]),
+      allowsDestructive: true,
       isStrict: true)
     let result = await runner.run(conformanceCase)
     await embedded.stop()

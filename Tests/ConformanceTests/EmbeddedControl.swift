@@ -8,6 +8,8 @@ struct EmbeddedControl: TargetControl {
   static let closed = "nqn.2026-01.io.nvmeof.embedded:closed"
 
   let target: EmbeddedTarget
+  /// The first and the second port.
+  let ports: [EmbeddedTarget.Port]
   let closedSubsystemNQN: String? = Self.closed
 
   func allowHost(_ hostNQN: String) async throws {
@@ -50,6 +52,19 @@ struct EmbeddedControl: TargetControl {
 
   func killConnections() async throws {
     try await target.closeConnections(reset: true)
+  }
+
+  func setPort(isSecond: Bool, isOpen: Bool) async throws {
+    let port = ports[isSecond ? 1 : 0]
+    if isOpen {
+      try await target.addPort(PortConfiguration(port: port.port, identifier: port.identifier))
+    } else {
+      try await target.removePort(port.identifier)
+    }
+  }
+
+  func setANAState(_ state: ANAState, namespace identifier: UInt32, isSecondPort: Bool) async throws {
+    try await target.setANAState(state, group: 1, port: ports[isSecondPort ? 1 : 0].identifier)
   }
 
   func setSilent(_ isSilent: Bool) async throws {

@@ -1,3 +1,4 @@
+import BlockDevice
 import Conformance
 import NvmetGuest
 
@@ -44,6 +45,23 @@ struct NvmetControl: TargetControl {
 
   func killConnections() async throws {
     try await guest.killConnections(guestPort: 4420)
+  }
+
+  func setPort(isSecond: Bool, isOpen: Bool) async throws {
+    // A port without any subsystem does not listen.
+    for subsystem in [NvmetGuest.openSubsystem, NvmetGuest.closedSubsystem] {
+      try await guest.setSubsystem(subsystem, isLinked: isOpen, port: isSecond ? 2 : 1)
+    }
+  }
+
+  func setANAState(_ state: ANAState, namespace identifier: UInt32, isSecondPort: Bool) async throws {
+    let names: [ANAState: AnaState] = [
+      .optimized: .optimized, .nonOptimized: .nonOptimized, .inaccessible: .inaccessible,
+      .persistentLoss: .persistentLoss, .change: .change,
+    ]
+    guard let name = names[state] else { return }
+    // The guest's namespaces are in the groups of their own numbers.
+    try await guest.setAnaState(name, group: Int(identifier), port: isSecondPort ? 2 : 1)
   }
 
   func setSilent(_ isSilent: Bool) async throws {

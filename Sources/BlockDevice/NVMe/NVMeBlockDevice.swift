@@ -42,7 +42,13 @@ public final class NVMeBlockDevice: BlockDevice {
             namespace, controller.snapshot,
             hostLimitByteCount: controller.configuration.maximumTransferByteCount)))
     let identifier = controller.addObserver { [weak self] notice in
-      if case .namespacesChanged(let changes) = notice { self?.take(changes) }
+      switch notice {
+      case .namespacesChanged(let changes): self?.take(changes)
+      // A controller that has come back may have other limits.
+      case .ready: self?.take([])
+      case .removed: self?.take([], isGone: true)
+      default: break
+      }
     }
     observer.withLock { $0 = identifier }
   }
@@ -76,9 +82,14 @@ public final class NVMeBlockDevice: BlockDevice {
     return channel
   }
 
-  private func take(_ changes: [NamespaceChange]) {
+  private func take(_ changes: [NamespaceChange], isGone: Bool = false) {
     let snapshot = controller.snapshot
     let (limits, channels): (NVMeNamespaceLimits, [WeakChannel]) = shared.withLock { shared in
+      if isGone { shared.limits.isGone = true }
+      if !shared.limits.isGone {
+        shared.limits = NVMeNamespaceLimits(
+          shared.namespace, snapshot, hostLimitByteCount: controller.configuration.maximumTransferByteCount)
+      }
       for change in changes {
         switch change {
         case .removed(let old) where old.identifier == shared.namespace.identifier:

@@ -41,6 +41,9 @@ final class NVMeChannel: BlockChannel {
     state.deallocate()
   }
 
+  /// Its queue has a connection now.
+  var isConnected: Bool { queue.queuePair != nil }
+
   override var geometry: BlockGeometry { state.pointee.limits.geometry }
   override var capabilities: BlockCapabilities { state.pointee.limits.capabilities }
 
@@ -216,8 +219,9 @@ final class NVMeChannel: BlockChannel {
     state.pointee.commandsUnderWay &-= 1
     if completion.outcome != .notSent { slot.pointee.hasReachedController = true }
     if completion.outcome != .answered || !completion.status.isSuccess {
-      // The first failure is the request's; nothing more of it is submitted.
-      if slot.pointee.outcome == .success {
+      // The first failure is the request's; nothing more of it is submitted. But a lost command comes before all others:
+      // it may still be carried out, and who sends the request again has to know.
+      if slot.pointee.outcome == .success || completion.outcome == .connectionLost {
         slot.pointee.outcome = Self.outcome(of: completion)
         slot.pointee.status = completion.status
       }

@@ -47,4 +47,7 @@ static inline int nvmeof_ring_descriptor(const struct io_uring *ring) { return r
 // A level-triggered epoll descriptor that is readable when any of two others is; -1 and errno on failure.
 int nvmeof_epoll_of(int first, int second);
 
+// The NUMA node that the calling thread runs on now; -1 where the system does not tell.
+int nvmeof_numa_node(void);
+
 #endif

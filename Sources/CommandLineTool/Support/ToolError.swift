@@ -15,7 +15,8 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
 
   init(_ error: ControllerError, target: String) {
     switch error {
-    case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .disconnected: status = .connectionFailed
+    case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .anaTransitionTimeout, .disconnected:
+      status = .connectionFailed
     case .refused, .notReady, .fatalStatus, .unusable, .malformed: status = .deviceError
     }
     // Transports name the address themselves.

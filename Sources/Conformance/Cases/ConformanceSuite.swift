@@ -2,7 +2,7 @@
 public enum ConformanceSuite {
   public static let cases: [ConformanceCase] =
     InitializeCases.all + ConnectCases.all + CommandCases.all + LifeCases.all + DataCases.all + QueueCases.all
-    + OperationCases.all + ChangeCases.all + DiscoveryCases.all
+    + OperationCases.all + ChangeCases.all + DiscoveryCases.all + RecoveryCases.all
 
   /// The cases whose identifier contains `pattern`, or matches it where it has asterisks.
   public static func cases(matching pattern: String) -> [ConformanceCase] {

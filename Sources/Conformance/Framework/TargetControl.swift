@@ -1,3 +1,5 @@
+public import NVMeProtocol
+
 /// Changes a target while cases use it, and looks at it from its other side.
 ///
 /// All namespaces are those of the subsystem under test. What a method changes, it leaves changed: cases put things
@@ -21,6 +23,10 @@ public protocol TargetControl: Sendable {
 
   /// Resets every connection to the first port.
   func killConnections() async throws
+  /// Closes the first or the second port, and resets its connections, or opens it again under the same number.
+  func setPort(isSecond: Bool, isOpen: Bool) async throws
+  /// Sets the state of a namespace's ANA group as seen through the first or the second port.
+  func setANAState(_ state: ANAState, namespace identifier: UInt32, isSecondPort: Bool) async throws
   /// Has the target fall silent, without a reset, or go on.
   func setSilent(_ isSilent: Bool) async throws
 

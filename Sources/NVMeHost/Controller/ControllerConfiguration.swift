@@ -18,10 +18,16 @@ public struct ControllerConfiguration: Sendable, Hashable {
   public var keepAliveTimeoutMilliseconds: UInt32 = 10_000
   /// How long one transport connection may take to be made, in milliseconds.
   public var connectTimeoutMilliseconds: UInt32 = 10_000
-  /// How long an admin command may take, in milliseconds.
+  /// When a lost controller is connected again, and when it is given up.
+  public var recovery = RecoveryTimers.never
+  /// Whether a first connect that fails is tried again like any later one.
+  public var retriesFirstConnect = false
+  /// How long an admin command may take, in milliseconds; 0 = for ever.
   public var adminTimeoutMilliseconds: UInt32 = 60_000
-  /// How long an I/O command may take before its connection is given up, in milliseconds; 0 = for ever.
+  /// How long an I/O command may take before ``timeoutAction`` is taken, in milliseconds; 0 = for ever.
   public var ioTimeoutMilliseconds: UInt32 = 30_000
+  /// What is done about admin and I/O commands that take longer.
+  public var timeoutAction = CommandTimeoutAction.reset
   /// How long an orderly shutdown may take, in milliseconds; the connections are closed then in any case.
   public var shutdownTimeoutMilliseconds: UInt32 = 10_000
   /// Largest transfer of one I/O command in bytes, 4096...2^30, where the controller allows more or names no limit

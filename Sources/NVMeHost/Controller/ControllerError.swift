@@ -20,6 +20,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   case adminTimeout(step: String, milliseconds: UInt32)
   /// A keep alive was not answered in time.
   case keepAliveTimeout(milliseconds: UInt32)
+  /// An ANA group was in the state change for longer than the controller allows (ANATT).
+  case anaTransitionTimeout(seconds: UInt8)
   /// The host itself ended it.
   case disconnected
 
@@ -44,6 +46,9 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
       return "\(step) was not answered within \(milliseconds) ms; the controller is taken for lost"
     case .keepAliveTimeout(let milliseconds):
       return "a keep alive was not answered within \(milliseconds) ms; the controller is taken for lost"
+    case .anaTransitionTimeout(let seconds):
+      return
+        "an ANA group stayed in the state change for more than the \(seconds) s the controller allows (ANATT); the controller is reset"
     case .disconnected:
       return "the controller has been disconnected by this host"
     }

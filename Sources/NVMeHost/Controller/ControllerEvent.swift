@@ -11,6 +11,8 @@ public enum ControllerEvent: Sendable, Hashable {
   case adminLost(tag: UInt32)
   /// The time of ``ControllerStateMachine/nextDeadlineNanoseconds`` has come.
   case deadline
+  /// A command's status says that the ANA log is out of date: read it anew. ``ControllerAction/anaChanged`` follows.
+  case refreshANALog
   /// End the association in good order.
   case shutdown
   case queuesClosed

@@ -33,6 +33,8 @@ public struct ControllerStateMachine: Sendable {
   private enum Purpose {
     case step
     case keepAlive
+    /// CSTS, looked at along with each keep alive.
+    case statusCheck
     case asynchronousEvent
     case changedNamespaceList
     case scan
@@ -68,6 +70,7 @@ public struct ControllerStateMachine: Sendable {
   private var stepDeadlineNanoseconds: UInt64 = .max
   private var pollDeadlineNanoseconds: UInt64 = .max
   private var nextKeepAliveNanoseconds: UInt64 = .max
+  private var anaTransitionDeadlineNanoseconds: UInt64 = .max
   private var scan: NamespaceScan?
   private var needsRescan = false
   /// When a scan that failed is made again.
@@ -80,7 +83,10 @@ public struct ControllerStateMachine: Sendable {
   private var anaByteCount = 0
   private var needsChangedList = false
   private var isReadingChangedList = false
-  private var error: ControllerError?
+  /// Why the association has failed; nil while it has not, and when its end was wished for.
+  public private(set) var error: ControllerError?
+  /// The controller has confirmed its shutdown: it executes nothing of this association any more.
+  public private(set) var isShutDown = false
   private var hasTriedPlainEvents = false
 
   /// How often CSTS is looked at while it is waited for.
@@ -114,7 +120,8 @@ public struct ControllerStateMachine: Sendable {
   /// When ``ControllerEvent/deadline`` is to be sent, nanoseconds of the monotonic clock.
   public var nextDeadlineNanoseconds: UInt64? {
     var deadline = min(
-      stepDeadlineNanoseconds, pollDeadlineNanoseconds, nextKeepAliveNanoseconds, rescanDeadlineNanoseconds)
+      stepDeadlineNanoseconds, pollDeadlineNanoseconds, nextKeepAliveNanoseconds, anaTransitionDeadlineNanoseconds,
+      rescanDeadlineNanoseconds)
     for entry in pending.values { deadline = min(deadline, entry.deadlineNanoseconds) }
     return deadline == .max ? nil : deadline
   }
@@ -147,6 +154,10 @@ public struct ControllerStateMachine: Sendable {
       pending[tag] = nil
     case .deadline:
       checkDeadlines(now)
+    case .refreshANALog:
+      guard state == .ready else { return }
+      needsANALog = true
+      refreshANALogIfIdle(now)
     case .shutdown:
       beginShutdown(now)
     case .queuesClosed:
@@ -178,6 +189,9 @@ public struct ControllerStateMachine: Sendable {
     switch entry.purpose {
     case .keepAlive:
       if !completion.status.isSuccess { fail(.refused(step: entry.name, completion.status)) }
+    case .statusCheck:
+      // A controller that will not tell is not taken for a broken one.
+      if completion.status.isSuccess && ControllerStatus(rawValue: completion.dword0).fatal { fail(.fatalStatus) }
     case .asynchronousEvent:
       handleAsynchronousEvent(completion, now)
     case .changedNamespaceList:
@@ -248,7 +262,8 @@ public struct ControllerStateMachine: Sendable {
       state = .waitingForShutdown
       submitStep("reading CSTS", .propertyGet(.controllerStatus), now)
     case .waitingForShutdown:
-      if !status.isSuccess || ControllerStatus(rawValue: completion.dword0).shutdown == .complete {
+      isShutDown = status.isSuccess && ControllerStatus(rawValue: completion.dword0).shutdown == .complete
+      if !status.isSuccess || isShutDown {
         closeQueues()
       } else {
         pollDeadlineNanoseconds = now &+ Self.pollNanoseconds
@@ -454,6 +469,10 @@ public struct ControllerStateMachine: Sendable {
     submit(
       .keepAlive, "a keep alive", .keepAlive(),
       deadlineNanoseconds: now &+ UInt64(configuration.keepAliveTimeoutMilliseconds) * 1_000_000)
+    if state == .ready {
+      submit(
+        .statusCheck, "reading CSTS", .propertyGet(.controllerStatus), deadlineNanoseconds: adminDeadline(now))
+    }
   }
 
   private mutating func checkDeadlines(_ now: UInt64) {
@@ -486,6 +505,10 @@ public struct ControllerStateMachine: Sendable {
       if state == .waitingForReady || state == .waitingForShutdown {
         submitStep("reading CSTS", .propertyGet(.controllerStatus), now)
       }
+    }
+    if anaTransitionDeadlineNanoseconds <= now {
+      fail(.anaTransitionTimeout(seconds: identification?.anaTransitionTimeSeconds ?? 0))
+      return
     }
     if nextKeepAliveNanoseconds <= now { sendKeepAlive(now) }
   }
@@ -622,7 +645,7 @@ public struct ControllerStateMachine: Sendable {
     if status.isSuccess {
       do throws(DecodingError) {
         anaLog = try ANALog(decoding: anaBytes)
-        if isRefresh { actions.append(.anaChanged) }
+        watchANATransition(now)
       } catch {
         if !isRefresh {
           fail(.malformed(error))
@@ -633,9 +656,23 @@ public struct ControllerStateMachine: Sendable {
       fail(.refused(step: "reading the ANA log", status))
       return
     }
+    // Even where nothing new has been found out: somebody may be waiting for the answer.
+    if isRefresh { actions.append(.anaChanged) }
     anaBytes = []
     if state == .readingANALog { beginFirstScan(now) }
     refreshANALogIfIdle(now)
+  }
+
+  /// A group may be in the state change for ANATT; a controller that takes longer is reset (NVMe Base 2.1, "ANA Change
+  /// state").
+  private mutating func watchANATransition(_ now: UInt64) {
+    guard anaLog?.groups.contains(where: { $0.state == .change }) == true else {
+      anaTransitionDeadlineNanoseconds = .max
+      return
+    }
+    guard anaTransitionDeadlineNanoseconds == .max, let seconds = identification?.anaTransitionTimeSeconds, seconds > 0
+    else { return }
+    anaTransitionDeadlineNanoseconds = now &+ UInt64(seconds) * 1_000_000_000
   }
 
   private mutating func refreshANALogIfIdle(_ now: UInt64) {
@@ -659,6 +696,7 @@ public struct ControllerStateMachine: Sendable {
     default:
       scan = nil
       nextKeepAliveNanoseconds = .max
+      anaTransitionDeadlineNanoseconds = .max
       rescanDeadlineNanoseconds = .max
       state = .requestingShutdown
       pending = pending.filter { if case .asynchronousEvent = $0.value.purpose { true } else { false } }
@@ -696,6 +734,7 @@ public struct ControllerStateMachine: Sendable {
     stepDeadlineNanoseconds = .max
     pollDeadlineNanoseconds = .max
     nextKeepAliveNanoseconds = .max
+    anaTransitionDeadlineNanoseconds = .max
     rescanDeadlineNanoseconds = .max
   }
 }

@@ -119,25 +119,6 @@ struct NamespaceScan {
 
   /// What differs between an earlier scan's result and this one's.
   func changes(from old: [UInt32: NamespaceInformation]) -> [NamespaceChange] {
-    var changes: [NamespaceChange] = []
-    for identifier in Set(old.keys).union(found.keys).sorted() {
-      switch (old[identifier], found[identifier]) {
-      case (nil, let new?):
-        changes.append(.added(new))
-      case (let old?, nil):
-        changes.append(.removed(old))
-      case (let old?, let new?) where !old.hasSameIdentity(as: new):
-        changes.append(.removed(old))
-        changes.append(.added(new))
-      case (let old?, let new?):
-        // Use goes up and down with every write: not news.
-        var comparable = new
-        comparable.usedBlockCount = old.usedBlockCount
-        if comparable != old { changes.append(.changed(old: old, new: new)) }
-      case (nil, nil):
-        break
-      }
-    }
-    return changes
+    NamespaceChange.changes(from: old, to: found)
   }
 }

@@ -7,6 +7,8 @@ final class AdminCommand {
   let direction: DataDirection
   /// For a command of a user's; nil for the state machine's own.
   let reply: ((Result<AdminReply, ControllerError>) -> Void)?
+  /// When a user's command has taken too long, nanoseconds of the monotonic clock. The state machine watches its own.
+  var deadlineNanoseconds: UInt64 = .max
   private let memory: UnsafeMutableRawBufferPointer
   private let vector: UnsafeMutablePointer<IOVector>
 

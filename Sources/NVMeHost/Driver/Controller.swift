@@ -10,6 +10,18 @@ public final class Controller: Sendable {
   /// What is known of the controller now; safe to read at any moment.
   public struct Snapshot: Sendable {
     public var condition = ControllerCondition.idle
+    /// Where the controller stands over all its associations.
+    public var state = RecoveryState.disabled
+    /// What is to become of I/O to it now.
+    public var ioDisposition = IODisposition.fail
+    /// I/O commands that were to be aborted because they were not answered in time.
+    public var abortCount: UInt64 = 0
+    /// What it has gone through so far.
+    public var recovery = RecoveryStatistics()
+    /// Associations begun so far: the number of the present one, or of the last.
+    public var association: UInt64 = 0
+    /// How long it may still execute commands of a lost association.
+    public var communicationLoss: CommunicationLossRule
     /// CNTLID.
     public var controllerIdentifier: UInt16 = 0xFFFF
     public var capabilities = ControllerCapabilities(rawValue: 0)
@@ -25,16 +37,20 @@ public final class Controller: Sendable {
     public var maximumTransferByteCount: Int?
     /// Longest data in an I/O command's capsule, in bytes.
     public var maximumInCapsuleByteCount = 0
+
+    /// The ANA state of one of its namespaces; optimized where the controller has no ANA.
+    public func anaState(ofNamespace identifier: UInt32) -> ANAState {
+      guard let anaLog, let group = namespaces[identifier]?.anaGroupIdentifier else { return .optimized }
+      return anaLog.groups.first { $0.identifier == group }?.state ?? .optimized
+    }
   }
 
   private struct Shared {
-    var snapshot = Snapshot()
+    var snapshot: Snapshot
     var observers: [UInt64: @Sendable (ControllerNotice) -> Void] = [:]
     var nextObserver: UInt64 = 0
     var waiters: [UnsafeContinuation<ControllerCondition, Never>] = []
     var closeWaiters: [UnsafeContinuation<Void, Never>] = []
-    /// Associations begun so far.
-    var associationCount: UInt64 = 0
   }
 
   public let transport: any Transport
@@ -42,9 +58,9 @@ public final class Controller: Sendable {
   public let home: ReactorHandle
   /// The I/O queues that may come to be, by QID - 1; those that the controller grants are used.
   public let ioQueues: [IOQueue]
-  private let shared = Mutex(Shared())
+  private let shared: Mutex<Shared>
   /// On the home reactor's thread only.
-  private nonisolated(unsafe) var driver: ControllerDriver?
+  private nonisolated(unsafe) var recoveryDriver: RecoveryDriver?
 
   /// - Parameters:
   ///   - home: the reactor that the admin queue lives on.
@@ -56,6 +72,11 @@ public final class Controller: Sendable {
     self.transport = transport
     self.configuration = configuration
     self.home = home
+    shared = Mutex(
+      Shared(
+        snapshot: Snapshot(
+          communicationLoss: CommunicationLossRule(
+            keepAliveTimeoutMilliseconds: configuration.keepAliveTimeoutMilliseconds, identification: nil))))
     let reactors = queueReactors.isEmpty ? [home] : queueReactors
     ioQueues = (0..<configuration.queueCount).map {
       IOQueue(identifier: UInt16($0 + 1), reactor: reactors[$0 % reactors.count])
@@ -75,24 +96,23 @@ public final class Controller: Sendable {
   // MARK: Life
 
   /// Begins to connect, unless that has been done. Returns at once. Any thread may call.
+  ///
+  /// A controller that is lost later is connected again as ``ControllerConfiguration/recovery`` says; one that has failed
+  /// is tried once more by this. One that is gone (``delete()``) stays so.
   public func connect() {
-    let association: UInt64? = shared.withLock { shared in
-      switch shared.snapshot.condition {
-      case .idle, .closed:
+    let isWished = shared.withLock { shared in
+      switch (shared.snapshot.state, shared.snapshot.condition) {
+      case (.deleting, _): return false
+      // To be told so again: it may be its reactor that is gone.
+      case (.deleted, _): return true
+      case (_, .idle), (_, .closed), (_, .closing):
         shared.snapshot.condition = .connecting
-        shared.associationCount += 1
-        return shared.associationCount
-      default:
-        return nil
+        return true
+      default: return false
       }
     }
-    guard let association else { return }
-    let isPosted = home.post { reactor in
-      let driver = ControllerDriver(reactor: reactor, controller: self, association: association)
-      self.driver = driver
-      driver.handle(.start)
-    }
-    if !isPosted { settle(.closed(.disconnected), notice: .closed(.disconnected)) }
+    guard isWished else { return }
+    if !home.post({ reactor in self.recovery.handle(.enable, on: reactor) }) { homeIsGone() }
   }
 
   /// Waits until the controller is ready.
@@ -117,33 +137,54 @@ public final class Controller: Sendable {
     }
   }
 
-  /// Begins an orderly end: shutdown notification, then the connections are closed. Returns at once.
+  /// Begins an orderly end of the association: shutdown notification, then the connections are closed. The controller is
+  /// disabled then, and can be connected again. Returns at once. Any thread may call, at any moment.
   public func shutdown() {
-    let isPosted = home.post { _ in self.driver?.handle(.shutdown) }
+    let isPosted = home.post { reactor in self.recovery.handle(.disable, on: reactor) }
     // Without its reactor nothing of it is left.
-    if !isPosted { settle(.closed(.disconnected), notice: .closed(.disconnected)) }
+    if !isPosted { homeIsGone() }
   }
 
   /// Ends the association in good order and waits until nothing of it is left.
-  public func disconnect() async {
+  public func disconnect() async { await untilClosed { self.shutdown() } }
+
+  /// Removes the controller for good, at any moment, with I/O in flight too, and waits until that is done. Its block
+  /// devices are gone then; whoever holds one is told.
+  public func delete() async {
+    await untilClosed(evenIfDisabled: true) {
+      if !self.home.post({ reactor in self.recovery.handle(.delete, on: reactor) }) { self.homeIsGone() }
+    }
+  }
+
+  private func untilClosed(evenIfDisabled: Bool = false, _ begin: () -> Void) async {
     await withUnsafeContinuation { continuation in
       let isOver = shared.withLock { shared in
-        switch shared.snapshot.condition {
-        case .idle, .closed: return true
+        switch (shared.snapshot.condition, shared.snapshot.state) {
+        case (.closed, .deleted): return true
+        case (.idle, _) where !evenIfDisabled, (.closed, _) where !evenIfDisabled: return true
         default:
           shared.closeWaiters.append(continuation)
           return false
         }
       }
-      if isOver { continuation.resume() } else { shutdown() }
+      if isOver { continuation.resume() } else { begin() }
     }
   }
 
   /// Resets the controller: ends the association in good order and makes a new one. I/O outstanding meanwhile fails as
-  /// lost or not sent; block devices stay and work again afterwards.
+  /// lost or not sent; block devices stay and work again afterwards. One that is being reset already is waited for.
+  ///
+  /// - Throws: ``ControllerError`` when it does not come back.
   public func reset() async throws(ControllerError) {
-    await disconnect()
-    connect()
+    let isGone = await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+      let isPosted = home.post { reactor in
+        let refusal = self.recovery.refusal(of: .reset)
+        self.recovery.handle(refusal == .disabled ? .enable : .reset, on: reactor)
+        continuation.resume(returning: refusal == .deleting)
+      }
+      if !isPosted { continuation.resume(returning: true) }
+    }
+    if isGone { throw .disconnected }
     try await ready()
   }
 
@@ -161,7 +202,7 @@ public final class Controller: Sendable {
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
       let isPosted = home.post { _ in
-        guard let driver = self.driver else {
+        guard let driver = self.recovery.driver else {
           continuation.resume(returning: .failure(.disconnected))
           return
         }
@@ -172,6 +213,12 @@ public final class Controller: Sendable {
       if !isPosted { continuation.resume(returning: .failure(.disconnected)) }
     }
     return try result.get()
+  }
+
+  /// Reads the ANA log anew, because a command's status says that it is out of date; ``ControllerNotice/anaChanged``
+  /// follows, unless the association ends. Any thread may call.
+  public func refreshANALog() {
+    home.post { _ in self.recovery.driver?.handle(.refreshANALog) }
   }
 
   // MARK: News
@@ -189,21 +236,32 @@ public final class Controller: Sendable {
     shared.withLock { $0.observers[identifier] = nil }
   }
 
-  // MARK: For the driver, on the home reactor's thread
+  // MARK: For the drivers, on the home reactor's thread
+
+  var recovery: RecoveryDriver {
+    if let recoveryDriver { return recoveryDriver }
+    let driver = RecoveryDriver(controller: self)
+    recoveryDriver = driver
+    return driver
+  }
 
   func ioQueue(_ identifier: UInt16) -> IOQueue { ioQueues[Int(identifier) - 1] }
 
   func queueReported(_ identifier: UInt16, _ report: FabricsQueue.Report, association: UInt64) {
-    guard let driver, driver.association == association else { return }
+    guard let driver = recovery.driver, driver.association == association else { return }
     driver.queueReported(identifier, report)
   }
 
-  func publish(_ machine: ControllerStateMachine, status: ControllerCondition?) {
+  /// What an association has found out.
+  func publish(_ machine: ControllerStateMachine) {
     shared.withLock { shared in
       shared.snapshot.controllerIdentifier = machine.controllerIdentifier
       shared.snapshot.capabilities = machine.capabilities
       shared.snapshot.version = machine.version
       shared.snapshot.identification = machine.identification
+      shared.snapshot.communicationLoss = CommunicationLossRule(
+        keepAliveTimeoutMilliseconds: configuration.keepAliveTimeoutMilliseconds,
+        identification: machine.identification)
       shared.snapshot.namespaces = machine.namespaces
       shared.snapshot.isNamespaceListTruncated = machine.isNamespaceListTruncated
       shared.snapshot.anaLog = machine.anaLog
@@ -212,13 +270,42 @@ public final class Controller: Sendable {
       shared.snapshot.maximumTransferByteCount = machine.maximumTransferByteCount
       shared.snapshot.maximumInCapsuleByteCount = machine.maximumInCapsuleByteCount
     }
-    guard let status else { return }
-    settle(status, notice: status == .ready ? .ready : nil)
   }
 
-  func driverClosed(_ machine: ControllerStateMachine, _ error: ControllerError?) {
-    driver = nil
-    settle(.closed(error), notice: .closed(error))
+  /// Where the controller stands.
+  func publish(_ machine: RecoveryStateMachine, association: UInt64) {
+    let condition = ControllerCondition(machine, deletionError: goneError)
+    let isSettled = shared.withLock { shared in
+      shared.snapshot.state = machine.state
+      shared.snapshot.ioDisposition = machine.ioDisposition
+      shared.snapshot.recovery = machine.statistics
+      shared.snapshot.association = association
+      // Told already.
+      return shared.snapshot.condition == condition && !(machine.state == .deleted && !shared.closeWaiters.isEmpty)
+    }
+    if isSettled { return }
+    switch condition {
+    case .ready: settle(condition, notice: .ready)
+    case .closed(let error): settle(condition, notice: .closed(error))
+    case .idle, .connecting, .closing: settle(condition, notice: nil)
+    }
+  }
+
+  func noteAborts(_ count: Int) {
+    shared.withLock { $0.snapshot.abortCount += UInt64(count) }
+  }
+
+  private var goneError: ControllerError {
+    .transport(queueIdentifier: 0, TransportError(.local, "\(transport): \(ReactorGone())"))
+  }
+
+  /// The home reactor has ended, and all that was on it.
+  private func homeIsGone() {
+    shared.withLock { shared in
+      shared.snapshot.state = .deleted
+      shared.snapshot.ioDisposition = .fail
+    }
+    settle(.closed(.disconnected), notice: .closed(.disconnected))
   }
 
   func notify(_ notice: ControllerNotice) {

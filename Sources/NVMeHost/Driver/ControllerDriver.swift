@@ -19,7 +19,8 @@ final class ControllerDriver: CompletionSink {
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
   private var isStepping = false
-  private var hasToldEnd = false
+  /// The controller's namespaces as the association before this one left them.
+  private let knownNamespaces: [UInt32: NamespaceInformation]
   private var events: [ControllerEvent] = []
 
   /// Admin commands of users that may wait for a place in the queue.
@@ -28,6 +29,7 @@ final class ControllerDriver: CompletionSink {
   init(reactor: Reactor, controller: Controller, association: UInt64) {
     self.controller = controller
     self.association = association
+    knownNamespaces = controller.snapshot.namespaces
     machine = ControllerStateMachine(configuration: controller.configuration)
     super.init(reactor: reactor)
   }
@@ -42,10 +44,26 @@ final class ControllerDriver: CompletionSink {
       while let action = machine.nextAction() { carryOut(action) }
     }
     isStepping = false
-    if machine.state != .closed { reactor.setDeadline(machine.nextDeadlineNanoseconds, of: self) }
+    keepTime()
   }
 
-  override func deadlineExpired() { handle(.deadline) }
+  private func keepTime() {
+    guard machine.state != .closed else { return }
+    var deadline = machine.nextDeadlineNanoseconds ?? .max
+    for command in commands.values { deadline = min(deadline, command.deadlineNanoseconds) }
+    reactor.setDeadline(deadline == .max ? nil : deadline, of: self)
+  }
+
+  override func deadlineExpired() {
+    let now = MonotonicClock.nanoseconds()
+    if commands.values.contains(where: { $0.deadlineNanoseconds <= now }) {
+      for command in commands.values { command.deadlineNanoseconds = .max }
+      let milliseconds = controller.configuration.adminTimeoutMilliseconds
+      handle(.queueFailed(identifier: 0, .adminTimeout(step: "an admin command", milliseconds: milliseconds)))
+    } else {
+      handle(.deadline)
+    }
+  }
 
   private func carryOut(_ action: ControllerAction) {
     switch action {
@@ -54,12 +72,16 @@ final class ControllerDriver: CompletionSink {
     case .submitAdmin(let tag, let command, let dataOut, let dataInByteCount):
       start(AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: nil))
     case .ready:
-      controller.publish(machine, status: .ready)
+      // What has changed since the last association is news like any other.
+      let changes = association == 1 ? [] : NamespaceChange.changes(from: knownNamespaces, to: machine.namespaces)
+      controller.publish(machine)
+      if !changes.isEmpty { controller.notify(.namespacesChanged(changes)) }
+      tell(.associationReady)
     case .namespacesChanged(let changes):
-      controller.publish(machine, status: nil)
+      controller.publish(machine)
       controller.notify(.namespacesChanged(changes))
     case .anaChanged:
-      controller.publish(machine, status: nil)
+      controller.publish(machine)
       controller.notify(.anaChanged)
     case .discoveryLogChanged:
       controller.notify(.discoveryLogChanged)
@@ -67,17 +89,15 @@ final class ControllerDriver: CompletionSink {
       controller.notify(.asynchronousEvent(result))
     case .closeQueues:
       closeQueues()
-    case .closed(let error):
+    case .closed:
       reactor.setDeadline(nil, of: self)
-      tellEnd(error)
+      tell(.associationClosed)
       retire()
     }
   }
 
-  private func tellEnd(_ error: ControllerError?) {
-    guard !hasToldEnd else { return }
-    hasToldEnd = true
-    controller.driverClosed(machine, error)
+  private func tell(_ event: RecoveryEvent) {
+    controller.recovery.associationReported(self, event, isQuiesced: machine.isShutDown)
   }
 
   /// Queues on other reactors cannot report to this one any more: they are told to close, and not waited for.
@@ -86,7 +106,7 @@ final class ControllerDriver: CompletionSink {
       let queue = controller.ioQueue(identifier)
       queue.reactor.post { _ in queue.close { _ in } }
     }
-    tellEnd(.transport(queueIdentifier: 0, TransportError(.local, "\(controller.transport): \(ReactorGone())")))
+    controller.recovery.handle(.reactorGone, on: reactor)
   }
 
   // MARK: Queues
@@ -128,6 +148,13 @@ final class ControllerDriver: CompletionSink {
     case .failed(let error):
       if identifier == 0 { isAdminConnected = false }
       handle(.queueFailed(identifier: identifier, error))
+    case .timedOut(let commandIdentifiers):
+      // Whether an abort does anything is seen by whether the command ends.
+      controller.noteAborts(commandIdentifiers.count)
+      for command in commandIdentifiers {
+        submit(.abort(commandIdentifier: command, queueIdentifier: identifier), dataOut: [], dataInByteCount: 0) { _ in
+        }
+      }
     case .closed:
       if identifier == 0 {
         isAdminConnected = false
@@ -140,7 +167,7 @@ final class ControllerDriver: CompletionSink {
 
   private func closeQueues() {
     isClosingQueues = true
-    controller.publish(machine, status: hasToldEnd ? nil : .closing)
+    if let error = machine.error { tell(.associationLost(error)) }
     if openQueues.isEmpty {
       events.append(.queuesClosed)
       return
@@ -169,12 +196,18 @@ final class ControllerDriver: CompletionSink {
     nextUserTag = nextUserTag == .max ? 0x8000_0000 : nextUserTag + 1
     start(
       AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: reply))
+    keepTime()
   }
 
   private func start(_ command: AdminCommand) {
     guard let queuePair = adminQueue?.queuePair else {
       if let reply = command.reply { reply(.failure(.disconnected)) } else { handle(.adminLost(tag: command.tag)) }
       return
+    }
+    let configuration = controller.configuration
+    if command.reply != nil && configuration.timeoutAction != .none && configuration.adminTimeoutMilliseconds > 0 {
+      command.deadlineNanoseconds =
+        MonotonicClock.nanoseconds() &+ UInt64(configuration.adminTimeoutMilliseconds) * 1_000_000
     }
     commands[command.tag] = command
     let isSubmitted = queuePair.submit(
@@ -202,7 +235,10 @@ final class ControllerDriver: CompletionSink {
     } else {
       handle(.adminLost(tag: command.tag))
     }
-    if !waiting.isEmpty { start(waiting.removeFirst()) }
+    if !waiting.isEmpty {
+      start(waiting.removeFirst())
+      keepTime()
+    }
   }
 
   private func failWaiting() {

@@ -6,6 +6,13 @@ public enum ControllerNotice: Sendable, Hashable {
   case discoveryLogChanged
   /// An asynchronous event nothing is done about here; dword 0 of its completion.
   case asynchronousEvent(UInt32)
-  /// The association is over; nil when it was by our own wish.
+  /// There is no association any more and none is tried; nil when it was by our own wish.
   case closed(ControllerError?)
+  /// The controller's state, or what is to become of its I/O, has changed.
+  case recovery(RecoveryState, IODisposition)
+  /// Nothing is left of the association with this number. Quiesced: the controller has confirmed its shutdown, and
+  /// executes none of the association's commands any more.
+  case associationEnded(UInt64, isQuiesced: Bool)
+  /// The controller and its block devices are gone for good.
+  case removed(DeletionReason)
 }

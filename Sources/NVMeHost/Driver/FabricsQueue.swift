@@ -8,6 +8,8 @@ final class FabricsQueue: CompletionSink {
     /// It could not be brought up, or was lost. `closed` follows.
     case failed(ControllerError)
     case closed
+    /// Commands with these identifiers have not been answered in time.
+    case timedOut([UInt16])
   }
 
   private enum Phase {
@@ -47,15 +49,15 @@ final class FabricsQueue: CompletionSink {
     connectVector = .allocate(capacity: 1)
     connectVector.initialize(to: IOVector(connectData))
     super.init(reactor: reactor)
-    let isAdmin = plan.queueIdentifier == 0
-    queuePair = plan.transport.makeQueuePair(
-      on: reactor, owner: self,
-      parameters: QueuePairParameters(
-        queueIdentifier: plan.queueIdentifier, depth: Int(plan.entries) - 1,
-        maximumInCapsuleByteCount: plan.maximumInCapsuleByteCount,
-        connectTimeoutMilliseconds: plan.configuration.connectTimeoutMilliseconds,
-        // Asynchronous event requests wait for ever: the controller's logic watches over the admin queue's commands.
-        commandTimeoutMilliseconds: isAdmin ? 0 : plan.configuration.ioTimeoutMilliseconds))
+    // Asynchronous event requests wait for ever: the controller's logic watches over the admin queue's commands.
+    let isTimed = plan.queueIdentifier > 0 && plan.configuration.timeoutAction != .none
+    var parameters = QueuePairParameters(
+      queueIdentifier: plan.queueIdentifier, depth: Int(plan.entries) - 1,
+      maximumInCapsuleByteCount: plan.maximumInCapsuleByteCount,
+      connectTimeoutMilliseconds: plan.configuration.connectTimeoutMilliseconds,
+      commandTimeoutMilliseconds: isTimed ? plan.configuration.ioTimeoutMilliseconds : 0)
+    parameters.abortsTimedOutCommands = plan.configuration.timeoutAction == .abort
+    queuePair = plan.transport.makeQueuePair(on: reactor, owner: self, parameters: parameters)
   }
 
   deinit {
@@ -76,6 +78,8 @@ final class FabricsQueue: CompletionSink {
       break
     case .connected:
       if phase == .connecting { sendConnect(queuePair) }
+      let late = queuePair.takeTimedOutCommands()
+      if phase == .connected && !late.isEmpty { report(.timedOut(late)) }
     case .closed(let error):
       if let error, phase != .closing {
         phase = .closing

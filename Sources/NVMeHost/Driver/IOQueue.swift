@@ -37,6 +37,7 @@ public final class IOQueue: @unchecked Sendable {
       case .closed:
         self?.current.pointee = nil
         self?.fabricsQueue = nil
+      case .timedOut: break
       }
       report(event)
     }

@@ -15,6 +15,7 @@ open class QueuePair: ReactorSource {
   private let owner: Unmanaged<ReactorSource>
   private var storedState = QueuePairState.connecting
   private var capacityWaiters: [ReactorSource] = []
+  private var timedOutCommands: [UInt16] = []
   /// Asked at every turn, where the array would cost an exclusivity check.
   private var hasCapacityWaiters = false
 
@@ -63,6 +64,19 @@ open class QueuePair: ReactorSource {
     for source in capacityWaiters { markReady(source) }
     capacityWaiters.removeAll(keepingCapacity: true)
     hasCapacityWaiters = false
+  }
+
+  /// For transports: a command has not been answered in time, and its owner is to have it aborted.
+  public final func noteTimedOut(commandIdentifier: UInt16) {
+    timedOutCommands.append(commandIdentifier)
+    owner._withUnsafeGuaranteedRef { reactor.markReady($0) }
+  }
+
+  /// For the owner: the identifiers of commands that have not been answered in time, each once.
+  public final func takeTimedOutCommands() -> [UInt16] {
+    if timedOutCommands.isEmpty { return [] }
+    defer { timedOutCommands = [] }
+    return timedOutCommands
   }
 
   /// Commands that can be submitted now; 0 unless connected.

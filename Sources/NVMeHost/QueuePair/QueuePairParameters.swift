@@ -10,6 +10,9 @@ public struct QueuePairParameters: Sendable {
   public var connectTimeoutMilliseconds: UInt32
   /// How long a command may take before the connection is given up, in milliseconds; 0 = for ever.
   public var commandTimeoutMilliseconds: UInt32
+  /// Of a command that takes too long the owner is told first (``QueuePair/takeTimedOutCommands()``); the connection is
+  /// given up when it takes as long again.
+  public var abortsTimedOutCommands = false
 
   public init(
     queueIdentifier: UInt16, depth: Int, maximumInCapsuleByteCount: Int, connectTimeoutMilliseconds: UInt32,

@@ -697,6 +697,19 @@ public struct HostQueuePair: ~Copyable {
     return count
   }
 
+  /// A command whose deadline has passed for the first time; its deadline moves by `extension`, and it is not handed out
+  /// again. Deadlines are even; one that has been moved is odd.
+  public mutating func takeExpiredCommand(nowNanoseconds: UInt64, extendingNanoseconds extension: UInt64) -> UInt16? {
+    for index in 0..<configuration.depth
+    where slots[index].phase == .outstanding && slots[index].deadlineNanoseconds <= nowNanoseconds
+      && slots[index].deadlineNanoseconds & 1 == 0
+    {
+      slots[index].deadlineNanoseconds = nowNanoseconds &+ `extension` | 1
+      return slots[index].command.commandIdentifier
+    }
+    return nil
+  }
+
   /// Ends every command that has not ended, after the connection has: only then does the kernel hold none of their
   /// memory any more. Completions follow by ``popCompletion()``.
   public mutating func failAll() {

@@ -39,6 +39,9 @@ final class HostQueuePairHarness {
   var hasCompletions: Bool { engine.hasCompletions }
   func buildSend() -> Int { engine.buildSend() }
   func expiredCommandCount(_ now: UInt64) -> Int { engine.expiredCommandCount(nowNanoseconds: now) }
+  func takeExpiredCommand(_ now: UInt64, extending: UInt64) -> UInt16? {
+    engine.takeExpiredCommand(nowNanoseconds: now, extendingNanoseconds: extending)
+  }
 
   /// Exchanges ICReq and ICResp.
   func connect(controllerAlignment: UInt8 = 0, maximumH2CDataLength: UInt32 = 131_072) throws {

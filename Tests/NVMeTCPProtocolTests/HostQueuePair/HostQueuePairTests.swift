@@ -396,4 +396,26 @@ struct HostQueuePairTests {
     #expect(harness.expiredCommandCount(100) == 1)
     #expect(harness.expiredCommandCount(1000) == 2)
   }
+
+  @Test("an expired command is handed out once, and counts when it expires again")
+  func expiredCommands() throws {
+    let harness = HostQueuePairHarness(depth: 4)
+    try harness.connect()
+    for deadline in [100, 200] as [UInt64] {
+      _ = harness.engine.submit(
+        .flush(namespaceIdentifier: 1), data: .none, direction: .none, context: nil, token: 0,
+        deadlineNanoseconds: deadline)
+    }
+    // What has not left the host cannot be aborted.
+    #expect(harness.takeExpiredCommand(150, extending: 50) == nil)
+    harness.send()
+    let first = harness.takeExpiredCommand(150, extending: 50)
+    #expect(first != nil)
+    #expect(harness.takeExpiredCommand(150, extending: 50) == nil && harness.expiredCommandCount(150) == 0)
+    let second = harness.takeExpiredCommand(200, extending: 50)
+    #expect(second != nil && second != first)
+    #expect(harness.expiredCommandCount(200) == 0)
+    #expect(harness.expiredCommandCount(201) == 1)
+    #expect(harness.takeExpiredCommand(300, extending: 50) == nil && harness.expiredCommandCount(300) == 2)
+  }
 }

@@ -1,0 +1,13 @@
+/// How a ``MultipathBlockDevice`` uses its paths.
+public struct MultipathConfiguration: Sendable, Hashable {
+  public var policy = MultipathPolicy.activePassive
+  /// How often a request is sent again for a status that is its own fault or the device's; failures of paths do not
+  /// count. -1 = no limit.
+  public var retryLimit = 5
+  /// What becomes of modifying requests of which it is unknown whether they have been carried out.
+  public var unknownWrites = UnknownWritePolicy.waitUntilOldPathIsQuiesced
+  /// Off: a second path is refused.
+  public var allowsSeveralPaths = true
+
+  public init() {}
+}

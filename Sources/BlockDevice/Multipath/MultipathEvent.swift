@@ -1,0 +1,15 @@
+public import NVMeHost
+
+/// News of a multipath device.
+public enum MultipathEvent: Sendable, Hashable {
+  case pathAdded(MultipathPathIdentifier)
+  /// Taken out by its owner, or because its controller is gone for good.
+  case pathRemoved(MultipathPathIdentifier, DeletionReason)
+  /// The path can be used, or used again.
+  case pathAvailable(MultipathPathIdentifier, isOptimized: Bool)
+  case pathUnavailable(MultipathPathIdentifier, PathObstacle)
+  /// Size or attributes of the namespace have changed.
+  case namespaceChanged(BlockGeometry)
+  /// The last path's controller is gone for good, and the device with it.
+  case deviceGone(DeletionReason)
+}

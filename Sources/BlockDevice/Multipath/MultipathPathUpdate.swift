@@ -1,0 +1,22 @@
+/// What a channel has to know of one path, as it travels from the controller's home reactor to the channel's.
+package struct MultipathPathUpdate: Sendable, Hashable {
+  package var availability: PathAvailability
+  /// The association this is about, from 1, counted over all paths of the device: a path found lost is only used again in
+  /// a later one.
+  package var association: UInt64
+  /// How long the controller may still execute commands of a lost association (``CommunicationLossRule``), in
+  /// nanoseconds; nil = it is never certain.
+  package var quiesceNanoseconds: UInt64?
+  /// CRDT1 to CRDT3, in units of 100 ms.
+  package var commandRetryDelayTimes: [UInt16]
+
+  package init(
+    availability: PathAvailability, association: UInt64, quiesceNanoseconds: UInt64?,
+    commandRetryDelayTimes: [UInt16] = []
+  ) {
+    self.availability = availability
+    self.association = association
+    self.quiesceNanoseconds = quiesceNanoseconds
+    self.commandRetryDelayTimes = commandRetryDelayTimes
+  }
+}

@@ -1,0 +1,45 @@
+public import NVMeProtocol
+
+/// How long the controller of a lost association may still execute the commands it was sent (NVMe Base 2.1,
+/// "Communication Loss Handling").
+///
+/// A host that has lost a controller cannot know whether the controller has noticed. The controller notices when its keep
+/// alive timer expires, and then takes up to CQT to quiesce its commands. So that no old command can overtake a new one,
+/// a command that modifies and whose outcome is unknown is only sent again when both times have passed:
+///
+/// - twice the keep alive time-out; three times where keep alive is traffic based (TBKAS), because a controller may then
+///   notice a time-out later;
+/// - then CQT; where the controller does not report one (0), another keep alive time-out in its place.
+///
+/// The time counts from when the host has closed the association's connections: later than that it has sent nothing.
+public struct CommunicationLossRule: Sendable, Hashable {
+  /// KATO of the association; 0 = none.
+  public var keepAliveTimeoutMilliseconds: UInt32
+  /// CTRATT.TBKAS
+  public var isTrafficBased: Bool
+  /// CQT; 0 = not reported.
+  public var commandQuiesceTimeMilliseconds: UInt16
+
+  public init(keepAliveTimeoutMilliseconds: UInt32, isTrafficBased: Bool, commandQuiesceTimeMilliseconds: UInt16) {
+    self.keepAliveTimeoutMilliseconds = keepAliveTimeoutMilliseconds
+    self.isTrafficBased = isTrafficBased
+    self.commandQuiesceTimeMilliseconds = commandQuiesceTimeMilliseconds
+  }
+
+  /// - Parameter identification: of the controller; nil where it never got so far, and nothing was sent to a namespace.
+  public init(keepAliveTimeoutMilliseconds: UInt32, identification: IdentifyController?) {
+    self.init(
+      keepAliveTimeoutMilliseconds: keepAliveTimeoutMilliseconds,
+      isTrafficBased: identification?.supportsTrafficBasedKeepAlive ?? true,
+      commandQuiesceTimeMilliseconds: identification?.commandQuiesceTimeMilliseconds ?? 0)
+  }
+
+  /// The wait in milliseconds; nil where no wait is long enough, because without keep alive a controller need never
+  /// notice that its host is gone.
+  public var quiesceMilliseconds: UInt64? {
+    let keepAlive = UInt64(keepAliveTimeoutMilliseconds)
+    guard keepAlive > 0 else { return nil }
+    let quiesce = commandQuiesceTimeMilliseconds > 0 ? UInt64(commandQuiesceTimeMilliseconds) : keepAlive
+    return (isTrafficBased ? 3 : 2) * keepAlive + quiesce
+  }
+}

@@ -1,0 +1,63 @@
+import BlockDevice
+import EmbeddedTarget
+import Testing
+
+@Suite(.timeLimit(.minutes(2)))
+struct CommandTimeoutTests {
+  @Test func `A command that takes too long is aborted, and the connection stays`() async throws {
+    let bed = try await TestBed(host: {
+      $0.ioTimeoutMilliseconds = 200
+      $0.timeoutAction = .abort
+    })
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .neverAnswer, count: 1))
+    let error = await #expect(throws: BlockError.self) { _ = try await device.read(at: 0, blockCount: 8) }
+    #expect(error?.status?.matches(.commandAbortRequested) == true)
+    _ = try await device.read(at: 0, blockCount: 8)
+    #expect(controller.condition == .ready && controller.snapshot.abortCount == 1)
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func `A command that an abort does not end ends the connection`() async throws {
+    let bed = try await TestBed(host: {
+      $0.ioTimeoutMilliseconds = 200
+      $0.timeoutAction = .abort
+    })
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .neverAnswer, count: 1))
+    // Abort, opcode 08h.
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x08), .status(.invalidFieldInCommand)))
+    let error = await #expect(throws: BlockError.self) { _ = try await device.read(at: 0, blockCount: 8) }
+    #expect(error?.isOutcomeUnknown == true)
+    try await eventually { if case .closed = controller.condition { true } else { false } }
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func `An admin command of a user's has its time, too`() async throws {
+    let bed = try await TestBed(host: { $0.adminTimeoutMilliseconds = 300 })
+    let controller = try await bed.connect()
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer))
+    await #expect(throws: ControllerError.self) {
+      _ = try await controller.admin(.identify(.controller), dataInByteCount: 4096)
+    }
+    try await eventually { if case .closed = controller.condition { true } else { false } }
+    #expect(controller.condition == .closed(.adminTimeout(step: "an admin command", milliseconds: 300)))
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
+  @Test func `With the action none nothing is done`() async throws {
+    let bed = try await TestBed(host: {
+      $0.ioTimeoutMilliseconds = 50
+      $0.adminTimeoutMilliseconds = 5000
+      $0.timeoutAction = .none
+    })
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .delay(nanoseconds: 1_500_000_000), count: 1))
+    _ = try await device.read(at: 0, blockCount: 8)
+    #expect(controller.condition == .ready && controller.snapshot.recovery.lossCount == 0)
+    #expect(try await bed.end() == 0)
+  }
+}

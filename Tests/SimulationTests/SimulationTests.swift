@@ -1,0 +1,42 @@
+import BlockDevice
+import Simulation
+import Testing
+
+@Suite struct SimulationTests {
+  /// Some seeds, in parts that can run side by side; `make simulate` plays thousands with the optimizer on.
+  @Test(arguments: 0..<10 as Range<UInt64>) func nothingIsLost(part: UInt64) {
+    var total = SimulationReport()
+    for seed in part * 25..<part * 25 + 25 {
+      do throws(Violation) {
+        total = total + (try World(seed: seed).run())
+      } catch {
+        Issue.record("\(error)")
+      }
+    }
+    // A world in which nothing happens proves nothing.
+    #expect(total.requestCount > 5000 && total.successCount > total.requestCount / 3)
+    #expect(total.lossCount > 50 && total.reconnectCount > 50)
+    #expect(total.statistics.failoverCount > 50 && total.statistics.fenceCount > 20)
+    #expect(total.lateExecutionCount > 0 && total.unknownCount > 0)
+  }
+
+  /// The simulation finds each of these mistakes within a few hundred seeds.
+  @Test(arguments: PlantedBug.allCases) func plantedBugIsFound(_ bug: PlantedBug) {
+    var found: Violation?
+    for seed in 0..<400 as Range<UInt64> {
+      do throws(Violation) {
+        _ = try World(seed: seed, bug: bug).run()
+      } catch {
+        found = error
+        break
+      }
+    }
+    #expect(found != nil, "\(bug) was not found")
+  }
+
+  @Test func aSeedIsAWorld() throws {
+    let (one, two) = (try World(seed: 77).run(), try World(seed: 77).run())
+    #expect(one.requestCount == two.requestCount && one.statistics == two.statistics)
+    #expect(one.lateExecutionCount == two.lateExecutionCount)
+  }
+}
