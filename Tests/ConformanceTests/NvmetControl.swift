@@ -48,8 +48,10 @@ struct NvmetControl: TargetControl {
   }
 
   func setPort(isSecond: Bool, isOpen: Bool) async throws {
-    // A port without any subsystem does not listen.
-    for subsystem in [NvmetGuest.openSubsystem, NvmetGuest.closedSubsystem] {
+    // A port without any subsystem does not listen. The one under test is the last to go and the first to come: a port that
+    // listens without it refuses for good.
+    let subsystems = [NvmetGuest.openSubsystem, NvmetGuest.closedSubsystem]
+    for subsystem in isOpen ? subsystems : subsystems.reversed() {
       try await guest.setSubsystem(subsystem, isLinked: isOpen, port: isSecond ? 2 : 1)
     }
   }

@@ -35,6 +35,9 @@ enum RecoveryCases {
               }
               try await Task.sleep(for: .milliseconds(500))
             }
+            // An attempt just before the port closed may have been refused with Do Not Retry: a reset tries once more.
+            let controller = session.controllers[isSecond ? 1 : 0]
+            if controller.snapshot.state == .failed { try await controller.reset() }
             try await session.wait(for: "the path's return") {
               session.device.snapshot.paths[isSecond ? 1 : 0].isAccessible
             }
