@@ -74,7 +74,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "ConformanceTool", dependencies: ["Conformance", "NVMeHost", argumentParser], swiftSettings: strict),
+      name: "ConformanceTool", dependencies: ["Conformance", "BlockDevice", "NVMeHost", argumentParser],
+      swiftSettings: strict),
 
     // The allocation gate: an executable, because it interposes the allocator and is only worth something optimized.
     .target(name: "AllocationCounter", path: "Tests/AllocationGate/Counter"),

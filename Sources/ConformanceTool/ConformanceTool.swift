@@ -1,4 +1,5 @@
 import ArgumentParser
+import BlockDevice
 import Conformance
 import NVMeHost
 import Foundation
@@ -28,7 +29,8 @@ struct ConformanceTool: AsyncParsableCommand {
         1  a case failed
         2  the command line is wrong, the target cannot be reached, or a
            report cannot be written
-      """)
+      """,
+    version: "nvmeof-conformance \(PackageVersion.current)")
 
   @Option(
     help: ArgumentHelp(

@@ -22,6 +22,7 @@ final class FakeDevice {
   var issued: [Issued] = []
   var inFlight: [InFlight] = []
   var mostInFlight = 0
+  var pollsWithoutWaiting = 0
   /// Service time of an I/O, by its number.
   var service: (Int, ChannelCommand) -> UInt64 = { _, _ in 10_000 }
   /// Whether an I/O, by its number, fails.
@@ -82,6 +83,7 @@ final class FakeDevice {
   }
 
   func collect(_ completions: UnsafeMutableBufferPointer<ChannelCompletion>, _ wait: UInt64) -> Int {
+    if wait == 0 { pollsWithoutWaiting += 1 }
     func ready() -> Bool { inFlight.contains { $0.doneAt <= time.now } }
     if !ready() {
       let next = inFlight.map(\.doneAt).min() ?? UInt64.max

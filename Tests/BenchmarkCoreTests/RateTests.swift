@@ -17,6 +17,19 @@ import Testing
     #expect(outcome.statistics.directions.read.total.maximum < 45_000)
   }
 
+  /// How many times a job asks its device for completions tells whether it sleeps or spins before a planned start.
+  @Test(arguments: [(WaitStyle.event, UInt64(0)), (.adaptive, 20_000), (.busy, 100_000)])
+  func spinsBeforeAPlannedStart(style: WaitStyle, nanoseconds: UInt64) throws {
+    #expect(style.spinBeforeStartNanoseconds == nanoseconds)
+    let device = FakeDevice(byteCount: 1 << 20)
+    _ = try run(
+      try job("--rw=read", "--rate_iops=1000", "--number_ios=100", "--wait_mode=\(style.rawValue)"), on: device)
+    // The fake's time goes on by 100 ns in a poll that does not wait.
+    let spun = Double(device.pollsWithoutWaiting) / 99 * 100
+    #expect(spun <= Double(nanoseconds) * 1.02)
+    #expect(spun >= Double(nanoseconds) * 0.9)
+  }
+
   @Test func latencyCountsFromThePlannedStart() throws {
     let device = FakeDevice(byteCount: 1 << 20)
     // Depth 1, an I/O each millisecond; the tenth takes 100 ms, so about a hundred start late.

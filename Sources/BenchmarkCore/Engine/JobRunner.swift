@@ -12,8 +12,6 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
   /// No wait is longer, so that signals, snapshots and the end of the runtime are seen in time.
   private static var longestWait: UInt64 { 20_000_000 }
   private static var periodicInterval: UInt64 { 10_000_000 }
-  /// Before a planned start the job polls without sleeping for this long: waking up is less exact than that.
-  private static var spinBeforeStart: UInt64 { 100_000 }
   /// After the end, I/O in flight gets so long to come back.
   private static var drainLimit: UInt64 { 60_000_000_000 }
 
@@ -26,6 +24,8 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
   // Options of the hot loop, as plain values.
   private let depth: Int
   private let isRated: Bool
+  /// Before a planned start the job polls without sleeping for this long: waking up is less exact than that.
+  private let spinBeforeStart: UInt64
   private let recordsSubmission: Bool
   private let recordsCompletion: Bool
   private let recordsTotal: Bool
@@ -112,6 +112,7 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     stop = setup.stop
     depth = Int(options.totalDepth)
     isRated = options.isRated
+    spinBeforeStart = options.waitStyle.spinBeforeStartNanoseconds
     recordsSubmission = options.measuresSubmission
     recordsCompletion = options.measuresCompletion
     recordsTotal = options.measuresTotal
@@ -329,7 +330,7 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     var wait = channelIsBusy && inFlight == 0 ? 1_000_000 : Self.longestWait
     if wakeAt != UInt64.max {
       let until = wakeAt > now ? wakeAt - now : 0
-      wait = min(wait, until > Self.spinBeforeStart ? until - Self.spinBeforeStart : 0)
+      wait = min(wait, until > spinBeforeStart ? until - spinBeforeStart : 0)
     }
     if end > now { wait = min(wait, end - now) }
     return wait

@@ -27,7 +27,11 @@ extension OptionCatalogue {
           throw OptionValueError("poll or async (or the name of one of fio's engines, which means poll)")
         }
       },
-      choice("wait_mode", .target, "spin where that is cheaper, always sleep, or never [adaptive]", \.waitStyle),
+      choice(
+        "wait_mode", .target,
+        "spin where that is cheaper, always sleep, or never [adaptive]; before a planned start (rate) adaptive\n"
+          + "spins for at most 20 µs, event not at all: it starts I/Os late by the time of waking up",
+        \.waitStyle),
       flag("hipri", .target, "the same as wait_mode=busy") { options, isOn in
         if isOn { options.waitStyle = .busy } else if options.waitStyle == .busy { options.waitStyle = .adaptive }
       },

@@ -1,7 +1,9 @@
+internal import BlockDevice
+
 /// Everything a report is made of.
 public struct RunReport: Sendable {
   /// The program's version as it appears in reports.
-  public static let version = "0.1.0"
+  public static let version = PackageVersion.current
 
   public var entries: [ReportEntry]
   public var globalOptions: [GivenOption]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BlockDevice
 
 /// `nvmeof`.
 struct RootCommand: AsyncParsableCommand {
@@ -22,6 +23,7 @@ struct RootCommand: AsyncParsableCommand {
         nvmeof target --namespace memory:64M
 
       """ + ExitStatus.help,
+    version: "nvmeof \(PackageVersion.current)",
     subcommands: [
       DiscoverCommand.self, ListCommand.self, IdentifyControllerCommand.self, IdentifyNamespaceCommand.self,
       GetLogCommand.self, GetFeatureCommand.self, ReadCommand.self, WriteCommand.self, CopyCommand.self,

@@ -1,10 +1,12 @@
 import ArgumentParser
 import EmbeddedTarget
 
-/// `--namespace` of `nvmeof target`: memory:SIZE, null:SIZE or file:PATH, then options.
+/// `--namespace` of `nvmeof target`, and `namespace add` while it runs: memory:SIZE, null:SIZE or file:PATH, then
+/// options.
 ///
 ///     memory:64M        memory:64M:4096        null:1G:512,group=2
 ///     file:disk.img     file:disk.img:4096     file:new.img:1G:4096,ro
+///     memory:1G,nsid=7,subsystem=2
 struct NamespaceSpecification: ExpressibleByArgument, Hashable, Sendable {
   enum Kind: Hashable, Sendable {
     case memory(byteCount: UInt64)
@@ -16,6 +18,10 @@ struct NamespaceSpecification: ExpressibleByArgument, Hashable, Sendable {
   var blockByteCount = 512
   var accessGroup: UInt32 = 1
   var isReadOnly = false
+  /// Nil: the lowest that is free.
+  var identifier: UInt32?
+  /// The subsystem's number in the order of `--nqn`.
+  var subsystem = 1
 
   init?(argument: String) {
     guard let specification = try? NamespaceSpecification(parsing: argument) else { return nil }
@@ -34,7 +40,7 @@ struct NamespaceSpecification: ExpressibleByArgument, Hashable, Sendable {
     switch name {
     case "memory", "null":
       guard (1...2).contains(parts.count), let size = ByteCount(parts[0]), size.value > 0 else {
-        throw .usage("--namespace \(text): write \(name):SIZE or \(name):SIZE:BLOCKSIZE, such as \(name):64M:512")
+        throw .usage("namespace \(text): write \(name):SIZE or \(name):SIZE:BLOCKSIZE, such as \(name):64M:512")
       }
       kind = name == "memory" ? .memory(byteCount: size.value) : .null(byteCount: size.value)
       if parts.count == 2 { blockByteCount = try Self.blockSize(parts[1], text) }
@@ -50,23 +56,25 @@ struct NamespaceSpecification: ExpressibleByArgument, Hashable, Sendable {
       }
       let path = parts.joined(separator: ":")
       guard !path.isEmpty else {
-        throw .usage("--namespace \(text): write file:PATH, file:PATH:BLOCKSIZE or file:PATH:SIZE:BLOCKSIZE")
+        throw .usage("namespace \(text): write file:PATH, file:PATH:BLOCKSIZE or file:PATH:SIZE:BLOCKSIZE")
       }
       kind = .file(path: path, byteCount: byteCount)
     default:
-      throw .usage("--namespace \(text): it begins with memory:, null: or file:")
+      throw .usage("namespace \(text): it begins with memory:, null: or file:")
     }
     for option in options[first...] { try apply(option, text) }
   }
 
-  private static func isOption(_ text: Substring) -> Bool { text == "ro" || text.hasPrefix("group=") }
+  private static func isOption(_ text: Substring) -> Bool {
+    text == "ro" || ["group=", "nsid=", "subsystem="].contains { text.hasPrefix($0) }
+  }
   private static func isBlockSize(_ value: UInt64) -> Bool {
     value.nonzeroBitCount == 1 && (512...65_536).contains(value)
   }
 
   private static func blockSize(_ part: String, _ text: String) throws(ToolError) -> Int {
     guard let size = ByteCount(part), isBlockSize(size.value) else {
-      throw .usage("--namespace \(text): a block size is a power of two from 512 to 65536, not \"\(part)\"")
+      throw .usage("namespace \(text): a block size is a power of two from 512 to 65536, not \"\(part)\"")
     }
     return Int(size.value)
   }
@@ -76,10 +84,21 @@ struct NamespaceSpecification: ExpressibleByArgument, Hashable, Sendable {
       isReadOnly = true
       return
     }
-    guard option.hasPrefix("group="), let group = UInt32(option.dropFirst(6)), (1...32).contains(group) else {
-      throw .usage("--namespace \(text): \"\(option)\" is neither ro nor group=1 … group=32")
+    let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let number = parts.count == 2 ? UInt32(parts[1]) : nil
+    switch (parts[0], number) {
+    case ("group", let group?) where (1...32).contains(group): accessGroup = group
+    case ("nsid", let number?) where number > 0: identifier = number
+    case ("subsystem", let number?) where number > 0: subsystem = Int(number)
+    default:
+      throw .usage(
+        "namespace \(text): \"\(option)\" is none of ro, group=1 … group=32, nsid=N and subsystem=N, with N from 1 on")
     }
-    accessGroup = group
+  }
+
+  /// The lowest number that no namespace has.
+  static func freeIdentifier(beside used: Set<UInt32>) -> UInt32 {
+    (1...UInt32.max).first { !used.contains($0) } ?? .max
   }
 
   var configuration: NamespaceConfiguration {

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// SIGINT and SIGTERM as events: the handler leaves a byte in a pipe, a thread takes it out.
 enum Interrupts {
@@ -38,12 +37,16 @@ enum Interrupts {
     if code != 0 { context.release() } else { pthread_detach(thread) }
   }
 
-  /// Waits for the first of the two signals.
-  static func next() async -> Int32 {
-    await withUnsafeContinuation { continuation in
-      let once = Once(continuation)
-      observe { once.resume($0) }
+  /// The first of the two signals from this call on, then the end. Once a process.
+  ///
+  /// A second signal ends the process: whoever sends it does not want to wait.
+  static func first() -> AsyncStream<Int32> {
+    let (stream, continuation) = AsyncStream<Int32>.makeStream()
+    observe { number in
+      if case .terminated = continuation.yield(number) { _exit(128 + number) }
+      continuation.finish()
     }
+    return stream
   }
 
   private final class Context: Sendable {
@@ -52,22 +55,6 @@ enum Interrupts {
     init(readDescriptor: Int32, body: @escaping @Sendable (Int32) -> Void) {
       self.readDescriptor = readDescriptor
       self.body = body
-    }
-  }
-
-  private final class Once: Sendable {
-    private let continuation: Mutex<UnsafeContinuation<Int32, Never>?>
-    init(_ continuation: UnsafeContinuation<Int32, Never>) { self.continuation = Mutex(continuation) }
-
-    func resume(_ number: Int32) {
-      let waiting = continuation.withLock { continuation in
-        let waiting = continuation
-        continuation = nil
-        return waiting
-      }
-      // A second signal: whoever sends it does not want to wait.
-      guard let waiting else { _exit(128 + number) }
-      waiting.resume(returning: number)
     }
   }
 }

@@ -5,7 +5,8 @@ public enum SummaryReport {
     var text =
       switch result.outcome {
       case .passed: "ok    \(result.identifier): \(result.title) (\(seconds(result)) s)"
-      case .skipped(let reason): "skip  \(result.identifier): \(result.title): \(reason)"
+      // Loud: a case that did not run says nothing about the target, and must not be read as a pass.
+      case .skipped(let reason): "NOT RUN on this target: \(result.identifier): \(result.title): \(reason)"
       case .failed(let message): "FAIL  \(result.identifier): \(result.title) (\(seconds(result)) s)\n      \(message)"
       }
     for deviation in result.deviations { text += "\n      deviation: \(deviation)" }

@@ -133,13 +133,22 @@ import Testing
     #expect(try Specification(parsing: "file:/a/b.img:4096").blockByteCount == 4096)
     #expect(try Specification(parsing: "file:a:b:1G:512").kind == .file(path: "a:b", byteCount: 1 << 30))
     #expect(try Specification(parsing: "file:a,b,ro").kind == .file(path: "a,b", byteCount: nil))
+    let placed = try Specification(parsing: "null:1M,nsid=7,subsystem=2")
+    #expect(placed.identifier == 7)
+    #expect(placed.subsystem == 2)
     for text in [
-      "", "memory", "memory:", "memory:0", "memory:1M:500", "memory:1M:512:1", "disk:1M", "file:", "null:1M,x",
+      "null:1M,nsid=0", "null:1M,nsid=", "null:1M,subsystem=0", "null:1M,subsystem=x", "", "memory", "memory:",
+      "memory:0", "memory:1M:500", "memory:1M:512:1", "disk:1M", "file:", "null:1M,x",
       "null:1M,group=33",
     ] {
       #expect(throws: ToolError.self, "\(text)") { _ = try Specification(parsing: text) }
     }
     #expect(AccessStateSpecification(argument: "2=inaccessible")?.state == .inaccessible)
+    #expect(AccessStateSpecification(argument: "2=inaccessible")?.port == nil)
+    #expect(AccessStateSpecification(argument: "4421:2=change")?.port == 4421)
+    for text in ["", "=", ":=", "0:1=change", "x:1=change", "1:1:1=change"] {
+      #expect(AccessStateSpecification(argument: text) == nil, "\(text)")
+    }
     #expect(AccessStateSpecification(argument: "0=optimized") == nil)
     #expect(AccessStateSpecification(argument: "1=gone") == nil)
   }
