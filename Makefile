@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
-ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests
+ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests
 SEEDS ?= 2000
 FIRST_SEED ?= 0
 .PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers allocations instructions clean
@@ -46,10 +46,11 @@ conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test
 	swift test --filter ConformanceTests
 
-simulate: ## recovery and multipath in simulated worlds: SEEDS=n FIRST_SEED=m; prints the seeds that fail
+simulate: ## recovery and multipath in simulated worlds: SEEDS=n FIRST_SEED=m; prints the seeds that fail; then plants bugs that must be found
 	@Scripts/setup build
 	swift build -c release --product simulate
 	.build/release/simulate $(FIRST_SEED) $(SEEDS)
+	.build/release/simulate 0 400 planted
 
 allocations: ## no allocation on the path of an I/O
 	Tests/AllocationGate/run

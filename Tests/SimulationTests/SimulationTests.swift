@@ -3,8 +3,9 @@ import Simulation
 import Testing
 
 @Suite struct SimulationTests {
-  /// Some seeds, in parts that can run side by side; `make simulate` plays thousands with the optimizer on.
-  @Test(arguments: 0..<10 as Range<UInt64>) func nothingIsLost(part: UInt64) {
+  /// A few seeds with the compiler's checks on; `make simulate` plays thousands with the optimizer on, and plants bugs that
+  /// must be found.
+  @Test(arguments: 0..<4 as Range<UInt64>) func nothingIsLost(part: UInt64) {
     var total = SimulationReport()
     for seed in part * 25..<part * 25 + 25 {
       do throws(Violation) {
@@ -18,20 +19,6 @@ import Testing
     #expect(total.lossCount > 50 && total.reconnectCount > 50)
     #expect(total.statistics.failoverCount > 50 && total.statistics.fenceCount > 20)
     #expect(total.lateExecutionCount > 0 && total.unknownCount > 0)
-  }
-
-  /// The simulation finds each of these mistakes within a few hundred seeds.
-  @Test(arguments: PlantedBug.allCases) func plantedBugIsFound(_ bug: PlantedBug) {
-    var found: Violation?
-    for seed in 0..<400 as Range<UInt64> {
-      do throws(Violation) {
-        _ = try World(seed: seed, bug: bug).run()
-      } catch {
-        found = error
-        break
-      }
-    }
-    #expect(found != nil, "\(bug) was not found")
   }
 
   @Test func aSeedIsAWorld() throws {
