@@ -128,7 +128,7 @@ public struct StreamSocket: ~Copyable {
     if result > 0 { return .received(result) }
     if result == 0 { return .endOfStream }
     let code = errno
-    return code == EAGAIN || code == EINTR ? .none : .failed(operation: "receive", errno: code)
+    return code == EAGAIN || code == EINTR ? .none : Self.failure("receive", code)
   }
 
   /// Sends of `count` I/O vectors what the kernel takes at once, without the ring; ``SocketEvent/none`` when that is
@@ -140,7 +140,7 @@ public struct StreamSocket: ~Copyable {
     let result = sendmsg(fileDescriptor, &view.pointee.sendHeader, nvmeof_send_now_flags)
     if result > 0 { return .sent(result) }
     let code = errno
-    return result == 0 || code == EAGAIN || code == EINTR ? .none : .failed(operation: "send", errno: code)
+    return result == 0 || code == EAGAIN || code == EINTR ? .none : Self.failure("send", code)
   }
 
   /// Starts sending `count` I/O vectors (at most 1024). The vectors themselves, too, must stay until the completion.
@@ -177,6 +177,11 @@ public struct StreamSocket: ~Copyable {
     fileDescriptor = -1
   }
 
+  /// EPIPE says that the peer had closed its side before: whether a send or a receive finds that out first is chance.
+  private static func failure(_ operation: String, _ code: Int32) -> SocketEvent {
+    code == EPIPE ? .endOfStream : .failed(operation: operation, errno: code)
+  }
+
   /// What a completion of one of this socket's operations means.
   public mutating func completed(_ completion: RingCompletion) -> SocketEvent {
     let result = completion.result
@@ -189,10 +194,10 @@ public struct StreamSocket: ~Copyable {
       isReceiving = false
       event =
         result > 0
-        ? .received(Int(result)) : result == 0 ? .endOfStream : .failed(operation: "receive", errno: -result)
+        ? .received(Int(result)) : result == 0 ? .endOfStream : Self.failure("receive", -result)
     case Operation.send:
       isSending = false
-      event = result > 0 ? .sent(Int(result)) : .failed(operation: "send", errno: result == 0 ? EPIPE : -result)
+      event = result > 0 ? .sent(Int(result)) : Self.failure("send", result == 0 ? EPIPE : -result)
     case Operation.cancel:
       isCancelling = false
     default:

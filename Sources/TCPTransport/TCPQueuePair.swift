@@ -233,10 +233,12 @@ final class TCPQueuePair: QueuePair {
       } else {
         st.pointee.socket.send(vectors: UnsafeMutableRawPointer(rest.baseAddress!), count: rest.count, source: self)
       }
-    case .failed(let operation, let code):
-      broke(operation, code)
-    default:
+    case .none:
       st.pointee.socket.send(vectors: vectors, count: count, source: self)
+    case let end:
+      // What the controller has sent before it closed its side, its reason perhaps, is still to be read; more does not come.
+      if end == .endOfStream { while st.pointee.isPolled, poll() {} }
+      if !st.pointee.socket.isClosing { handle(end) }
     }
   }
 
