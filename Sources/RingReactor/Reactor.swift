@@ -565,13 +565,8 @@ public final class Reactor {
         state.pointee.slots[Int(identifier.index)].isDirty = false
         state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.flush() }
       }
-      Self.removeFirst(count, of: &state.pointee.dirty)
+      state.pointee.dirty.removeFirst(count)
     }
-  }
-
-  /// Nearly always there are no others, and nothing need be moved.
-  private static func removeFirst(_ count: Int, of list: inout [SourceIdentifier]) {
-    if list.count == count { list.removeAll(keepingCapacity: true) } else { list.removeFirst(count) }
   }
 
   private func runReadySources() -> Int {
@@ -589,7 +584,7 @@ public final class Reactor {
         state.pointee.slots[Int(identifier.index)].isReady = false
         state.pointee.slots[Int(identifier.index)].source?._withUnsafeGuaranteedRef { $0.run() }
       }
-      Self.removeFirst(count, of: &state.pointee.ready)
+      state.pointee.ready.removeFirst(count)
       handled += count
     }
     return handled
