@@ -183,6 +183,9 @@ struct MemoryController: ~Copyable {
     identify.ioCommandCapsuleSize = UInt32(64 + LoadShape.inCapsuleByteCount) / 16
     identify.ioResponseCapsuleSize = 1
     identify.namespaceCount = 1
+    identify.submissionQueueEntrySize = 0x66
+    identify.completionQueueEntrySize = 0x44
+    identify.sglSupport = 1
     return identify
   }
 
