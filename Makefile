@@ -24,9 +24,9 @@ build: ## debug build of everything
 	@Scripts/setup build
 	swift build
 
-release: ## release build of the tools
+release: ## release build of the tools, which run where there is no Swift
 	@Scripts/setup build
-	swift build -c release
+	swift build -c release --static-swift-stdlib
 
 test: ## everything that must pass: format, unit tests, fio's readers, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test

@@ -20,7 +20,7 @@ struct AdaptiveSpin {
   private var successes: UInt32 = 0
 
   /// Spinning has found something.
-  mutating func found(afterNanoseconds time: UInt64) {
+  mutating func found() {
     successes &+= 1
     // Worth it for a while: an occasional failure later on is forgiven sooner.
     if successes >= 16 { nextPatience = 1 }

@@ -139,7 +139,7 @@ public final class Reactor {
     handle.isGone.store(true, ordering: .relaxed)
     var jobs: [UnownedJob] = []
     swap(&jobs, &handle.localJobs.pointee)
-    for job in jobs { job.runSynchronously(on: handle.asUnownedTaskExecutor()) }
+    for job in jobs { handle.run(job) }
   }
 
   private static let shutdownNanoseconds: UInt64 = 2_000_000_000
@@ -474,9 +474,9 @@ public final class Reactor {
         _ = ring.submitAndCollect()
         if ring.hasCompletions { return }
       }
-      if let found = spin(untilNanoseconds: start &+ min(budget, limit ?? .max, .max &- start)) {
+      if spin(untilNanoseconds: start &+ min(budget, limit ?? .max, .max &- start)) {
         if ring.hasCompletions { _ = ring.submitAndCollect() }
-        state.pointee.spin.found(afterNanoseconds: found &- start)
+        state.pointee.spin.found()
         return
       }
       if policy == .busyPolling { return }
@@ -490,8 +490,8 @@ public final class Reactor {
 
   /// Looks for input without sleeping: at what is polled, at the ring and at the mailbox.
   ///
-  /// - Returns: when something had come; nil when the time was over first.
-  private func spin(untilNanoseconds end: UInt64) -> UInt64? {
+  /// - Returns: whether something came; false when the time was over first.
+  private func spin(untilNanoseconds end: UInt64) -> Bool {
     while true {
       var hasInput = false
       if state.pointee.polled.isEmpty {
@@ -502,9 +502,8 @@ public final class Reactor {
       } else {
         hasInput = pollSources() || ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
       }
-      let now = MonotonicClock.nanoseconds()
-      if hasInput { return now }
-      if now >= end { return nil }
+      if hasInput { return true }
+      if MonotonicClock.nanoseconds() >= end { return false }
     }
   }
 
@@ -593,9 +592,8 @@ public final class Reactor {
   private func runJobs() -> Int {
     // Two arrays that take turns: jobs enqueue new ones while they run, and nothing is allocated in the long run.
     swap(&state.pointee.runningJobs, &handle.localJobs.pointee)
-    let executor = handle.asUnownedTaskExecutor()
     let count = state.pointee.runningJobs.count
-    for position in 0..<count { state.pointee.runningJobs[position].runSynchronously(on: executor) }
+    for position in 0..<count { handle.run(state.pointee.runningJobs[position]) }
     state.pointee.runningJobs.removeAll(keepingCapacity: true)
     return count
   }

@@ -4,9 +4,13 @@ import Synchronization
 
 /// The part of a reactor that other threads may use: leave work in its mailbox, wake it.
 ///
-/// It is also a `TaskExecutor`: `withTaskExecutorPreference(handle) { … }` runs a task's code on the reactor's own
-/// thread, where submitting and resuming need no hop to another one.
-public final class ReactorHandle: TaskExecutor, Sendable {
+/// It is also an executor, so that a task's code runs on the reactor's own thread, where submitting and resuming need no
+/// hop to another one: as a `TaskExecutor` a task's preference (`withTaskExecutorPreference(handle) { … }`), which brings
+/// the task back to this thread after each suspension; as a `SerialExecutor` an actor's as well
+/// (`nonisolated var unownedExecutor: UnownedSerialExecutor { handle.asUnownedSerialExecutor() }`), so that its methods
+/// need no switch when they are called from here. Without the preference a suspended task of such an actor comes back by
+/// way of the global executor.
+public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
   struct Mailbox {
     var messages: [@Sendable (Reactor) -> Void] = []
     var readySources: [SourceIdentifier] = []
@@ -84,8 +88,18 @@ public final class ReactorHandle: TaskExecutor, Sendable {
     }
     if !deliver({ $0.jobs.append(job) }) {
       // The reactor is gone, but a task must never be lost: run it where we are.
-      job.runSynchronously(on: asUnownedTaskExecutor())
+      run(job)
     }
+  }
+
+  /// Runs a job here and now: on the reactor's thread, or where nobody else can be running one any more.
+  func run(_ job: UnownedJob) {
+    job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+  }
+
+  /// What `assumeIsolated` and `preconditionIsolated` of an actor on this executor ask.
+  public func checkIsolated() {
+    precondition(isCurrentThread, "not on the reactor's thread")
   }
 
   @discardableResult

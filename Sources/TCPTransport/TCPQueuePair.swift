@@ -44,7 +44,7 @@ final class TCPQueuePair: QueuePair {
   private let commandTimeoutNanoseconds: UInt64
 
   private static let receiveVectorCapacity = 64
-  private static let adminBufferByteCount = 16 * 1024
+  private static let adminBufferByteCount = 8 * 1024
   /// How often outstanding commands' deadlines are looked at.
   private static let deadlineScanNanoseconds: UInt64 = 500_000_000
   /// How long the termination request may take to leave.

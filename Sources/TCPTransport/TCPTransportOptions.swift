@@ -4,9 +4,10 @@ public struct TCPTransportOptions: Sendable, Hashable {
   public var headerDigest = false
   /// Ask for CRC32C data digests.
   public var dataDigest = false
-  /// Bytes received at once into the queue pair's own buffer, 4 KiB...1 MiB. (An admin queue makes do with 16 KiB.) The
-  /// default holds what comes at once at depth 128, and leaves room in the processor's second-level cache.
-  public var receiveBufferByteCount = 64 * 1024
+  /// Bytes received at once into the queue pair's own buffer, 4 KiB...1 MiB. (An admin queue makes do with 8 KiB.) The
+  /// default holds what usually comes at once at depth 128, leaves room in the processor's second-level cache, and is not
+  /// much memory where there are many connections.
+  public var receiveBufferByteCount = 48 * 1024
   /// From this many bytes of payload still to come, they are received straight into the caller's memory.
   public var directReceiveThresholdByteCount = 16 * 1024
   /// The kernel's socket buffer sizes in bytes; nil leaves them to the kernel.

@@ -20,7 +20,7 @@ struct AdaptiveSpinTests {
     var spin = AdaptiveSpin()
     spin.slept(untilNanoseconds: Self.short)
     #expect(spin.budgetNanoseconds == AdaptiveSpin.maximumNanoseconds)
-    for _ in 0..<1000 { spin.found(afterNanoseconds: 10_000) }
+    for _ in 0..<1000 { spin.found() }
     #expect(spin.budgetNanoseconds == AdaptiveSpin.maximumNanoseconds)
   }
 
@@ -61,7 +61,7 @@ struct AdaptiveSpinTests {
       spin.slept(untilNanoseconds: Self.short)
       while spin.budgetNanoseconds == 0 { spin.slept(untilNanoseconds: Self.short) }
     }
-    for _ in 0..<16 { spin.found(afterNanoseconds: 1) }
+    for _ in 0..<16 { spin.found() }
     spin.slept(untilNanoseconds: Self.short)
     spin.slept(untilNanoseconds: Self.short)
     spin.slept(untilNanoseconds: Self.short)

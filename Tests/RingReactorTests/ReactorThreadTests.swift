@@ -45,6 +45,36 @@ struct ReactorThreadTests {
     #expect(count == 200)
   }
 
+  private actor Resident {
+    private let handle: ReactorHandle
+    init(_ handle: ReactorHandle) { self.handle = handle }
+    nonisolated var unownedExecutor: UnownedSerialExecutor { handle.asUnownedSerialExecutor() }
+
+    func isInside(rounds: Int) async -> Bool {
+      var isInside = true
+      for _ in 0..<rounds {
+        await Task.yield()
+        assertIsolated()
+        isInside = isInside && handle.isCurrentThread
+      }
+      return isInside
+    }
+  }
+
+  @Test("an actor whose executor is the reactor runs on its thread, called from anywhere", arguments: [false, true])
+  func actor(prefersReactor: Bool) async throws {
+    let thread = try ReactorThread()
+    let handle = thread.handle
+    let resident = Resident(handle)
+    let preference: ReactorHandle? = prefersReactor ? handle : nil
+    let answers = await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<20 { group.addTask(executorPreference: preference) { await resident.isInside(rounds: 20) } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(answers == Array(repeating: true, count: 20))
+    thread.stop()
+  }
+
   @Test("nobody waits for ever for a reactor that is stopped meanwhile")
   func stopRace() async throws {
     for _ in 0..<20 {

@@ -3,62 +3,77 @@ internal import BlockDevice
 /// A job's way to a block device's `async` face: one task for each place of the queue depth, all on the job's own
 /// reactor. What it measures is what a program written with `await` gets.
 struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
-  /// Everything here is touched on the reactor's thread alone: the job submits and polls there, and the tasks prefer the
-  /// reactor as their executor.
+  /// What the job and the tasks share, all of it on the reactor's thread.
   private final class Lanes: @unchecked Sendable {
     let devices: [any BlockDevice]
-    var commands: [BlockRequest?]
-    var waiters: [UnsafeContinuation<BlockRequest?, Never>?]
-    var arrived: [BlockCompletion] = []
-    var runningTasks = 0
+    let depth: Int
+    /// A lane's task waits in one of these, between I/Os: plain memory, so that the measuring stays cheap.
+    let waiters: UnsafeMutablePointer<UnsafeContinuation<BlockRequest?, Never>?>
+    let arrived: UnsafeMutablePointer<ChannelCompletion>
+    let arrivedCount: UnsafeMutablePointer<Int>
+    var runningTasks: Int
     var isEnding = false
+    var lastFailure = ""
 
     init(devices: [any BlockDevice], depth: Int) {
       self.devices = devices
-      commands = Array(repeating: nil, count: depth)
-      waiters = Array(repeating: nil, count: depth)
-      arrived.reserveCapacity(depth)
+      self.depth = depth
+      waiters = .allocate(capacity: depth)
+      waiters.initialize(repeating: nil, count: depth)
+      arrived = .allocate(capacity: depth)
+      arrivedCount = .allocate(capacity: 1)
+      arrivedCount.initialize(to: 0)
+      runningTasks = depth
     }
 
-    func give(_ request: BlockRequest, lane: Int) {
-      if let waiter = waiters[lane] {
-        waiters[lane] = nil
-        waiter.resume(returning: request)
-      } else {
-        commands[lane] = request
-      }
+    deinit {
+      waiters.deinitialize(count: depth)
+      waiters.deallocate()
+      arrived.deallocate()
+      arrivedCount.deallocate()
     }
 
-    func next(_ lane: Int) async -> BlockRequest? {
-      if let request = commands[lane] {
-        commands[lane] = nil
-        return request
-      }
-      if isEnding { return nil }
-      return await withUnsafeContinuation { waiters[lane] = $0 }
+    /// Hands a lane that waits its next I/O; nil ends it.
+    func give(_ request: BlockRequest?, lane: Int) {
+      guard let waiter = waiters[lane] else { return }
+      waiters[lane] = nil
+      waiter.resume(returning: request)
     }
+
+    func report(_ completion: ChannelCompletion) {
+      // At most one a lane: each waits until the job has taken its last one and given it another.
+      arrived[arrivedCount.pointee] = completion
+      arrivedCount.pointee += 1
+    }
+  }
+
+  /// A program that does its I/O with `await`, as an actor on the reactor of its device.
+  private actor Program {
+    private let reactor: ReactorHandle
+    private let lanes: Lanes
+
+    init(reactor: ReactorHandle, lanes: Lanes) {
+      self.reactor = reactor
+      self.lanes = lanes
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     func run(_ lane: Int) async {
-      let device = devices[lane % devices.count]
-      while let request = await next(lane) {
-        let completion: BlockCompletion
+      let lanes = lanes
+      let device = lanes.devices[lane % lanes.devices.count]
+      while !lanes.isEnding, let request = await withUnsafeContinuation({ lanes.waiters[lane] = $0 }) {
+        var isSuccess = true
         do throws(BlockError) {
           try await device.perform(request)
-          completion = BlockCompletion(
-            token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
-            blockCount: request.blockCount, outcome: .success, status: .success)
         } catch {
-          lastFailure = error.description
-          completion = BlockCompletion(
-            token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
-            blockCount: request.blockCount, outcome: .deviceError, status: error.status ?? .success)
+          lanes.lastFailure = error.description
+          isSuccess = false
         }
-        arrived.append(completion)
+        lanes.report(ChannelCompletion(token: UInt32(truncatingIfNeeded: request.token), isSuccess: isSuccess))
       }
-      runningTasks -= 1
+      lanes.runningTasks -= 1
     }
-
-    var lastFailure = ""
   }
 
   private let reactor: Reactor
@@ -71,19 +86,16 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     blockShift = UInt64(blockByteCount.trailingZeroBitCount)
     let lanes = Lanes(devices: devices, depth: depth)
     self.lanes = lanes
-    lanes.runningTasks = depth
+    let program = Program(reactor: reactor.handle, lanes: lanes)
     for lane in 0..<depth {
-      Task(executorPreference: reactor.handle) { await lanes.run(lane) }
+      Task(executorPreference: reactor.handle) { await program.run(lane) }
     }
-    while lanes.waiters.contains(where: { $0 == nil }) { reactor.turn(.atMost(nanoseconds: 1_000_000)) }
+    while (0..<depth).contains(where: { lanes.waiters[$0] == nil }) { reactor.turn(.atMost(nanoseconds: 1_000_000)) }
   }
 
   deinit {
     lanes.isEnding = true
-    for lane in lanes.waiters.indices {
-      lanes.waiters[lane]?.resume(returning: nil)
-      lanes.waiters[lane] = nil
-    }
+    for lane in 0..<lanes.depth { lanes.give(nil, lane: lane) }
     // Tasks with I/O that never came back are given up after a second.
     let lanes = lanes
     _ = reactor.turn(untilNanoseconds: MonotonicClock.nanoseconds() + 1_000_000_000) { lanes.runningTasks > 0 }
@@ -100,16 +112,14 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     // Tasks run at the beginning of a turn, and what they await is reaped at its end: only a turn that began with no
     // task ready to run may sleep.
     reactor.turn(.none)
-    if lanes.arrived.isEmpty, waitNanoseconds > 0 {
+    if lanes.arrivedCount.pointee == 0, waitNanoseconds > 0 {
       reactor.turn(.atMost(nanoseconds: waitNanoseconds))
-      if lanes.arrived.isEmpty { reactor.turn(.none) }
+      if lanes.arrivedCount.pointee == 0 { reactor.turn(.none) }
     }
-    let count = min(lanes.arrived.count, completions.count)
-    for index in 0..<count {
-      completions[index] = ChannelCompletion(
-        token: UInt32(truncatingIfNeeded: lanes.arrived[index].token), isSuccess: lanes.arrived[index].isSuccess)
-    }
-    lanes.arrived.removeFirst(count)
+    // The last ones first: their order does not matter, and what is left stays where it is.
+    let count = min(lanes.arrivedCount.pointee, completions.count)
+    lanes.arrivedCount.pointee -= count
+    for index in 0..<count { completions[index] = lanes.arrived[lanes.arrivedCount.pointee + index] }
     return count
   }
 

@@ -6,7 +6,7 @@ import Synchronization
 /// resumes the task when they have ended.
 ///
 /// Tasks that prefer the reactor as their executor (`withTaskExecutorPreference(device.reactor) { … }`) submit and are
-/// resumed on its thread, without a lock or a hop; from elsewhere requests travel through a mailbox, one wake a batch.
+/// resumed on its thread, without a hop; from elsewhere requests travel through a mailbox, one wake a batch.
 public final class AsyncFace: Sendable {
   struct Request: @unchecked Sendable {
     var request: BlockRequest
@@ -40,13 +40,13 @@ public final class AsyncFace: Sendable {
 
   /// Carries a request out. It ends when the device is done with it; a cancelled task waits all the same, because the
   /// request's memory is with the device until then.
-  func perform(_ request: BlockRequest, device: any BlockDevice) async -> BlockCompletion {
+  nonisolated(nonsending) func perform(_ request: BlockRequest, device: any BlockDevice) async -> BlockCompletion {
     await withUnsafeContinuation { continuation in
-      let request = Request(request: request, continuation: continuation)
       if reactor.isCurrentThread, let port {
-        port.take(request)
+        port.take(request, continuation)
         return
       }
+      let request = Request(request: request, continuation: continuation)
       let (needsWake, identifier) = inbox.withLock { inbox in
         inbox.requests.append(request)
         let wasScheduled = inbox.isScheduled

@@ -4,7 +4,7 @@ extension BlockDevice {
   /// Carries out any request.
   ///
   /// - Throws: ``BlockError``. Refusals are thrown before anything has been sent.
-  public func perform(_ request: BlockRequest) async throws(BlockError) {
+  public nonisolated(nonsending) func perform(_ request: BlockRequest) async throws(BlockError) {
     if let refusal = refusal(of: request) {
       throw BlockError(
         device: name, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
@@ -20,7 +20,7 @@ extension BlockDevice {
   }
 
   /// Reads blocks into memory of the caller's, which is lent until the call returns.
-  public func read(
+  public nonisolated(nonsending) func read(
     at logicalBlockAddress: UInt64, into buffer: UnsafeMutableRawBufferPointer, options: BlockOptions = []
   ) async throws(BlockError) {
     let count = try blockCount(.read, logicalBlockAddress, byteCount: buffer.count)
@@ -30,7 +30,9 @@ extension BlockDevice {
   }
 
   /// Reads blocks.
-  public func read(at logicalBlockAddress: UInt64, blockCount: UInt32) async throws(BlockError) -> [UInt8] {
+  public nonisolated(nonsending) func read(at logicalBlockAddress: UInt64, blockCount: UInt32) async throws(BlockError)
+    -> [UInt8]
+  {
     let probe = BlockRequest(.verify, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount)
     let geometry = geometry
     // Hold the request against the device before memory is made for it.
@@ -52,7 +54,7 @@ extension BlockDevice {
   }
 
   /// Writes blocks from memory of the caller's, which is lent until the call returns.
-  public func write(
+  public nonisolated(nonsending) func write(
     at logicalBlockAddress: UInt64, from buffer: UnsafeRawBufferPointer, options: BlockOptions = []
   ) async throws(BlockError) {
     let count = try blockCount(.write, logicalBlockAddress, byteCount: buffer.count)
@@ -63,7 +65,7 @@ extension BlockDevice {
   }
 
   /// Writes blocks.
-  public func write(
+  public nonisolated(nonsending) func write(
     at logicalBlockAddress: UInt64, _ bytes: [UInt8], options: BlockOptions = []
   ) async throws(BlockError) {
     let memory = LentMemory(bytes)
@@ -74,7 +76,8 @@ extension BlockDevice {
   }
 
   /// Compares blocks with `bytes`; a difference is an error whose cause is ``BlockOutcome/compareMismatch``.
-  public func compare(at logicalBlockAddress: UInt64, _ bytes: [UInt8]) async throws(BlockError) {
+  public nonisolated(nonsending) func compare(at logicalBlockAddress: UInt64, _ bytes: [UInt8]) async throws(BlockError)
+  {
     let memory = LentMemory(bytes)
     let count = try blockCount(.compare, logicalBlockAddress, byteCount: bytes.count)
     try await perform(
@@ -82,20 +85,26 @@ extension BlockDevice {
   }
 
   /// Puts everything completed so far on stable media.
-  public func flush() async throws(BlockError) { try await perform(BlockRequest(.flush)) }
+  public nonisolated(nonsending) func flush() async throws(BlockError) { try await perform(BlockRequest(.flush)) }
 
   /// Gives blocks back to the device; what they read as afterwards is its affair.
-  public func discard(at logicalBlockAddress: UInt64, blockCount: UInt32) async throws(BlockError) {
+  public nonisolated(nonsending) func discard(at logicalBlockAddress: UInt64, blockCount: UInt32)
+    async throws(BlockError)
+  {
     try await perform(BlockRequest(.discard, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount))
   }
 
   /// Writes zeroes without sending them.
-  public func writeZeroes(at logicalBlockAddress: UInt64, blockCount: UInt32) async throws(BlockError) {
+  public nonisolated(nonsending) func writeZeroes(at logicalBlockAddress: UInt64, blockCount: UInt32)
+    async throws(BlockError)
+  {
     try await perform(BlockRequest(.writeZeroes, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount))
   }
 
   /// Has the device check that blocks can be read.
-  public func verify(at logicalBlockAddress: UInt64, blockCount: UInt32) async throws(BlockError) {
+  public nonisolated(nonsending) func verify(at logicalBlockAddress: UInt64, blockCount: UInt32)
+    async throws(BlockError)
+  {
     try await perform(BlockRequest(.verify, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount))
   }
 

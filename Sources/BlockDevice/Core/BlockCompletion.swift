@@ -27,11 +27,11 @@ public import NVMeProtocol
 
   /// The failure as an error for people; nil on success.
   ///
-  /// - Parameter device: the device's name, for the text.
-  public func error(device: String) -> BlockError? {
+  /// - Parameter device: the device's name, for the text; asked for on failure alone.
+  public func error(device: @autoclosure () -> String) -> BlockError? {
     guard outcome != .success else { return nil }
     return BlockError(
-      device: device, operation: operation, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount,
+      device: device(), operation: operation, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount,
       cause: .failed(outcome, status))
   }
 }
