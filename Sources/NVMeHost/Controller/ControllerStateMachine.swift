@@ -336,6 +336,10 @@ public struct ControllerStateMachine: Sendable {
     if !configuration.isDiscovery && identify.kind == .discovery {
       return "it is a discovery controller; discover its subsystems and connect to one of them"
     }
+    // Linux says nothing (0) of some of its discovery controllers.
+    if configuration.isDiscovery && identify.kind == .io {
+      return "it is an I/O controller, not a discovery controller; connect to it as to a subsystem"
+    }
     return nil
   }
 
