@@ -106,7 +106,7 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
     publish()
     let controller = entry.controller
     leaving[ObjectIdentifier(controller)] = controller
-    Task {
+    Task(executorPreference: home) {
       await controller.delete()
       self.onHome { $0.leaving[ObjectIdentifier(controller)] = nil }
     }

@@ -21,16 +21,18 @@ enum DiscoveryWatch {
     }
     configuration.connectTimeoutMilliseconds = hostConfiguration.connectTimeoutMilliseconds
     if !followsReferrals { configuration.limits.depth = 0 }
-    let digests = (header: host.headerDigest, data: host.dataDigest)
+    var defaults = host.transportOptions(for: target)
+    (defaults.headerDigest, defaults.dataDigest) = (host.headerDigest, host.dataDigest)
+    let options = defaults
     let discovery = PersistentDiscovery(
       target: target,
       identity: HostIdentity(
         hostNQN: hostConfiguration.hostNQN, hostIdentifier: hostConfiguration.hostIdentifier),
       configuration: configuration, home: thread.handle
     ) { target in
-      var options = TCPTransportOptions()
-      options.headerDigest = target.headerDigest || digests.header
-      options.dataDigest = target.dataDigest || digests.data
+      var options = options
+      options.headerDigest = target.headerDigest || options.headerDigest
+      options.dataDigest = target.dataDigest || options.dataDigest
       return TCPTransport(host: target.host, port: target.port, options: options)
     }
     let interrupts = Interrupts.first()
