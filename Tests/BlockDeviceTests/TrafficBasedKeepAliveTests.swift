@@ -2,7 +2,7 @@ import BlockDevice
 import EmbeddedTarget
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct TrafficBasedKeepAliveTests {
+@Suite(.timeLimit(.minutes(2))) struct TrafficBasedKeepAliveTests {
   /// Keep Alive, opcode 18h: a rule that only counts.
   private func countKeepAlives(_ bed: TestBed) async throws -> UInt64 {
     try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x18), .delay(nanoseconds: 1000)))

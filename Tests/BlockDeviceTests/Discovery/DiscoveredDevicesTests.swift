@@ -3,7 +3,7 @@ import EmbeddedTarget
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct DiscoveredDevicesTests {
+@Suite(.timeLimit(.minutes(2))) struct DiscoveredDevicesTests {
   private func devices(_ bed: DiscoveryBed) throws -> DiscoveredDevices {
     let (home, recovery) = (
       bed.thread.handle, try RecoveryTimers(reconnectDelayMilliseconds: 50, controllerLossTimeoutMilliseconds: -1)

@@ -2,7 +2,7 @@ import BlockDevice
 import EmbeddedTarget
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct PersistentDiscoveryTests {
+@Suite(.timeLimit(.minutes(2))) struct PersistentDiscoveryTests {
   @Test func followsTheLogAsSubsystemsComeAndGo() async throws {
     let bed = try await DiscoveryBed()
     bed.discovery.start()
