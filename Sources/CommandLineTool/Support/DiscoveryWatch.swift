@@ -2,7 +2,7 @@ import BlockDevice
 
 /// `nvmeof discover --persistent`: shows what discovery services offer, and what changes, until it is interrupted.
 enum DiscoveryWatch {
-  /// - Throws: ``ToolError`` when the first service cannot be asked, or is given up.
+  /// - Throws: ``ToolError`` when the first service cannot be asked at the start.
   static func run(
     _ target: TargetIdentifier, host: HostOptions, followsReferrals: Bool,
     show: @escaping @Sendable (DiscoveryEvent) -> Void
