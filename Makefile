@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
-ALONE := TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests
+ALONE := AttachGateTests|TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests
 SEEDS ?= 2000
 FIRST_SEED ?= 0
 .PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers allocations instructions clean

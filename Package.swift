@@ -88,6 +88,12 @@ let package = Package(
       name: "InstructionGate", dependencies: ["BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "CCRC32C"],
       path: "Tests/InstructionGate/Sources", swiftSettings: strict),
 
+    // The attach gate: an executable, because nothing else may allocate while it measures.
+    .target(name: "CMemoryUse", path: "Tests/CMemoryUse"),
+    .executableTarget(
+      name: "AttachGate", dependencies: ["CMemoryUse", "BlockDevice", "EmbeddedTarget"],
+      path: "Tests/AttachGate/Sources", swiftSettings: strict),
+
     // Tests. NvmetGuest boots a real Linux target for them.
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
     .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),
@@ -100,7 +106,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
-      name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget"], swiftSettings: strict),
+      name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),
     // The initiator's decisions in a world made from a seed.
     .target(name: "Simulation", dependencies: ["BlockDevice"], path: "Tests/Simulation/Sources", swiftSettings: strict),
     .executableTarget(

@@ -49,7 +49,10 @@ final class TargetCore {
     generator = SeededGenerator(seed: seed)
   }
 
-  var discoveryNQN: String { DiscoveryReferral.wellKnownNQN }
+  /// The discovery subsystem's own name; hosts may use the well-known one as well (NVMe Base 2.1, section 3.1.3.3).
+  var discoveryNQN: String { configuration.discoveryNQN ?? DiscoveryReferral.wellKnownNQN }
+
+  private func isDiscovery(_ nqn: String) -> Bool { nqn == discoveryNQN || nqn == DiscoveryReferral.wellKnownNQN }
 
   func log(_ message: @autoclosure () -> String, connection: TargetConnection) {
     guard let logger else { return }
@@ -106,7 +109,7 @@ final class TargetCore {
     guard (1...223).contains(configuration.nqn.utf8.count) else {
       throw TargetError("an NQN has 1...223 bytes, not \(configuration.nqn.utf8.count)")
     }
-    guard subsystems[configuration.nqn] == nil, configuration.nqn != discoveryNQN else {
+    guard subsystems[configuration.nqn] == nil, !isDiscovery(configuration.nqn) else {
       throw TargetError("there is a subsystem \(configuration.nqn) already")
     }
     let subsystem = TargetSubsystem(
@@ -330,7 +333,7 @@ final class TargetCore {
         connection, fields, controllerIdentifier: controllerIdentifier, subsystemNQN: subsystemNQN, hostNQN: hostNQN,
         hostIdentifier: hostIdentifier)
     }
-    let isDiscovery = subsystemNQN == discoveryNQN
+    let isDiscovery = isDiscovery(subsystemNQN)
     let subsystem = subsystems[subsystemNQN]
     guard isDiscovery || (subsystem != nil && connection.port.offers(subsystemNQN)) else {
       return Self.invalid(dataOffset: 256)
@@ -431,6 +434,7 @@ final class TargetCore {
         // CNTLID: dynamic; ASQSZ.
         writer.put(UInt16(0xFFFF), at: offset + 6)
         writer.put(UInt16(32), at: offset + 8)
+        writer.put(entry.flags, at: offset + 10)
         writer.put(text: entry.service, at: offset + 32, count: 32, filler: 0x20)
         writer.put(text: entry.nqn, at: offset + 256, count: 256, filler: 0)
         writer.put(text: entry.host, at: offset + 512, count: 256, filler: 0x20)
@@ -447,14 +451,15 @@ final class TargetCore {
       if port.configuration.advertisedHost == nil && (host == "0.0.0.0" || host == "::") {
         host = controller.admin?.localHost ?? host
       }
-      func add(_ nqn: String, type: UInt8) {
+      func add(_ nqn: String, type: UInt8, flags: UInt16 = 0) {
         var entry = DiscoveryReferral(
           nqn: nqn, host: host, service: "\(port.port)", portIdentifier: port.identifier)
         entry.subsystemType = type
+        entry.flags = flags
         entries.append(entry)
       }
-      // The discovery subsystem the host is talking to.
-      if port === controller.port { add(discoveryNQN, type: 3) }
+      // The discovery subsystem the host is talking to; EFLAGS.EPCSD: hosts may stay connected.
+      if port === controller.port { add(discoveryNQN, type: 3, flags: 1 << 1) }
       for (nqn, subsystem) in subsystems.sorted(by: { $0.key < $1.key })
       where port.offers(nqn) && subsystem.allows(host: controller.hostNQN) {
         add(nqn, type: 2)

@@ -166,6 +166,8 @@ final class TCPQueuePair: QueuePair {
     return st.pointee.engine.expiredCommandCount(nowNanoseconds: now) > 0
   }
 
+  override func takeTraffic() -> Bool { st.pointee.engine.takeTraffic() }
+
   /// Commands get a deadline that is right to one interval of the scan.
   // Not inlined: it is for one command in a million, and `submit` for each.
   @inline(never) private func scheduleDeadlineScan() {

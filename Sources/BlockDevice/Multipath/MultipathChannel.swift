@@ -268,11 +268,13 @@ final class MultipathChannel: BlockChannel {
 
   /// Requests outstanding still end as they can; those that are held fail now.
   override func didClose() {
-    for path in 0..<state.pointee.pathCount { state.pointee.engine.remove(path) }
+    for path in 0..<state.pointee.pathCount {
+      state.pointee.engine.remove(path)
+      // Before anything may retire this channel: the paths' channels observe it, and would keep it for ever.
+      drop(path)
+    }
     release()
-    for path in 0..<state.pointee.pathCount { drop(path) }
     reactor.markReady(self)
-    retireIfDone()
   }
 
   private func retireIfDone() {

@@ -44,6 +44,13 @@ struct HostOptions: ParsableArguments {
     help: ArgumentHelp("How long an I/O command may take; 0: for ever (default 30)", valueName: "seconds"))
   var ioSeconds: UInt32?
 
+  @Option(
+    name: .customLong("tcp-user-tmo"),
+    help: ArgumentHelp(
+      "How long sent data may stay unacknowledged before the connection is given up; 0: the system's default",
+      valueName: "milliseconds"))
+  var tcpUserTimeoutMilliseconds: UInt32?
+
   func validate() throws {
     if let queueCount, !(1...65_535).contains(queueCount) {
       throw ValidationError("--nr-io-queues is 1 to 65535, not \(queueCount)")
@@ -59,6 +66,9 @@ struct HostOptions: ParsableArguments {
     }
     for seconds in [keepAliveSeconds, connectSeconds, ioSeconds] {
       if let seconds, seconds > 4_000_000 { throw ValidationError("timeouts are at most 4000000 seconds") }
+    }
+    if let tcpUserTimeoutMilliseconds, tcpUserTimeoutMilliseconds > UInt32(Int32.max) {
+      throw ValidationError("--tcp-user-tmo is at most \(Int32.max) milliseconds, not \(tcpUserTimeoutMilliseconds)")
     }
     if connectSeconds == 0 { throw ValidationError("--connect-tmo is at least 1 second") }
   }
@@ -85,13 +95,18 @@ struct HostOptions: ParsableArguments {
     return configuration
   }
 
+  func transportOptions(for target: TargetIdentifier) -> TCPTransportOptions {
+    var options = TCPTransportOptions()
+    options.headerDigest = target.headerDigest || headerDigest
+    options.dataDigest = target.dataDigest || dataDigest
+    options.userTimeoutMilliseconds = tcpUserTimeoutMilliseconds ?? 0
+    return options
+  }
+
   func transport(for target: TargetIdentifier) throws(ToolError) -> TCPTransport {
     guard target.transportType == .tcp else {
       throw .usage("transport \(target.transportType) is not supported; tcp is")
     }
-    var options = TCPTransportOptions()
-    options.headerDigest = target.headerDigest || headerDigest
-    options.dataDigest = target.dataDigest || dataDigest
-    return TCPTransport(host: target.host, port: target.port, options: options)
+    return TCPTransport(host: target.host, port: target.port, options: transportOptions(for: target))
   }
 }

@@ -92,22 +92,23 @@ extension DiscoveryReport {
 
   /// The records of all services together; each says where to connect, or why that cannot be done.
   static func json(_ result: DiscoverySurvey.Result) -> JSONValue {
-    let records = result.records.map { record in
-      guard case .object(var members) = json(record.entry) else { return JSONValue.null }
-      members.append(.init(name: "source", value: .string(record.source.hostAndPort)))
-      if record.entry.subsystemType == .nvm {
-        members.append(.init(name: "uri", value: record.target.map { .string($0.uri) } ?? .null))
-      }
-      if let reason = record.unusableReason { members.append(.init(name: "skipped", value: .string(reason))) }
-      return .object(members)
-    }
-    return [
+    [
       "genctr": .integer(result.logs.first?.generationCounter ?? 0),
-      "records": .array(records),
+      "records": .array(result.records.map { json($0) }),
       "failures": .array(
         result.failures.map {
           ["target": .string($0.target.hostAndPort), "error": .string($0.description)]
         }),
     ]
+  }
+
+  static func json(_ record: DiscoveryRecord) -> JSONValue {
+    guard case .object(var members) = json(record.entry) else { return .null }
+    members.append(.init(name: "source", value: .string(record.source.hostAndPort)))
+    if record.entry.subsystemType == .nvm {
+      members.append(.init(name: "uri", value: record.target.map { .string($0.uri) } ?? .null))
+    }
+    if let reason = record.unusableReason { members.append(.init(name: "skipped", value: .string(reason))) }
+    return .object(members)
   }
 }

@@ -69,6 +69,45 @@ enum DiscoveryCases {
         try result.get()
       }
     },
+    ConformanceCase(
+      "discovery.persistent",
+      "a discovery service that is watched tells of subsystems that come and go, and of those that did while it was lost",
+      needs: .control, deadline: .seconds(120)
+    ) { context in
+      let control = try context.requireControl()
+      let prefix = "nqn.2026-01.io.nvmeof.conformance:watched-"
+      try await DiscoverySession.with(context) { session in
+        let count = Mutex(0)
+        let observer = session.discovery.addObserver { event in
+          if case .detach(let paths) = event { count.withLock { $0 += paths.count } }
+        }
+        defer { session.discovery.removeObserver(observer) }
+        let subject = context.target.subsystemNQN
+        try expect(session.offers(subject), "the log does not have the subsystem under test")
+        let result = await Result.catching {
+          for _ in 0..<3 {
+            try await control.addSubsystems(prefix: prefix, count: 3)
+            try await session.wait(for: "the subsystems that were added") { session.count(prefix) == 3 }
+            try await control.removeSubsystems(prefix: prefix)
+            try await session.wait(for: "the subsystems' end") { session.count(prefix) == 0 }
+          }
+          // Nothing goes because the connection does; what has changed meanwhile is found afterwards.
+          let detached = count.withLock { $0 }
+          try await control.killConnections()
+          try await control.addSubsystems(prefix: prefix, count: 1)
+          try await session.wait(for: "the subsystem that came without a connection") { session.count(prefix) == 1 }
+          try expectEqual(count.withLock { $0 }, detached, "the number of paths detached by a loss")
+          try await control.removeSubsystems(prefix: prefix)
+          try await session.wait(for: "its end") { session.count(prefix) == 0 }
+          try expect(session.offers(subject), "the subsystem under test has gone from what is offered")
+        }
+        try await control.removeSubsystems(prefix: prefix)
+        try result.get()
+        let reconnects = session.losses
+        context.notes.add("connection lost and made again \(reconnects) times")
+        try expect(reconnects > 0, "the connection was never lost")
+      }
+    },
     ConformanceCase("discovery.no-io-queues", "a discovery controller has no I/O queues") { context in
       try await offPool {
         let controller = try RawController(discoveryService(context.target))

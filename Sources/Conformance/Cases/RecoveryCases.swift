@@ -4,6 +4,58 @@ internal import BlockDevice
 enum RecoveryCases {
   static let all = [
     ConformanceCase(
+      "recovery.attach-detach",
+      "controllers attached and detached at any moment, in every wrong order, leave nothing behind on the reactor",
+      deadline: .seconds(120)
+    ) { context in
+      let reactor = try ReactorThread(name: "conformance")
+      let result = await Result.catching {
+        for cycle in 0..<100 {
+          var configuration = ControllerConfiguration(
+            subsystemNQN: context.target.subsystemNQN, hostNQN: context.target.identity.hostNQN,
+            hostIdentifier: context.target.identity.hostIdentifier)
+          configuration.queueCount = 2
+          let controller = Controller(
+            transport: TCPTransport(host: context.target.host, port: context.target.port), configuration: configuration,
+            home: reactor.handle)
+          controller.connect()
+          switch cycle % 4 {
+          // Detached while it is being attached, sooner or later.
+          case 0: try await Task.sleep(for: .microseconds(cycle * 100))
+          // Attached twice, reset while it is being reset.
+          case 1:
+            controller.connect()
+            try await controller.ready()
+            async let first: Void? = try? controller.reset()
+            async let second: Void? = try? controller.reset()
+            _ = await (first, second)
+          // With a read under way.
+          case 2:
+            try await controller.ready()
+            let device = controller.blockDevices().first
+            async let read = try? device?.read(at: 0, blockCount: 8)
+            await controller.delete()
+            _ = await read
+          // Detached twice, at once.
+          default:
+            async let deletion: Void = controller.delete()
+            await controller.delete()
+            await deletion
+          }
+          await controller.delete()
+        }
+        // Devices' own sources leave in the turns after they have been let go of.
+        var sources = 1
+        for _ in 0..<100 where sources > 0 {
+          sources = try await reactor.handle.perform { $0.sourceCount }
+          if sources > 0 { try await Task.sleep(for: .milliseconds(20)) }
+        }
+        try expectEqual(sources, 0, "the number of sources left on the reactor")
+      }
+      try? await offPool { reactor.stop() }
+      try result.get()
+    },
+    ConformanceCase(
       "multipath.killed", "connections that are reset under load lose nothing", needs: needs, deadline: .seconds(180)
     ) { context in
       let control = try context.requireControl()

@@ -12,6 +12,8 @@ public struct DiscoveryReferral: Sendable, Hashable {
   public var transportType: UInt8 = 3
   /// SUBTYPE: 1 is a referral; 2 pretends to be an NVM subsystem elsewhere.
   public var subsystemType: UInt8 = 1
+  /// EFLAGS: bit 0 DUPRETINFO, bit 1 EPCSD, bit 2 NCC.
+  public var flags: UInt16 = 0
 
   public init(
     nqn: String = DiscoveryReferral.wellKnownNQN, host: String, service: String, portIdentifier: UInt16 = 0

@@ -38,6 +38,9 @@ public struct TargetConfiguration: Sendable {
   /// The highest namespace identifier, 1...65535: NN and MNAN.
   public var maximumNamespaceIdentifier: UInt32 = 1024
 
+  /// A name of the discovery subsystem's own, 1...223 bytes; nil: it only has the well-known one.
+  public var discoveryNQN: String?
+
   public init() {}
 
   /// What is wrong with it, or nil.
@@ -65,6 +68,9 @@ public struct TargetConfiguration: Sendable {
     }
     if isOutside(maximumNamespaceIdentifier, 1...65535) {
       return "maximumNamespaceIdentifier is 1...65535, not \(maximumNamespaceIdentifier)"
+    }
+    if let discoveryNQN, isOutside(discoveryNQN.utf8.count, 1...223) {
+      return "discoveryNQN has 1...223 bytes, not \(discoveryNQN.utf8.count)"
     }
     return nil
   }

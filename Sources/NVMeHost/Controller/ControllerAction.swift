@@ -7,6 +7,9 @@ public enum ControllerAction: Sendable, Hashable {
   case connectQueue(identifier: UInt16, entries: UInt16, controllerIdentifier: UInt16)
   /// Submit an admin command; its end comes back with `tag`.
   case submitAdmin(tag: UInt32, command: SubmissionQueueEntry, dataOut: [UInt8], dataInByteCount: Int)
+  /// Find out whether there has been traffic on any queue since this was last wanted, and report
+  /// ``ControllerEvent/traffic(_:)``.
+  case lookForTraffic
   /// The controller can be used.
   case ready
   case namespacesChanged([NamespaceChange])

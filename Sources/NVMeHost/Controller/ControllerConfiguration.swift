@@ -13,8 +13,9 @@ public struct ControllerConfiguration: Sendable, Hashable {
   public var queueCount = 1
   /// Commands outstanding at once on an I/O queue, 1...4095; the controller may have smaller queues.
   public var queueDepth = 128
-  /// Keep alive timeout in milliseconds; 0 = none. A keep alive is sent each half of it, and one that has not been
-  /// answered within it is a lost controller (NVMe Base 2.1, section 3.9).
+  /// Keep alive timeout in milliseconds; 0 = none. A keep alive is sent each half of it, unless there is traffic and the
+  /// controller goes by that (TBKAS); one that has not been answered within it is a lost controller (NVMe Base 2.1,
+  /// section 3.9).
   public var keepAliveTimeoutMilliseconds: UInt32 = 10_000
   /// How long one transport connection may take to be made, in milliseconds.
   public var connectTimeoutMilliseconds: UInt32 = 10_000

@@ -11,6 +11,8 @@ public enum ControllerEvent: Sendable, Hashable {
   case adminLost(tag: UInt32)
   /// The time of ``ControllerStateMachine/nextDeadlineNanoseconds`` has come.
   case deadline
+  /// Whether a command has been both sent and answered on some queue since the last time.
+  case traffic(Bool)
   /// A command's status says that the ANA log is out of date: read it anew. ``ControllerAction/anaChanged`` follows.
   case refreshANALog
   /// End the association in good order.

@@ -88,6 +88,7 @@ public struct ControllerStateMachine: Sendable {
   /// The controller has confirmed its shutdown: it executes nothing of this association any more.
   public private(set) var isShutDown = false
   private var hasTriedPlainEvents = false
+  private var isLookingForTraffic = false
 
   /// How often CSTS is looked at while it is waited for.
   private static let pollNanoseconds: UInt64 = 10_000_000
@@ -154,6 +155,10 @@ public struct ControllerStateMachine: Sendable {
       pending[tag] = nil
     case .deadline:
       checkDeadlines(now)
+    case .traffic(let isThere):
+      guard isLookingForTraffic else { return }
+      isLookingForTraffic = false
+      if !isThere { sendKeepAlive(now) }
     case .refreshANALog:
       guard state == .ready else { return }
       needsANALog = true
@@ -336,6 +341,10 @@ public struct ControllerStateMachine: Sendable {
     if !configuration.isDiscovery && identify.kind == .discovery {
       return "it is a discovery controller; discover its subsystems and connect to one of them"
     }
+    // Linux says nothing (0) of some of its discovery controllers.
+    if configuration.isDiscovery && identify.kind == .io {
+      return "it is an I/O controller, not a discovery controller; connect to it as to a subsystem"
+    }
     return nil
   }
 
@@ -458,12 +467,27 @@ public struct ControllerStateMachine: Sendable {
 
   // MARK: Keep alive
 
+  private var isKeepAliveTrafficBased: Bool { identification?.supportsTrafficBasedKeepAlive ?? false }
+
+  /// Half of KATO (NVMe Base 2.1, section 3.9.3). Where it is traffic based, a quarter: a command right after a look puts
+  /// the next keep alive off for two of them.
   private var keepAliveIntervalNanoseconds: UInt64 {
-    UInt64(configuration.keepAliveTimeoutMilliseconds) * 500_000
+    UInt64(configuration.keepAliveTimeoutMilliseconds) * (isKeepAliveTrafficBased ? 250_000 : 500_000)
+  }
+
+  private mutating func keepAliveDue(_ now: UInt64) {
+    nextKeepAliveNanoseconds = now &+ keepAliveIntervalNanoseconds
+    // Queues that have not told since the last time are not waited for any longer.
+    if isKeepAliveTrafficBased && state == .ready && !isLookingForTraffic {
+      isLookingForTraffic = true
+      actions.append(.lookForTraffic)
+    } else {
+      isLookingForTraffic = false
+      sendKeepAlive(now)
+    }
   }
 
   private mutating func sendKeepAlive(_ now: UInt64) {
-    nextKeepAliveNanoseconds = now &+ keepAliveIntervalNanoseconds
     let isUnderWay = pending.values.contains { if case .keepAlive = $0.purpose { true } else { false } }
     if isUnderWay { return }
     submit(
@@ -510,7 +534,7 @@ public struct ControllerStateMachine: Sendable {
       fail(.anaTransitionTimeout(seconds: identification?.anaTransitionTimeSeconds ?? 0))
       return
     }
-    if nextKeepAliveNanoseconds <= now { sendKeepAlive(now) }
+    if nextKeepAliveNanoseconds <= now { keepAliveDue(now) }
   }
 
   // MARK: Asynchronous events
@@ -696,6 +720,7 @@ public struct ControllerStateMachine: Sendable {
     default:
       scan = nil
       nextKeepAliveNanoseconds = .max
+      isLookingForTraffic = false
       anaTransitionDeadlineNanoseconds = .max
       rescanDeadlineNanoseconds = .max
       state = .requestingShutdown
@@ -736,5 +761,6 @@ public struct ControllerStateMachine: Sendable {
     nextKeepAliveNanoseconds = .max
     anaTransitionDeadlineNanoseconds = .max
     rescanDeadlineNanoseconds = .max
+    isLookingForTraffic = false
   }
 }

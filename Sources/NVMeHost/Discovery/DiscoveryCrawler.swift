@@ -66,16 +66,20 @@ public struct DiscoveryCrawler: Sendable {
 
   /// Takes a service's log.
   public mutating func handle(_ service: Service, entries: [DiscoveryLogEntry]) {
+    var own: [DiscoveryRecord] = []
     for entry in entries {
       // Before it is remembered: what is remembered is bounded, too.
-      guard records.count < limits.records else {
+      guard records.count + own.count < limits.records else {
         droppedRecordCount += 1
         continue
       }
       guard seenEntries.insert(entry).inserted else { continue }
       let record = DiscoveryRecord(entry: entry, source: service.target, depth: service.depth)
-      records.append(record)
-      if record.isReferral, let target = record.target { follow(target, record) }
+      own.append(record)
+    }
+    records += own
+    for record in own.followedReferrals {
+      if let target = record.target { follow(target, record) }
     }
   }
 

@@ -16,6 +16,8 @@ public final class Controller: Sendable {
     public var ioDisposition = IODisposition.fail
     /// I/O commands that were to be aborted because they were not answered in time.
     public var abortCount: UInt64 = 0
+    /// Keep alives that were not sent because there was traffic (TBKAS).
+    public var omittedKeepAliveCount: UInt64 = 0
     /// What it has gone through so far.
     public var recovery = RecoveryStatistics()
     /// Associations begun so far: the number of the present one, or of the last.
@@ -294,6 +296,8 @@ public final class Controller: Sendable {
   func noteAborts(_ count: Int) {
     shared.withLock { $0.snapshot.abortCount += UInt64(count) }
   }
+
+  func noteOmittedKeepAlive() { shared.withLock { $0.snapshot.omittedKeepAliveCount += 1 } }
 
   private var goneError: ControllerError {
     .transport(queueIdentifier: 0, TransportError(.local, "\(transport): \(ReactorGone())"))

@@ -22,6 +22,9 @@ final class ControllerDriver: CompletionSink {
   /// The controller's namespaces as the association before this one left them.
   private let knownNamespaces: [UInt32: NamespaceInformation]
   private var events: [ControllerEvent] = []
+  /// The latest look for traffic, and queues that have not told yet.
+  private var trafficLook: UInt64 = 0
+  private var silentQueueCount = 0
 
   /// Admin commands of users that may wait for a place in the queue.
   private static let maximumWaitingCommands = 1024
@@ -71,6 +74,8 @@ final class ControllerDriver: CompletionSink {
       connectQueue(identifier, entries, controllerIdentifier)
     case .submitAdmin(let tag, let command, let dataOut, let dataInByteCount):
       start(AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: nil))
+    case .lookForTraffic:
+      lookForTraffic()
     case .ready:
       // What has changed since the last association is news like any other.
       let changes = association == 1 ? [] : NamespaceChange.changes(from: knownNamespaces, to: machine.namespaces)
@@ -179,6 +184,35 @@ final class ControllerDriver: CompletionSink {
       // A reactor that is gone has taken its queue along.
       if !queue.reactor.post({ _ in queue.close(report: report) }) { report(.closed) }
     }
+  }
+
+  // MARK: Traffic
+
+  /// Asks all queues. One message a queue and look: the path of an I/O has no part in it.
+  private func lookForTraffic() {
+    trafficLook += 1
+    silentQueueCount = openQueues.count
+    let (look, association, controller, home) = (trafficLook, association, controller, controller.home)
+    for identifier in openQueues where identifier > 0 {
+      let queue = controller.ioQueue(identifier)
+      queue.reactor.post { _ in
+        let isThere = queue.takeTraffic()
+        home.post { _ in
+          guard let driver = controller.recovery.driver, driver.association == association else { return }
+          driver.trafficReported(isThere, look)
+        }
+      }
+    }
+    trafficReported(adminQueue?.queuePair?.takeTraffic() ?? false, look)
+  }
+
+  private func trafficReported(_ isThere: Bool, _ look: UInt64) {
+    // What comes too late is of an earlier look.
+    guard look == trafficLook, silentQueueCount > 0 else { return }
+    silentQueueCount = isThere ? 0 : silentQueueCount - 1
+    guard silentQueueCount == 0 else { return }
+    if isThere { controller.noteOmittedKeepAlive() }
+    handle(.traffic(isThere))
   }
 
   // MARK: Admin commands

@@ -43,6 +43,9 @@ public final class IOQueue: @unchecked Sendable {
     }
   }
 
+  /// See ``QueuePair/takeTraffic()``; to be called on the reactor's thread.
+  func takeTraffic() -> Bool { current.pointee?._withUnsafeGuaranteedRef { $0.takeTraffic() } ?? false }
+
   /// Takes the queue down; to be called on the reactor's thread. `closed` is reported in any case.
   func close(report: @Sendable (FabricsQueue.Report) -> Void) {
     current.pointee = nil

@@ -93,6 +93,10 @@ open class QueuePair: ReactorSource {
     sink: Unmanaged<CompletionSink>, token: UInt64
   ) -> Bool { preconditionFailure("transports override this") }
 
+  /// Whether a command that was submitted since this was last asked has also been answered since: what makes a keep alive
+  /// unnecessary where that is traffic based. A transport that cannot tell says no.
+  open func takeTraffic() -> Bool { false }
+
   /// Takes the connection down, at any time. ``state`` becomes `closed` when that is done.
   open func close() { preconditionFailure("transports override this") }
 }

@@ -8,7 +8,9 @@ public import NVMeProtocol
 /// a command that modifies and whose outcome is unknown is only sent again when both times have passed:
 ///
 /// - twice the keep alive time-out; three times where keep alive is traffic based (TBKAS), because a controller may then
-///   notice a time-out later;
+///   notice a time-out later. These are the multipliers of TP4129, which became section 9.6 of NVMe Base 2.1 ("Communication
+///   Loss Handling"); work on Linux's host driver goes by the same (linux-nvme list, April 2025, "nvme: delay failover by
+///   command quiesce timeout": m × KATO + CQT, m = 3 with TBKAS, else 2);
 /// - then CQT; where the controller does not report one (0), another keep alive time-out in its place.
 ///
 /// The time counts from when the host has closed the association's connections: later than that it has sent nothing.

@@ -75,6 +75,8 @@ public struct DiscoveryLogEntry: WireStructure, FixedLayout, Hashable {
   public var tcpSecurityType: UInt8 { transportType == .tcp ? transportSpecific.first ?? 0 : 0 }
   /// TREQ bits 1:0 = 01b.
   public var requiresSecureChannel: Bool { transportRequirements & 0b11 == 1 }
+  /// EFLAGS bit 0, DUPRETINFO: all entries of a log that have it lead to the same information.
+  public var returnsDuplicateInformation: Bool { flags & 1 != 0 }
   /// EFLAGS bit 1: a discovery connection there may be kept.
   public var supportsPersistentConnection: Bool { flags & 1 << 1 != 0 }
 }

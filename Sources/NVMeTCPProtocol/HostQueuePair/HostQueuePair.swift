@@ -61,6 +61,9 @@ public struct HostQueuePair: ~Copyable {
   private var needsConnectionRequest = true
   private var needsTerminationRequest = false
   private var offendingHeader: [UInt8] = []
+  /// A slot whose generation is another one by now, and not the one before, has had a command since ``takeTraffic()``;
+  /// empty before the first time.
+  private var trafficGenerations: [UInt16] = []
 
   static let vectorCapacity = 512
   static let stagingCapacity = 32 * 1024
@@ -708,6 +711,22 @@ public struct HostQueuePair: ~Copyable {
       return slots[index].command.commandIdentifier
     }
     return nil
+  }
+
+  /// Whether a command that was submitted since this was last asked has also been answered since. Looked for by going over the
+  /// table, whose generations tell, so that commands need not be counted.
+  public mutating func takeTraffic() -> Bool {
+    var hasTraffic = false
+    for index in 0..<trafficGenerations.count {
+      let difference = slots[index].generation &- trafficGenerations[index]
+      if difference != 0 && difference != .max { hasTraffic = true }
+    }
+    if trafficGenerations.isEmpty { trafficGenerations = Array(repeating: 0, count: configuration.depth) }
+    for index in 0..<configuration.depth {
+      // A command that is outstanding now ends without being traffic: the next one is.
+      trafficGenerations[index] = slots[index].generation &+ (slots[index].phase == .free ? 0 : 1)
+    }
+    return hasTraffic
   }
 
   /// Ends every command that has not ended, after the connection has: only then does the kernel hold none of their

@@ -81,6 +81,37 @@ import Testing
     }
   }
 
+  @Test func discoverPersistentShowsChangesAsTheyCome() async throws {
+    try await Self.withTarget { target, port, uri, _ in
+      let tool = try ToolProcess(["discover", "-a", "127.0.0.1", "-s", "\(port)", "--persistent", "-o", "json"])
+      func next(_ event: String) throws -> [String: Any] {
+        while true {
+          let line = tool.firstLine()
+          try #require(!line.isEmpty, "the tool has ended without \(event)")
+          let document = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+          if document["event"] as? String == event { return document }
+        }
+      }
+      let first = try #require(try next("attach")["uris"] as? [String])
+      #expect(first.count == 1 && uri.hasPrefix(first[0]))
+      try await target.addSubsystem(SubsystemConfiguration(nqn: "nqn.x:new"))
+      let added = try #require(try next("log-changed")["added"] as? [[String: Any]])
+      #expect(added.map { $0["subnqn"] as? String } == ["nqn.x:new"])
+      _ = try next("attach")
+      try await target.removeSubsystem("nqn.x:new")
+      #expect((try next("detach")["uris"] as? [String])?.first?.hasSuffix("/nqn.x:new") == true)
+      tool.signal(SIGINT)
+      let result = try tool.finish()
+      #expect(result.status == 0 && result.text.isEmpty && result.errors.isEmpty, "\(result.text) \(result.errors)")
+      let human = try ToolProcess(["discover", "-a", "127.0.0.1", "-s", "\(port)", "--persistent"])
+      #expect(human.firstLine().hasSuffix(": connected"))
+      human.signal(SIGTERM)
+      #expect(try human.finish().status == 0)
+      let nobody = try ToolProcess.run("discover", "-a", "127.0.0.1", "-s", "1", "--persistent")
+      #expect(nobody.status == 3 && nobody.errors.contains("Connection refused"))
+    }
+  }
+
   @Test func discoverListAndIdentify() async throws {
     try await Self.withTarget { _, port, uri, _ in
       let discovery = try Self.json(try ToolProcess.run("discover", "-a", "127.0.0.1", "-s", "\(port)", "-o", "json"))

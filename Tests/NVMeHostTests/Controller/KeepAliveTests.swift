@@ -50,6 +50,59 @@ import Testing
     }
   }
 
+  /// - Returns: a machine that is ready, of a controller that goes by traffic.
+  private func trafficBased(_ traffic: Bool?) -> MachineHarness {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 10_000 }
+    harness.controller.identify.controllerAttributes = 1 << 6
+    harness.traffic = traffic
+    harness.start()
+    return harness
+  }
+
+  @Test func trafficMakesItUnnecessary() {
+    var harness = trafficBased(true)
+    harness.pass(milliseconds: 3_600_000)
+    #expect(harness.count(of: "Keep Alive") == 0)
+    #expect(harness.machine.state == .ready)
+    // The traffic ends: a command right after the look before is the last that the controller may have seen.
+    harness.traffic = false
+    harness.pass(milliseconds: 2_500)
+    #expect(harness.count(of: "Keep Alive") == 1)
+  }
+
+  @Test func queuesThatDoNotTellHaveNoTraffic() {
+    var harness = trafficBased(nil)
+    harness.pass(milliseconds: 4_999)
+    #expect(harness.count(of: "Keep Alive") == 0)
+    // Half of KATO after the last that is known.
+    harness.pass(milliseconds: 1)
+    #expect(harness.count(of: "Keep Alive") == 1)
+    harness.pass(milliseconds: 50_000)
+    #expect(harness.count(of: "Keep Alive") == 11)
+    // Whoever tells after all is not heard any more.
+    harness.send(.traffic(false))
+    #expect(harness.count(of: "Keep Alive") == 11)
+  }
+
+  @Test func oneThatIsNotAnsweredIsALossInSpiteOfTraffic() {
+    var harness = trafficBased(false)
+    harness.override = { _, entry in entry.opcode == AdminOpcode.keepAlive.rawValue ? .hold : nil }
+    harness.pass(milliseconds: 2_500)
+    harness.traffic = true
+    harness.pass(milliseconds: 9_999)
+    #expect(harness.machine.state == .ready)
+    harness.pass(milliseconds: 1)
+    #expect(harness.closedError == .some(.keepAliveTimeout(milliseconds: 10_000)))
+  }
+
+  @Test func aControllerThatDoesNotGoByTrafficIsNotSparedAny() {
+    var harness = MachineHarness { $0.keepAliveTimeoutMilliseconds = 10_000 }
+    harness.traffic = true
+    harness.start()
+    harness.pass(milliseconds: 50_000)
+    #expect(harness.count(of: "Keep Alive") == 10)
+  }
+
   @Test func refused() {
     var harness = MachineHarness()
     harness.override = { _, entry in

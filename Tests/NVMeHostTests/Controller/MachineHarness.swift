@@ -25,6 +25,8 @@ struct MachineHarness {
   /// What becomes of a queue's connection; nil: it is made.
   var queueError: ((UInt16) -> ControllerError?)?
   var answersQueues = true
+  /// Whether there is traffic when it is looked for; nil: the queues do not tell.
+  var traffic: Bool?
   var closesQueues = true
 
   init(_ change: (inout ControllerConfiguration) -> Void = { _ in }) {
@@ -115,6 +117,8 @@ struct MachineHarness {
         } else {
           machine.handle(.queueConnected(identifier: identifier, controllerIdentifier: 7), nowNanoseconds: now)
         }
+      case .lookForTraffic:
+        if let traffic { machine.handle(.traffic(traffic), nowNanoseconds: now) }
       case .closeQueues:
         #expect(!reports.contains(.closeQueues), "queues closed twice")
         reports.append(action)

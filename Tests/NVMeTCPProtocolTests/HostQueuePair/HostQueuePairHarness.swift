@@ -37,6 +37,7 @@ final class HostQueuePairHarness {
   var outstandingCount: Int { engine.outstandingCount }
   var wantsToSend: Bool { engine.wantsToSend }
   var hasCompletions: Bool { engine.hasCompletions }
+  func takeTraffic() -> Bool { engine.takeTraffic() }
   func buildSend() -> Int { engine.buildSend() }
   func expiredCommandCount(_ now: UInt64) -> Int { engine.expiredCommandCount(nowNanoseconds: now) }
   func takeExpiredCommand(_ now: UInt64, extending: UInt64) -> UInt16? {

@@ -37,6 +37,32 @@ struct HostQueuePairTests {
     #expect(harness.outstandingCount == 0 && harness.freeSlotCount == 8)
   }
 
+  @Test("traffic is a command submitted and answered since the last look")
+  func traffic() throws {
+    let harness = HostQueuePairHarness(depth: 2)
+    try harness.connect()
+    func submitOne() throws -> UInt16 {
+      #expect(harness.flush())
+      harness.send()
+      return try harness.controller.nextCommand().commandIdentifier
+    }
+    // The first look has none before it.
+    #expect(!harness.takeTraffic() && !harness.takeTraffic())
+    let first = try submitOne()
+    #expect(harness.feed(harness.controller.response(first)))
+    #expect(harness.takeTraffic() && !harness.takeTraffic())
+    // Submitted before a look and answered after it: the controller may have fetched it long ago.
+    let second = try submitOne()
+    #expect(!harness.takeTraffic())
+    #expect(harness.feed(harness.controller.response(second)))
+    #expect(!harness.takeTraffic())
+    // One that stays outstanding hides nothing.
+    _ = try submitOne()
+    #expect(!harness.takeTraffic())
+    for _ in 0..<40_000 { #expect(harness.feed(harness.controller.response(try submitOne()))) }
+    #expect(harness.takeTraffic() && !harness.takeTraffic())
+  }
+
   struct ReadCase: Sendable, CustomTestStringConvertible {
     var name: String
     var pieces: [Int]

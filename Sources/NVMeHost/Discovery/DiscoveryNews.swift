@@ -1,0 +1,55 @@
+import Synchronization
+
+/// What a ``DiscoveryDriver`` has found out, for every thread to read, and whoever wants to be told.
+final class DiscoveryNews: Sendable {
+  private struct Shared {
+    var snapshot = PersistentDiscovery.Snapshot()
+    var observers: [UInt64: @Sendable (DiscoveryEvent) -> Void] = [:]
+    var nextObserver: UInt64 = 0
+    var waiters: [UnsafeContinuation<DiscoveryError?, Never>] = []
+    /// What ``PersistentDiscovery/ready()`` waits for; nil while it is open.
+    var outcome: DiscoveryError??
+  }
+
+  private let shared = Mutex(Shared())
+
+  var snapshot: PersistentDiscovery.Snapshot { shared.withLock { $0.snapshot } }
+
+  func publish(_ snapshot: PersistentDiscovery.Snapshot) { shared.withLock { $0.snapshot = snapshot } }
+
+  func addObserver(_ observer: @escaping @Sendable (DiscoveryEvent) -> Void) -> UInt64 {
+    shared.withLock { shared in
+      shared.nextObserver += 1
+      shared.observers[shared.nextObserver] = observer
+      return shared.nextObserver
+    }
+  }
+
+  func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+
+  func tell(_ event: DiscoveryEvent) {
+    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
+    for observer in observers { observer(event) }
+  }
+
+  /// The first log has been read, or it will not come to that. Only the first outcome counts.
+  func settle(_ error: DiscoveryError?) {
+    let waiters = shared.withLock { shared -> [UnsafeContinuation<DiscoveryError?, Never>] in
+      guard shared.outcome == nil else { return [] }
+      shared.outcome = .some(error)
+      defer { shared.waiters = [] }
+      return shared.waiters
+    }
+    for waiter in waiters { waiter.resume(returning: error) }
+  }
+
+  func outcome() async -> DiscoveryError? {
+    await withUnsafeContinuation { continuation in
+      let outcome: DiscoveryError?? = shared.withLock { shared in
+        if shared.outcome == nil { shared.waiters.append(continuation) }
+        return shared.outcome
+      }
+      if let outcome { continuation.resume(returning: outcome) }
+    }
+  }
+}
