@@ -34,11 +34,7 @@ struct EmbeddedControl: TargetControl {
   }
 
   func setNamespace(_ identifier: UInt32, isEnabled: Bool) async throws {
-    if isEnabled {
-      try await addNamespace(identifier, byteCount: 1 << 20)
-    } else {
-      try await target.removeNamespace(identifier, from: Self.open)
-    }
+    try await target.setNamespace(identifier, of: Self.open, isEnabled: isEnabled)
   }
 
   func addSubsystems(prefix: String, count: Int) async throws {
@@ -75,6 +71,35 @@ struct EmbeddedControl: TargetControl {
     } else {
       try await target.removeAllFaults()
     }
+  }
+
+  func setImpairment(_ impairment: NetworkImpairment?) async throws {
+    let action: FaultRule.Action
+    switch impairment {
+    case .loss: action = .silence
+    case .delay(let milliseconds): action = .delay(nanoseconds: UInt64(milliseconds) * 1_000_000)
+    case nil:
+      try await target.removeAllFaults()
+      return
+    }
+    for trigger: FaultRule.Trigger in [.adminCommand(), .ioCommand()] {
+      var rule = FaultRule(trigger, action)
+      rule.portIdentifier = ports[0].identifier
+      try await target.addFault(rule)
+    }
+  }
+
+  func setQueueLimit(_ count: Int?) async throws {
+    try await target.setMaximumIOQueues(count ?? TargetConfiguration().maximumIOQueues)
+    try await target.closeConnections()
+  }
+
+  let lastingNamespaceIdentifier: UInt32 = 1
+
+  func restart() async throws {
+    for isSecond in [false, true] { try await setPort(isSecond: isSecond, isOpen: false) }
+    try await Task.sleep(for: .seconds(1))
+    for isSecond in [false, true] { try await setPort(isSecond: isSecond, isOpen: true) }
   }
 
   func checksum(namespace identifier: UInt32, offset: Int, count: Int) async throws -> UInt32 {
