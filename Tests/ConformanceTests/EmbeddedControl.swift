@@ -12,6 +12,26 @@ struct EmbeddedControl: TargetControl {
   let ports: [EmbeddedTarget.Port]
   let closedSubsystemNQN: String? = Self.closed
 
+  /// Starts a target with two namespaces behind two ports, and one that admits nobody.
+  static func start() async throws -> (control: EmbeddedControl, target: ConformanceTarget) {
+    let embedded = try await EmbeddedTarget.start(seed: 1)
+    var subsystem = SubsystemConfiguration(nqn: open)
+    subsystem.namespaces = [
+      1: .memory(byteCount: 16 << 20), 2: .memory(byteCount: 16 << 20, blockByteCount: 4096),
+    ]
+    try await embedded.addSubsystem(subsystem)
+    var closed = SubsystemConfiguration(nqn: closed)
+    closed.allowedHosts = []
+    try await embedded.addSubsystem(closed)
+    let ports = [try await embedded.addPort(), try await embedded.addPort()]
+    var target = ConformanceTarget(host: ports[0].host, port: ports[0].port, subsystemNQN: open)
+    target.secondPort = ports[1].port
+    target.namespaceIdentifiers = [1, 2]
+    return (EmbeddedControl(target: embedded, ports: ports), target)
+  }
+
+  func stop() async { await target.stop() }
+
   func allowHost(_ hostNQN: String) async throws {
     try await target.setAllowedHosts([hostNQN], of: Self.closed)
   }

@@ -36,7 +36,7 @@ final class VerifyingLoad: Sendable {
     var seed: UInt64?
   }
 
-  private static let workerCount = 8
+  private static let workerCount = 16
   private static let blocksPerPlace = 4
   private static let placesPerWorker = 8
   /// What a worker may use up of places that it must not touch again.
@@ -77,7 +77,7 @@ final class VerifyingLoad: Sendable {
 
   private func waitUntilUnderWay() async throws {
     let deadline = ContinuousClock.now + .seconds(20)
-    while acknowledgedWriteCount.load(ordering: .relaxed) < 2 * Self.workerCount {
+    while acknowledgedWriteCount.load(ordering: .relaxed) < 16 * Self.workerCount {
       guard ContinuousClock.now < deadline else { throw ConformanceFailure("no load has come about within 20 s") }
       try await Task.sleep(for: .milliseconds(5))
     }
