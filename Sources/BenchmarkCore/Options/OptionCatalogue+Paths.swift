@@ -17,8 +17,8 @@ extension OptionCatalogue {
       },
       value(
         "path_policy", .paths, PathPolicy.syntax,
-        "which path an I/O takes: always the same, N I/Os in turn, the one with the fewest, the fastest\n"
-          + "[active_passive]"
+        "which path an I/O takes: active_passive (always the same), round_robin[:N] (N I/Os in turn), queue_depth\n"
+          + "(the one with the fewest) or latency (the fastest) [active_passive]"
       ) { options, text, _ throws(OptionValueError) in
         options.paths.policy = try PathPolicy.parse(text)
       },

@@ -36,7 +36,7 @@ final class VerifyingLoad: Sendable {
     var seed: UInt64?
   }
 
-  private static let workerCount = 16
+  private static let workerCount = 8
   private static let blocksPerPlace = 4
   private static let placesPerWorker = 8
   /// What a worker may use up of places that it must not touch again.
