@@ -143,6 +143,11 @@ public final class EmbeddedTarget: Sendable {
     try await perform { try $0.removeSubsystem(nqn) }
   }
 
+  /// How many I/O queues (1...1024) controllers get that connect from now on.
+  public func setMaximumIOQueues(_ count: Int) async throws {
+    try await perform { try $0.setMaximumIOQueues(count) }
+  }
+
   /// Which hosts may connect from now on; nil: any.
   public func setAllowedHosts(_ hosts: Set<String>?, of nqn: String) async throws {
     try await perform { try $0.setAllowedHosts(hosts, of: nqn) }
@@ -158,6 +163,11 @@ public final class EmbeddedTarget: Sendable {
   /// Removes a namespace and tells connected hosts.
   public func removeNamespace(_ identifier: UInt32, from nqn: String) async throws {
     try await perform { try $0.removeNamespace(identifier, from: nqn) }
+  }
+
+  /// Takes a namespace away with what it holds, or brings it back, and tells connected hosts.
+  public func setNamespace(_ identifier: UInt32, of nqn: String, isEnabled: Bool) async throws {
+    try await perform { try $0.setNamespace(identifier, of: nqn, isEnabled: isEnabled) }
   }
 
   /// Changes a namespace's size, rounded down to whole blocks, and tells connected hosts.

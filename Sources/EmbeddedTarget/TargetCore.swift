@@ -8,6 +8,8 @@ final class TargetCore {
   let configuration: TargetConfiguration
   let logger: Logger?
   let maximumTransferByteCount: Int
+  /// I/O queues of controllers that connect from now on.
+  private(set) var maximumIOQueues: Int
   /// What null namespaces read as.
   let zeroes: MemoryRegion
 
@@ -45,6 +47,7 @@ final class TargetCore {
     self.configuration = configuration
     self.logger = logger
     maximumTransferByteCount = configuration.maximumTransferByteCount
+    maximumIOQueues = configuration.maximumIOQueues
     zeroes = try MemoryRegion(byteCount: 1 << 20, isReadOnly: true)
     generator = SeededGenerator(seed: seed)
   }
@@ -148,7 +151,7 @@ final class TargetCore {
       throw TargetError(
         "a namespace identifier is 1...\(self.configuration.maximumNamespaceIdentifier), not \(identifier)")
     }
-    guard subsystem.namespaces[identifier] == nil else {
+    guard subsystem.namespaces[identifier] == nil, !subsystem.isDisabled(identifier) else {
       throw TargetError("\(subsystem.nqn) has a namespace \(identifier) already")
     }
     return try TargetNamespace(identifier: identifier, subsystemNQN: subsystem.nqn, configuration: configuration)
@@ -167,6 +170,16 @@ final class TargetCore {
       throw TargetError("\(nqn) has no namespace \(identifier)")
     }
     removedNamespaces.append(namespace)
+    subsystem.accessChangeCount += 1
+    notifyNamespaceChange(identifier, subsystem)
+  }
+
+  /// Takes a namespace away with what it holds, or brings it back, and tells connected hosts.
+  func setNamespace(_ identifier: UInt32, of nqn: String, isEnabled: Bool) throws {
+    let subsystem = try subsystem(nqn)
+    guard isEnabled ? subsystem.enable(identifier) : subsystem.disable(identifier) else {
+      throw TargetError("\(nqn) has no namespace \(identifier) that is \(isEnabled ? "disabled" : "enabled")")
+    }
     subsystem.accessChangeCount += 1
     notifyNamespaceChange(identifier, subsystem)
   }
@@ -251,7 +264,7 @@ final class TargetCore {
 
   /// The actions of all rules that match, in the order they were added.
   func faults(
-    _ trigger: FaultRule.Trigger, subsystem: String?, command: SubmissionQueueEntry?
+    _ trigger: FaultRule.Trigger, port: UInt16, subsystem: String?, command: SubmissionQueueEntry?
   ) -> [FaultRule.Action] {
     var actions: [FaultRule.Action] = []
     for position in rules.indices {
@@ -259,6 +272,7 @@ final class TargetCore {
       guard Self.matches(rule.trigger, trigger), rule.subsystemNQN == nil || rule.subsystemNQN == subsystem else {
         continue
       }
+      if let identifier = rule.portIdentifier, port != identifier { continue }
       if let identifier = rule.namespaceIdentifier, command?.namespaceIdentifier != identifier { continue }
       if let blocks = rule.blocks {
         guard let command, case .ioCommand = trigger else { continue }
@@ -288,6 +302,13 @@ final class TargetCore {
   }
 
   // MARK: Connections
+
+  func setMaximumIOQueues(_ count: Int) throws {
+    var changed = configuration
+    changed.maximumIOQueues = count
+    if let problem = changed.problem { throw TargetError(problem) }
+    maximumIOQueues = count
+  }
 
   func accepted(fileDescriptor: Int32, port: TargetPort) {
     let connection = TargetConnection(reactor: reactor, core: self, port: port, fileDescriptor: fileDescriptor)

@@ -23,6 +23,11 @@ extension ReactorSource {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.isSpinning }
   }
 
+  /// ``Reactor/nowNanoseconds``
+  public final var nowNanoseconds: UInt64 {
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.nowNanoseconds }
+  }
+
   /// Has ``poll()`` called while the reactor spins: ``Reactor/startPolling(_:)``.
   public final func startPolling() -> Bool {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.startPolling(self) }

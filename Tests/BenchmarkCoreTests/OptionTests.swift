@@ -1,3 +1,4 @@
+import BlockDevice
 import Testing
 
 @testable import BenchmarkCore
@@ -10,6 +11,68 @@ import Testing
     #expect(random.accessesPerOffset == 8)
     let holes = try job("--rw=read:4k")
     #expect(holes.sequentialGap == 4096)
+  }
+
+  @Test func paths() throws {
+    let none = try job("--rw=read").paths
+    #expect(!none.isWanted)
+    let two = try job("--paths=192.0.2.8, [2001:db8::8]:4421,storage:1", "--path_policy=round_robin:8").paths
+    #expect(
+      two.addresses == [
+        PathAddress(host: "192.0.2.8", port: 4420), PathAddress(host: "2001:db8::8", port: 4421),
+        PathAddress(host: "storage", port: 1),
+      ])
+    #expect(two.addresses.map(\.description) == ["192.0.2.8:4420", "[2001:db8::8]:4421", "storage:1"])
+    #expect(two.policy == .roundRobin(minimumIO: 8))
+    #expect(try two.timers() == .standard)
+    for (text, policy) in [
+      ("active_passive", PathPolicy.activePassive), ("round_robin", .roundRobin(minimumIO: 1)),
+      ("Queue_Depth", .queueDepth), ("latency", .latency),
+    ] {
+      #expect(try job("--paths=h", "--path_policy=\(text)").paths.policy == policy)
+    }
+    #expect(try job("--paths=h", "--unknown_writes=resend_risking_corruption").paths.resendsAtOnce)
+  }
+
+  @Test func recoveryTimers() throws {
+    func timers(_ arguments: String...) throws -> [Int64] {
+      let paths = try #require(try plan(["--name=a"] + arguments).jobs.first?.paths)
+      #expect(paths.isWanted)
+      let timers = try paths.timers()
+      return [
+        timers.reconnectDelayMilliseconds, timers.controllerLossTimeoutMilliseconds,
+        timers.fastIOFailTimeoutMilliseconds,
+      ]
+    }
+    #expect(try timers("--reconnect_delay=100ms") == [100, 600_000, 0])
+    #expect(try timers("--controller_loss_timeout=-1", "--fast_io_fail_timeout=5") == [2000, -1, 5000])
+    #expect(try timers("--controller_loss_timeout=500ms") == [500, 500, 0])
+    #expect(try timers("--fast_io_fail_timeout=300ms") == [300, 600_000, 300])
+    #expect(try timers("--controller_loss_timeout=0") == [0, 0, 0])
+  }
+
+  @Test(arguments: [
+    (["--paths=a/b"], "separated by commas"), (["--paths=a,,b"], "separated by commas"),
+    (["--paths=h:0"], "separated by commas"), (["--paths=h,h:4420"], "each address once, not h:4420 twice"),
+    (["--paths=" + (0..<32).map { "h\($0)" }.joined(separator: ",")], "up to 31 addresses"),
+    (["--path_policy=latency"], "path_policy chooses between paths: give paths"),
+    (["--paths=h", "--path_policy=random"], "active_passive|round_robin"),
+    (["--paths=h", "--path_policy=round_robin:0"], "from 1"), (["--reconnect_delay=1us"], "whole milliseconds"),
+    (
+      ["--reconnect_delay=9", "--controller_loss_timeout=5"],
+      "reconnect_delay cannot be 9000 ms: it must not be more than controller_loss_timeout (5000 ms)"
+    ),
+    (["--reconnect_delay=2", "--fast_io_fail_timeout=1"], "fast_io_fail_timeout cannot be 1000 ms"),
+    (["--reconnect_delay=1", "--controller_loss_timeout=0"], "reconnect_delay cannot be 1000 ms: it must be 0"),
+    (["--controller_loss_timeout=-2"], "a time such as"), (["--unknown_writes=hope"], "wait or resend"),
+  ])
+  func wrongPaths(arguments: [String], problem: String) {
+    do throws(OptionError) {
+      _ = try plan(["--name=a"] + arguments)
+      Issue.record("\(arguments) were accepted")
+    } catch {
+      #expect(error.description.contains(problem), "\(error)")
+    }
   }
 
   @Test func blockSizes() throws {

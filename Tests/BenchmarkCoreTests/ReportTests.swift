@@ -263,6 +263,85 @@ import Testing
     }
   }
 
+  private func pathsReport() throws -> RunReport {
+    let options = try job("--rw=randrw", "--paths=h")
+    var outcome = try run(options, on: FakeDevice(byteCount: 1 << 18))
+    var up = PathReport.Path(address: "h:1")
+    (up.lossCount, up.attemptCount, up.failedAttemptCount, up.reconnectCount) = (2, 5, 2, 2)
+    up.longestOutage = 1_500_000_000
+    up.lastTrouble = "it \"closed\""
+    let down = PathReport.Path(address: "h:2", obstacle: "the controller is lost")
+    var one = PathReport()
+    one.paths = [up, down]
+    (one.retryCount, one.failoverCount, one.holdCount, one.fenceCount, one.failureCount) = (1, 2, 3, 4, 5)
+    one.longestHold = 7_000_000
+    outcome.statistics.longestFailure = 9_000_000
+    outcome.statistics.paths = one
+    var other = PathReport()
+    other.paths = [PathReport.Path(address: "h:1", obstacle: "it is connecting")]
+    other.longestHold = 6_000_000
+    other.failoverCount = 40
+    var sum = JobStatistics()
+    sum.merge(outcome.statistics)
+    var second = JobStatistics()
+    second.paths = other
+    sum.merge(second)
+    outcome.statistics = sum
+    return RunReport(
+      entries: [
+        ReportEntry(
+          name: "cable", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
+      ], timestampMilliseconds: 0)
+  }
+
+  @Test func pathsShowInEveryFormat() throws {
+    let report = try pathsReport()
+    let normal = NormalReport.render(report)
+    #expect(
+      normal.contains(
+        """
+          paths        : longest io=9.00msec, longest hold=7.00msec, held=3, retries=1, failovers=42, fences=4, failed=5
+             h:1: down (it is connecting), lost=2, reconnects=2, attempts=5 (2 failed), longest outage=1500.00msec
+               last trouble: it "closed"
+             h:2: down (the controller is lost), lost=0, reconnects=0, attempts=0 (0 failed), longest outage=0.00msec
+
+        """), "\(normal)")
+    let json = JSONReport.render(report, bins: false)
+    let root = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+    let job = try #require((root["jobs"] as? [[String: Any]])?.first)
+    let multipath = try #require(job["multipath"] as? [String: Any])
+    for (name, value) in [
+      ("longest_io_ns", 9_000_000), ("longest_hold_ns", 7_000_000), ("held_ios", 3), ("retries", 1), ("failovers", 42),
+      ("fences", 4), ("unfenced_resends", 0), ("failed_ios", 5),
+    ] { #expect(multipath[name] as? Int == value, "\(name)") }
+    let paths = try #require(multipath["paths"] as? [[String: Any]])
+    #expect(paths.map { $0["address"] as? String } == ["h:1", "h:2"])
+    #expect(paths.map { $0["usable"] as? Int } == [0, 0])
+    #expect(paths.map { $0["losses"] as? Int } == [2, 0])
+    #expect(paths[0]["last_trouble"] as? String == "it \"closed\"")
+    #expect(
+      SummaryReport.render(report).contains(
+        "cable: paths lost 2 times, longest I/O 9.0 ms, 42 failovers, 1 retries, 4 fences\n"))
+    // Without paths nothing is said of them.
+    #expect(!NormalReport.render(try mixReport()).contains("paths"))
+    #expect(!JSONReport.render(try mixReport(), bins: true).contains("multipath"))
+  }
+
+  @Test func statusLineShowsPathsThatAreDown() {
+    func status(_ down: [String]) -> StatusLine.Job {
+      StatusLine.Job(
+        state: .running, pattern: .randread, done: nil, secondsLeft: nil,
+        totals: PerDirection(all: (byteCount: 0, operations: 0)), pathsDown: down)
+    }
+    func line(_ jobs: [StatusLine.Job]) -> String {
+      var line = StatusLine(now: 0)
+      return line.render(jobs, now: 1, elapsedSeconds: 1, secondsAfter: 0)
+    }
+    #expect(line([status([]), status([])]) == "Jobs: 2 (f=2): [r(2)]")
+    #expect(line([status(["h:1"]), status(["h:1"])]) == "Jobs: 2 (f=2): [r(2)][down: h:1]")
+    #expect(line([status(["h:2"]), status(["h:1", "h:3"])]) == "Jobs: 2 (f=2): [r(2)][down: h:1 +2]")
+  }
+
   @Test func statusLineOfSeveralJobs() {
     func status(_ state: JobState, _ pattern: IOPattern, _ bytes: UInt64, left: Double?) -> StatusLine.Job {
       StatusLine.Job(

@@ -1,3 +1,5 @@
+import BlockDevice
+import EmbeddedTarget
 import Foundation
 import Synchronization
 import Testing
@@ -51,7 +53,7 @@ import Testing
       let output = try ReportOutput(invocation)
       let run = BenchmarkRun(
         plan: try plan(arguments), invocation: invocation, stop: StopSignal(), output: output)
-      _ = try run.run { _ in device }
+      _ = try run.run { _, _ in device }
       return device.events.withLock { $0 }
     }
   }
@@ -122,6 +124,78 @@ import Testing
     #expect(entry.statistics.verifiedBlocks == 512)
     // Twenty I/Os at once are only possible with all five connections.
     #expect(entry.statistics.depths.counts[4] > 0)
+  }
+
+  /// Two paths of which each is lost in turn, until the job has ended, and both faces.
+  @Test(arguments: IOEngine.allCases)
+  func pathsThatAreLostCostNoData(_ engine: IOEngine) async throws {
+    let nqn = "nqn.2026-11.io.swift-nvmeof:bench"
+    let target = try await EmbeddedTarget.start()
+    try await target.addSubsystem(SubsystemConfiguration(nqn: nqn, namespace: .memory(byteCount: 8 << 20)))
+    let ports = [try await target.addPort(), try await target.addPort()]
+    let trouble = Task {
+      var count = 0
+      while !Task.isCancelled {
+        let port = ports[count % 2]
+        try await Task.sleep(for: .milliseconds(60))
+        try await target.removePort(port.identifier)
+        try await Task.sleep(for: .milliseconds(60))
+        var configuration = PortConfiguration(port: port.port)
+        configuration.identifier = port.identifier
+        try await target.addPort(configuration)
+        count += 1
+      }
+    }
+    let report = try await execute([
+      "--filename=nvme+tcp://127.0.0.1:\(ports[0].port)/\(nqn)?kato=100&hostid=6b2f3a51-58e4-4b52-9d0f-1c0a7a2f4e11",
+      "--paths=127.0.0.1:\(ports[1].port)", "--path_policy=round_robin", "--reconnect_delay=20ms", "--name=a",
+      "--rw=randrw", "--bs=4k", "--iodepth=8", "--connections=2", "--time_based", "--runtime=1500ms",
+      "--verify=crc32c", "--verify_backlog=64", "--ioengine=\(engine.rawValue)",
+    ])
+    trouble.cancel()
+    _ = await trouble.result
+    await target.stop()
+    let entry = try #require(report.entries.first)
+    #expect(entry.failure == nil, "\(String(describing: entry.failure))")
+    #expect(entry.statistics.verifiedBlocks > 0 && entry.statistics.verifyFailures == 0)
+    let paths = try #require(entry.statistics.paths)
+    #expect(paths.paths.map(\.address) == ports.map { "127.0.0.1:\($0.port)" })
+    #expect(paths.paths.allSatisfy { $0.lossCount > 0 && $0.reconnectCount > 0 && $0.longestOutage > 0 })
+    #expect(paths.failureCount == 0 && paths.failoverCount > 0)
+    // What was held counts from when the loss was known, the I/O from its start.
+    #expect(paths.longestHold > 0 && entry.statistics.longestOperation >= paths.longestHold)
+  }
+
+  @Test func aDeadPathIsToldAndOneIsEnough() async throws {
+    let nqn = "nqn.2026-11.io.swift-nvmeof:bench"
+    let target = try await EmbeddedTarget.start()
+    try await target.addSubsystem(SubsystemConfiguration(nqn: nqn, namespace: .memory(byteCount: 1 << 20)))
+    let port = try await target.addPort()
+    // Port 1 of the loopback address has no listener.
+    let options = ["--name=a", "--rw=randread", "--iodepth=4"]
+    for (first, other) in [(port.port, 1), (1, port.port)] {
+      let report = try await execute(
+        ["--filename=nvme+tcp://127.0.0.1:\(first)/\(nqn)", "--paths=127.0.0.1:\(other)"] + options)
+      let entry = try #require(report.entries.first)
+      #expect(entry.failure == nil && entry.statistics.operations == 256)
+      let dead = try #require(entry.statistics.paths?.paths.first { $0.address == "127.0.0.1:1" })
+      #expect(dead.obstacle != nil && dead.failedAttemptCount > 0)
+      #expect(report.notes.contains { $0.contains("path 127.0.0.1:1 is down") })
+    }
+    func refused(_ arguments: String...) async -> String {
+      do {
+        _ = try await execute(arguments + options)
+        return "nothing"
+      } catch {
+        return "\(error)"
+      }
+    }
+    let place = "127.0.0.1:\(port.port)"
+    #expect(await refused("--filename=nvme+tcp://\(place)/\(nqn)", "--paths=\(place)").contains("target's own address"))
+    #expect(await refused("--filename=nvme+tcp://127.0.0.1:1/\(nqn)", "--paths=127.0.0.1:2").contains("no path to"))
+    #expect(await refused("--filename=memory:1m", "--paths=127.0.0.1:2").contains("over the network"))
+    #expect(await refused("--filename=embedded:1m", "--paths=127.0.0.1:2").contains("one address"))
+    await target.stop()
   }
 
   @Test func severalChannelsOfADeviceInMemory() async throws {

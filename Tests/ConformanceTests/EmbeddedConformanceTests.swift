@@ -1,5 +1,4 @@
 import Conformance
-import EmbeddedTarget
 import Foundation
 import Testing
 
@@ -11,26 +10,11 @@ struct EmbeddedConformanceTests {
 
   @Test("case", arguments: chosenCases)
   func conforms(_ conformanceCase: ConformanceCase) async throws {
-    let embedded = try await EmbeddedTarget.start(seed: 1)
-    var subsystem = SubsystemConfiguration(nqn: EmbeddedControl.open)
-    subsystem.namespaces = [
-      1: .memory(byteCount: 16 << 20), 2: .memory(byteCount: 16 << 20, blockByteCount: 4096),
-    ]
-    try await embedded.addSubsystem(subsystem)
-    var closed = SubsystemConfiguration(nqn: EmbeddedControl.closed)
-    closed.allowedHosts = []
-    try await embedded.addSubsystem(closed)
-    let port = try await embedded.addPort()
-    let second = try await embedded.addPort()
-    var target = ConformanceTarget(host: port.host, port: port.port, subsystemNQN: EmbeddedControl.open)
-    target.secondPort = second.port
-    target.namespaceIdentifiers = [1, 2]
+    let (control, target) = try await EmbeddedControl.start()
     let runner = ConformanceRunner(
-      cases: [conformanceCase], target: target, control: EmbeddedControl(target: embedded, ports: [port, second]),
-      allowsDestructive: true,
-      isStrict: true)
+      cases: [conformanceCase], target: target, control: control, allowsDestructive: true, isStrict: true)
     let result = await runner.run(conformanceCase)
-    await embedded.stop()
+    await control.stop()
     let notes = result.notes.joined(separator: "\n")
     switch result.outcome {
     case .passed: break

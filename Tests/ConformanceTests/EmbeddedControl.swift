@@ -12,6 +12,26 @@ struct EmbeddedControl: TargetControl {
   let ports: [EmbeddedTarget.Port]
   let closedSubsystemNQN: String? = Self.closed
 
+  /// Starts a target with two namespaces behind two ports, and one that admits nobody.
+  static func start() async throws -> (control: EmbeddedControl, target: ConformanceTarget) {
+    let embedded = try await EmbeddedTarget.start(seed: 1)
+    var subsystem = SubsystemConfiguration(nqn: open)
+    subsystem.namespaces = [
+      1: .memory(byteCount: 16 << 20), 2: .memory(byteCount: 16 << 20, blockByteCount: 4096),
+    ]
+    try await embedded.addSubsystem(subsystem)
+    var closed = SubsystemConfiguration(nqn: closed)
+    closed.allowedHosts = []
+    try await embedded.addSubsystem(closed)
+    let ports = [try await embedded.addPort(), try await embedded.addPort()]
+    var target = ConformanceTarget(host: ports[0].host, port: ports[0].port, subsystemNQN: open)
+    target.secondPort = ports[1].port
+    target.namespaceIdentifiers = [1, 2]
+    return (EmbeddedControl(target: embedded, ports: ports), target)
+  }
+
+  func stop() async { await target.stop() }
+
   func allowHost(_ hostNQN: String) async throws {
     try await target.setAllowedHosts([hostNQN], of: Self.closed)
   }
@@ -34,11 +54,7 @@ struct EmbeddedControl: TargetControl {
   }
 
   func setNamespace(_ identifier: UInt32, isEnabled: Bool) async throws {
-    if isEnabled {
-      try await addNamespace(identifier, byteCount: 1 << 20)
-    } else {
-      try await target.removeNamespace(identifier, from: Self.open)
-    }
+    try await target.setNamespace(identifier, of: Self.open, isEnabled: isEnabled)
   }
 
   func addSubsystems(prefix: String, count: Int) async throws {
@@ -75,6 +91,35 @@ struct EmbeddedControl: TargetControl {
     } else {
       try await target.removeAllFaults()
     }
+  }
+
+  func setImpairment(_ impairment: NetworkImpairment?) async throws {
+    let action: FaultRule.Action
+    switch impairment {
+    case .loss: action = .silence
+    case .delay(let milliseconds): action = .delay(nanoseconds: UInt64(milliseconds) * 1_000_000)
+    case nil:
+      try await target.removeAllFaults()
+      return
+    }
+    for trigger: FaultRule.Trigger in [.adminCommand(), .ioCommand()] {
+      var rule = FaultRule(trigger, action)
+      rule.portIdentifier = ports[0].identifier
+      try await target.addFault(rule)
+    }
+  }
+
+  func setQueueLimit(_ count: Int?) async throws {
+    try await target.setMaximumIOQueues(count ?? TargetConfiguration().maximumIOQueues)
+    try await target.closeConnections()
+  }
+
+  let lastingNamespaceIdentifier: UInt32 = 1
+
+  func restart() async throws {
+    for isSecond in [false, true] { try await setPort(isSecond: isSecond, isOpen: false) }
+    try await Task.sleep(for: .seconds(1))
+    for isSecond in [false, true] { try await setPort(isSecond: isSecond, isOpen: true) }
   }
 
   func checksum(namespace identifier: UInt32, offset: Int, count: Int) async throws -> UInt32 {

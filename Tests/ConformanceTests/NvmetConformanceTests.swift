@@ -52,6 +52,9 @@ struct NvmetConformanceTests {
       cases: [conformanceCase], target: target, control: NvmetControl(guest: guest), allowsDestructive: true)
     let result = await runner.run(conformanceCase)
     let notes = result.notes.joined(separator: "\n")
+    // What a case has found out is worth reading when it has passed, too: above all, what a fault has cost.
+    let lines = [SummaryReport.line(result)] + result.notes.map { "      " + $0 }
+    FileHandle.standardError.write(Data(lines.map { $0 + "\n" }.joined().utf8))
     switch result.outcome {
     case .passed:
       #expect(
@@ -59,7 +62,6 @@ struct NvmetConformanceTests {
         "\(result.deviations)")
     case .failed(let message): Issue.record("\(message)\n\(notes)\n--- guest ---\n\(guest.consoleTail)")
     case .skipped(let reason):
-      FileHandle.standardError.write(Data((SummaryReport.line(result) + "\n").utf8))
       guard Self.expectedSkips.contains(conformanceCase.identifier) else {
         Issue.record("skipped: \(reason)")
         return

@@ -70,6 +70,24 @@ struct NvmetControl: TargetControl {
     if isSilent { try await guest.pause() } else { try await guest.resume() }
   }
 
+  func setImpairment(_ impairment: NetworkImpairment?) async throws {
+    switch impairment {
+    case .loss: try await guest.setImpairment(.loss, guestPort: 4420)
+    case .delay(let milliseconds):
+      try await guest.setImpairment(.delay(milliseconds: milliseconds), guestPort: 4420)
+    case nil: try await guest.setImpairment(nil, guestPort: 4420)
+    }
+  }
+
+  func setQueueLimit(_ count: Int?) async throws {
+    // Linux starts with 128 (NVMET_NR_QUEUES).
+    try await guest.setQueueLimit(count ?? 128, of: subsystem)
+  }
+
+  let lastingNamespaceIdentifier: UInt32 = 4
+
+  func restart() async throws { try await guest.restart() }
+
   func checksum(namespace identifier: UInt32, offset: Int, count: Int) async throws -> UInt32 {
     try await guest.checksum(of: device(of: identifier), offset: offset, count: count)
   }
@@ -83,6 +101,7 @@ struct NvmetControl: TargetControl {
     case 1: "/dev/nullb512"
     case 2: "/dev/nullb4k"
     case 3: "/dev/ram0"
+    case 4: "/dev/vda"
     default: "/tmp/files/conformance-\(identifier)"
     }
   }

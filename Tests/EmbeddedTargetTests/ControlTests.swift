@@ -298,6 +298,51 @@ struct ControlTests {
     await fixture.stop()
   }
 
+  @Test("a disabled namespace comes back with what it held; queues may become fewer; faults may be one port's")
+  func pathChanges() async throws {
+    let fixture = try await TargetFixture.make()
+    let controller = fixture.controller { $0.queueCount = 4 }
+    controller.connect()
+    try await controller.ready()
+    #expect(controller.snapshot.queueCount == 4)
+    let data = pattern(4096, seed: 9)
+    try await #require(controller.blockDevice(namespaceIdentifier: 1)).write(at: 3, data)
+    for isEnabled in [false, true] {
+      _ = try await notice(of: controller, { if case .namespacesChanged = $0 { true } else { false } }) {
+        try await fixture.target.setNamespace(1, of: TargetFixture.nqn, isEnabled: isEnabled)
+      }
+      #expect((controller.snapshot.namespaces[1] != nil) == isEnabled)
+      await #expect(throws: TargetError.self) {
+        try await fixture.target.setNamespace(1, of: TargetFixture.nqn, isEnabled: isEnabled)
+      }
+      // Its number is not free meanwhile.
+      await #expect(throws: TargetError.self) {
+        try await fixture.target.addNamespace(1, .memory(byteCount: 4096), to: TargetFixture.nqn)
+      }
+    }
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    #expect(try await device.read(at: 3, blockCount: 8) == data)
+
+    try await fixture.target.setMaximumIOQueues(1)
+    await #expect(throws: TargetError.self) { try await fixture.target.setMaximumIOQueues(0) }
+    // Who is connected keeps what it has.
+    #expect(try await device.read(at: 3, blockCount: 8) == data)
+    try await controller.reset()
+    #expect(controller.snapshot.queueCount == 1)
+
+    let other = try await fixture.target.addPort()
+    var rule = FaultRule(.ioCommand(), .status(.unrecoveredReadError))
+    rule.portIdentifier = other.identifier
+    _ = try await fixture.target.addFault(rule)
+    #expect(try await device.read(at: 3, blockCount: 8) == data)
+    let admin = try WireHost(other)
+    let queue = try WireHost(other)
+    try queue.becomeIO(controller: try admin.becomeAdmin())
+    #expect(try queue.run(.flush(namespaceIdentifier: 1)).completion.status.matches(.unrecoveredReadError))
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
   @Test("corrupted digests are noticed by the host", arguments: [true, false])
   func corruptDigests(header: Bool) async throws {
     let fixture = try await TargetFixture.make()

@@ -36,45 +36,66 @@ final class BlockDeviceBenchmark: BenchmarkDevice {
       var attached: [AttachedDevice] = []
       defer { for connection in attached { connection.detach(reactor) } }
       for _ in 0..<setup.options.connectionCount { attached.append(try attach(reactor, setup)) }
-      for note in attached.compactMap(\.note) {
+      for note in attached.flatMap(\.notes) {
         laterNotes.withLock { if !$0.contains(note) { $0.append(note) } }
       }
+      watchPaths(of: attached, setup.progress)
+      defer { setup.progress.setPathReporter(nil) }
       let devices = attached.map(\.device)
       try checkCapabilities(devices[0], setup.options)
-      let depth = Int(setup.options.depth)
-      switch setup.options.engine {
-      case .poll:
-        var channels: [BlockChannel] = []
-        defer { close(channels, reactor) }
-        for device in devices { channels.append(try device.openChannel(on: reactor, queueDepth: depth)) }
-        guard passes(gate, reactor) else { return JobOutcome() }
-        func channel(_ index: Int) -> BlockDeviceChannel {
-          BlockDeviceChannel(
-            reactor: reactor, channel: channels[index], deviceName: devices[index].name, blockByteCount: blockByteCount)
-        }
-        guard channels.count > 1 else {
-          // The usual case pays nothing for the other.
-          var runner = JobRunner(setup: setup, channel: channel(0), clock: SystemClock())
-          return runner.run()
-        }
-        var runner = JobRunner(
-          setup: setup, channel: BlockDeviceChannelGroup(reactor: reactor, count: channels.count, make: channel),
-          clock: SystemClock())
-        return runner.run()
-      case .async:
-        guard passes(gate, reactor) else { return JobOutcome() }
-        let views = devices.map { ReactorView($0, reactor: reactor.handle) }
-        var runner = JobRunner(
-          setup: setup,
-          channel: AsyncDeviceChannel(
-            reactor: reactor, devices: views, blockByteCount: blockByteCount, depth: Int(setup.options.totalDepth)),
-          clock: SystemClock())
-        return runner.run()
-      }
+      var outcome = try run(setup, gate: gate, devices, reactor)
+      outcome.statistics.paths = setup.progress.pathReport()
+      return outcome
     } catch let failure as JobFailure {
       return JobOutcome(failure: failure, failureCount: 1)
     } catch {
       return JobOutcome(failure: JobFailure(.setup, "\(name): \(error)"), failureCount: 1)
+    }
+  }
+
+  private func run(
+    _ setup: JobSetup, gate: some JobGate, _ devices: [any BlockDevice], _ reactor: Reactor
+  ) throws -> JobOutcome {
+    let depth = Int(setup.options.depth)
+    switch setup.options.engine {
+    case .poll:
+      var channels: [BlockChannel] = []
+      defer { close(channels, reactor) }
+      for device in devices { channels.append(try device.openChannel(on: reactor, queueDepth: depth)) }
+      guard passes(gate, reactor) else { return JobOutcome() }
+      func channel(_ index: Int) -> BlockDeviceChannel {
+        BlockDeviceChannel(
+          reactor: reactor, channel: channels[index], deviceName: devices[index].name, blockByteCount: blockByteCount)
+      }
+      guard channels.count > 1 else {
+        // The usual case pays nothing for the other.
+        var runner = JobRunner(setup: setup, channel: channel(0), clock: SystemClock())
+        return runner.run()
+      }
+      var runner = JobRunner(
+        setup: setup, channel: BlockDeviceChannelGroup(reactor: reactor, count: channels.count, make: channel),
+        clock: SystemClock())
+      return runner.run()
+    case .async:
+      guard passes(gate, reactor) else { return JobOutcome() }
+      let views = devices.map { ReactorView($0, reactor: reactor.handle) }
+      var runner = JobRunner(
+        setup: setup,
+        channel: AsyncDeviceChannel(
+          reactor: reactor, devices: views, blockByteCount: blockByteCount, depth: Int(setup.options.totalDepth)),
+        clock: SystemClock())
+      return runner.run()
+    }
+  }
+
+  /// Lets the status line and reports see what becomes of the paths of a job's connections.
+  private func watchPaths(of attached: [AttachedDevice], _ progress: JobProgress) {
+    let reporters = attached.compactMap(\.pathReport)
+    guard !reporters.isEmpty else { return }
+    progress.setPathReporter {
+      var sum = PathReport()
+      for reporter in reporters { sum.merge(reporter()) }
+      return sum
     }
   }
 

@@ -7,7 +7,7 @@ struct NVMeTarget: Sendable {
   private let identity: HostIdentity
 
   /// A controller may take its connection's timeouts and CAP.TO to come up.
-  private static let readyLimit: UInt64 = 60_000_000_000
+  static let readyLimit: UInt64 = 60_000_000_000
   private static let closeLimit: UInt64 = 15_000_000_000
 
   init(_ identifier: TargetIdentifier, identity: HostIdentity) {
@@ -15,8 +15,20 @@ struct NVMeTarget: Sendable {
     self.identity = identity
   }
 
+  /// The address that the target was named by.
+  var address: PathAddress { PathAddress(host: identifier.host, port: identifier.port) }
+
   /// Connects on `reactor`, whose thread this is. `depth` is the queue depth wished for.
-  func connect(on reactor: Reactor, depth: Int) throws -> AttachedDevice {
+  func connect(on reactor: Reactor, depth: Int, paths: PathOptions) throws -> AttachedDevice {
+    guard paths.isWanted else { return try connect(on: reactor, depth: depth) }
+    return try PathSet(self, options: paths, depth: depth, on: reactor).attach()
+  }
+
+  /// A controller at one address of the subsystem, not connected yet.
+  func controller(
+    at address: PathAddress, depth: Int, on reactor: Reactor,
+    configure: (inout ControllerConfiguration) -> Void = { _ in }
+  ) -> Controller {
     var options = TCPTransportOptions()
     options.headerDigest = identifier.headerDigest
     options.dataDigest = identifier.dataDigest
@@ -27,9 +39,15 @@ struct NVMeTarget: Sendable {
     if let milliseconds = identifier.keepAliveTimeoutMilliseconds {
       configuration.keepAliveTimeoutMilliseconds = milliseconds
     }
-    let controller = Controller(
-      transport: TCPTransport(host: identifier.host, port: identifier.port, options: options),
-      configuration: configuration, home: reactor.handle)
+    configure(&configuration)
+    return Controller(
+      transport: TCPTransport(host: address.host, port: address.port, options: options), configuration: configuration,
+      home: reactor.handle)
+  }
+
+  /// One connection, whose loss is final.
+  private func connect(on reactor: Reactor, depth: Int) throws -> AttachedDevice {
+    let controller = controller(at: address, depth: depth, on: reactor)
     controller.connect()
     let isSettled = reactor.turn(untilNanoseconds: MonotonicClock.nanoseconds() + Self.readyLimit) {
       switch controller.condition {
@@ -39,11 +57,10 @@ struct NVMeTarget: Sendable {
     }
     guard isSettled, case .ready = controller.condition else {
       if case .closed(let error?) = controller.condition {
-        throw TargetOpener.Failure(description: "\(identifier.hostAndPort): \(error)")
+        throw TargetOpener.Failure(description: "\(address): \(error)")
       }
-      disconnect(controller, reactor)
-      throw TargetOpener.Failure(
-        description: "\(identifier.hostAndPort): the controller did not become ready within 60 s")
+      disconnect([controller], reactor)
+      throw TargetOpener.Failure(description: "\(address): the controller did not become ready within 60 s")
     }
     let found: NVMeBlockDevice?
     if let namespace = identifier.namespaceIdentifier {
@@ -53,19 +70,23 @@ struct NVMeTarget: Sendable {
     }
     guard let device = found else {
       let reason = problem(controller)
-      disconnect(controller, reactor)
-      throw TargetOpener.Failure(description: "\(identifier.hostAndPort), \(identifier.subsystemNQN): \(reason)")
+      disconnect([controller], reactor)
+      throw TargetOpener.Failure(description: "\(address), \(identifier.subsystemNQN): \(reason)")
     }
-    let granted = controller.snapshot.queueDepth
-    var note: String?
-    if granted < depth {
-      note =
-        "\(identifier.subsystemNQN) takes \(granted) commands on a queue; iodepth=\(depth) waits in the host beyond that"
-    }
-    return AttachedDevice(device: device, detach: { disconnect(controller, $0) }, note: note)
+    return AttachedDevice(
+      device: device, detach: { disconnect([controller], $0) }, notes: depthNote(controller, depth).map { [$0] } ?? [])
   }
 
-  private func problem(_ controller: Controller) -> String {
+  /// What readers must know of a controller with smaller queues than the job is deep; nil if it has not.
+  func depthNote(_ controller: Controller, _ depth: Int) -> String? {
+    let granted = controller.snapshot.queueDepth
+    guard granted < depth else { return nil }
+    return
+      "\(identifier.subsystemNQN) takes \(granted) commands on a queue; iodepth=\(depth) waits in the host beyond that"
+  }
+
+  /// Why a controller that is ready has not the namespace.
+  func problem(_ controller: Controller) -> String {
     let namespaces = controller.snapshot.namespaces
     guard let wanted = identifier.namespaceIdentifier else { return "it has no namespace that can be used" }
     if let reason = namespaces[wanted]?.unusableReason { return "namespace \(wanted): \(reason)" }
@@ -73,12 +94,15 @@ struct NVMeTarget: Sendable {
     return "there is no namespace \(wanted)" + (known.isEmpty ? "" : "; there are: \(known)")
   }
 
-  private func disconnect(_ controller: Controller, _ reactor: Reactor) {
-    controller.shutdown()
+  /// Ends whatever there is of the controllers, attempts to connect included.
+  func disconnect(_ controllers: [Controller], _ reactor: Reactor) {
+    for controller in controllers { controller.shutdown() }
     _ = reactor.turn(untilNanoseconds: MonotonicClock.nanoseconds() + Self.closeLimit) {
-      switch controller.condition {
-      case .idle, .closed: false
-      case .connecting, .ready, .closing: true
+      controllers.contains { controller in
+        switch controller.condition {
+        case .idle, .closed: false
+        case .connecting, .ready, .closing: true
+        }
       }
     }
   }

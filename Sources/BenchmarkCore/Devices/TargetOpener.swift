@@ -8,11 +8,18 @@ public enum TargetOpener {
     public var description: String
   }
 
-  /// - Parameter target: as in `filename`; nil is the embedded target.
+  /// - Parameters:
+  ///   - target: as in `filename`; nil is the embedded target.
+  ///   - paths: how it is reached; jobs on it may have timers and policies of their own.
   /// - Throws: ``Failure``, or what connecting throws.
-  public static func open(_ target: String?) throws -> any BenchmarkDevice {
-    guard let target, !target.isEmpty else { return try embedded(1 << 30, isAsked: false) }
-    if let size = argument(of: target, "embedded") { return try embedded(try bytes(size, target), isAsked: true) }
+  public static func open(_ target: String?, _ paths: PathOptions) throws -> any BenchmarkDevice {
+    guard let target, !target.isEmpty else { return try embedded(1 << 30, paths, isAsked: false) }
+    if let size = argument(of: target, "embedded") {
+      return try embedded(try bytes(size, target), paths, isAsked: true)
+    }
+    if paths.isWanted, !isNetworkAddress(target) {
+      throw Failure(description: "filename=\(target): paths and their timers are for targets over the network")
+    }
     if let size = argument(of: target, "null") { return NullDevice(capacityBytes: try bytes(size, target)) }
     if let size = argument(of: target, "memory") { return try memory(try bytes(size, target)) }
     if isNetworkAddress(target) {
@@ -26,7 +33,7 @@ public enum TargetOpener {
       if let count = identifier.queueCount, count > 1 {
         notes.append("\(target): every job has one queue; for more give connections=\(count), or numjobs for threads")
       }
-      return try network(identifier, identity: identity, name: target, notes: notes)
+      return try network(identifier, paths, identity: identity, name: target, notes: notes)
     }
     return try file(target)
   }
@@ -37,22 +44,28 @@ public enum TargetOpener {
   }
 
   private static func network(
-    _ identifier: TargetIdentifier, identity: HostIdentity, name: String, notes: [String],
+    _ identifier: TargetIdentifier, _ paths: PathOptions, identity: HostIdentity, name: String, notes: [String],
     whenClosed: @escaping @Sendable () -> Void = {}
   ) throws -> any BenchmarkDevice {
     let target = NVMeTarget(identifier, identity: identity)
     // Connect once to learn the size, before any job is placed.
     let reactor = try Reactor()
-    let probe = try target.connect(on: reactor, depth: 2)
+    let probe = try target.connect(on: reactor, depth: 2, paths: paths)
     let geometry = probe.device.geometry
     probe.detach(reactor)
     return BlockDeviceBenchmark(name: name, geometry: geometry, notes: notes, whenClosed: whenClosed) {
       reactor, setup in
-      try target.connect(on: reactor, depth: Int(setup.options.depth))
+      try target.connect(on: reactor, depth: Int(setup.options.depth), paths: setup.options.paths)
     }
   }
 
-  private static func embedded(_ byteCount: UInt64, isAsked: Bool) throws -> any BenchmarkDevice {
+  private static func embedded(
+    _ byteCount: UInt64, _ paths: PathOptions, isAsked: Bool
+  ) throws -> any BenchmarkDevice {
+    guard paths.addresses.isEmpty else {
+      throw Failure(
+        description: "paths: the embedded target has one address; start 'nvmeof target' with several --port")
+    }
     let nqn = "nqn.2014-08.org.nvmexpress:nvmeof-bench:embedded"
     let (target, port) = try BlockingTask.run {
       let target = try await EmbeddedTarget.start()
@@ -65,7 +78,7 @@ public enum TargetOpener {
       + "embedded target with \(Formatting.binaryBytes(byteCount)) of memory in a thread of this process, "
       + "over TCP on \(port.host):\(port.port); jobs and target share this machine's processors"
     return try network(
-      TargetIdentifier(host: port.host, port: port.port, subsystemNQN: nqn), identity: .random(),
+      TargetIdentifier(host: port.host, port: port.port, subsystemNQN: nqn), paths, identity: .random(),
       name: "embedded:\(byteCount)", notes: [note],
       whenClosed: { try? BlockingTask.run { await target.stop() } })
   }

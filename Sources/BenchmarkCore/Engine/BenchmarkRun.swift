@@ -2,8 +2,14 @@ internal import Glibc
 
 /// Runs a plan: opens devices, starts jobs in their order, shows progress, collects results.
 public final class BenchmarkRun {
-  /// Opens the device that a job names; nil is the embedded target.
-  public typealias Opener = (_ target: String?) throws -> any BenchmarkDevice
+  /// Opens the device that a job names, nil being the embedded target, by its paths.
+  public typealias Opener = (_ target: String?, _ paths: PathOptions) throws -> any BenchmarkDevice
+
+  /// Jobs that say the same of a device share it.
+  private struct DeviceKey: Hashable {
+    var target: String
+    var paths: PathOptions
+  }
 
   private let plan: JobPlan
   private let invocation: BenchmarkInvocation
@@ -12,7 +18,7 @@ public final class BenchmarkRun {
   private let monitor = RunMonitor()
   private let clock = SystemClock()
   private var threads: [JobThread] = []
-  private var devices: [String: any BenchmarkDevice] = [:]
+  private var devices: [DeviceKey: any BenchmarkDevice] = [:]
   private var deviceOrder: [any BenchmarkDevice] = []
   private var statusLine: StatusLine
   private var startNanoseconds: UInt64 = 0
@@ -43,12 +49,12 @@ public final class BenchmarkRun {
   private func place(_ open: Opener) throws {
     var number = 0
     for (jobIndex, job) in plan.jobs.enumerated() {
-      let key = job.target ?? ""
+      let key = DeviceKey(target: job.target ?? "", paths: job.paths)
       let device: any BenchmarkDevice
       if let known = devices[key] {
         device = known
       } else {
-        device = try open(job.target)
+        device = try open(job.target, job.paths)
         devices[key] = device
         deviceOrder.append(device)
       }
@@ -138,7 +144,8 @@ public final class BenchmarkRun {
       var job = StatusLine.Job(
         state: progress.state, pattern: thread.setup.options.pattern, done: nil, secondsLeft: nil,
         totals: PerDirection(
-          read: progress.totals(.read), write: progress.totals(.write), trim: progress.totals(.trim)))
+          read: progress.totals(.read), write: progress.totals(.write), trim: progress.totals(.trim)),
+        pathsDown: progress.pathReport()?.paths.filter { $0.obstacle != nil }.map(\.address) ?? [])
       guard stage == .going, progress.startNanoseconds > 0 else { return job }
       let elapsed = Double(now - min(now, progress.startNanoseconds)) / 1e9
       let options = thread.setup.options
@@ -166,7 +173,9 @@ public final class BenchmarkRun {
     let deadline = clock.now() + 500_000_000
     while snapshots.count < running.count, clock.now() < deadline {
       for thread in running where snapshots[ObjectIdentifier(thread)] == nil {
-        if let statistics = thread.setup.progress.takeSnapshot() { snapshots[ObjectIdentifier(thread)] = statistics }
+        guard var statistics = thread.setup.progress.takeSnapshot() else { continue }
+        statistics.paths = thread.setup.progress.pathReport()
+        snapshots[ObjectIdentifier(thread)] = statistics
       }
       clock.sleep(nanoseconds: 2_000_000)
     }

@@ -15,6 +15,8 @@ public final class JobProgress: Sendable {
   private let snapshotWanted = Atomic<Bool>(false)
   private let snapshot = Mutex<JobStatistics?>(nil)
 
+  private let pathReporter = Mutex<(@Sendable () -> PathReport)?>(nil)
+
   public init() {}
 
   public var state: JobState {
@@ -55,6 +57,12 @@ public final class JobProgress: Sendable {
   public func requestSnapshot() { snapshotWanted.store(true, ordering: .releasing) }
 
   var isSnapshotWanted: Bool { snapshotWanted.load(ordering: .acquiring) }
+
+  /// Where the job's paths can be asked after, on any thread; nil when they are no more.
+  func setPathReporter(_ reporter: (@Sendable () -> PathReport)?) { pathReporter.withLock { $0 = reporter } }
+
+  /// What the job's paths have gone through so far; nil for a job without paths that can be lost.
+  public func pathReport() -> PathReport? { pathReporter.withLock { $0 }?() }
 
   func deliver(_ statistics: JobStatistics) {
     snapshot.withLock { $0 = statistics }

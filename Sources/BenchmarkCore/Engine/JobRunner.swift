@@ -530,11 +530,12 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     inFlight -= 1
     let slot = slots[index]
     defer { release(index) }
+    let total = now > slot.start ? now - slot.start : 0
     guard completion.isSuccess else {
+      statistics.longestFailure = max(statistics.longestFailure, total)
       failed(index, channel.failureDescription())
       return
     }
-    let total = now > slot.start ? now - slot.start : 0
     guard slot.purpose != .flush else {
       statistics.sync.record(total)
       statistics.syncHistogram.record(total)

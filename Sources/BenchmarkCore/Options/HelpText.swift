@@ -12,6 +12,9 @@ public enum HelpText {
             every job of the file on that namespace
         nvmeof-bench --name=check --rw=randwrite --bs=4k --size=1g --verify=crc32c --filename=…
             writes, then reads everything back and checks it
+        nvmeof-bench --name=cable --rw=randrw --bs=4k --size=256m --verify=crc32c --verify_backlog=1024 \\
+            --runtime=60 --time_based --filename='nvme+tcp://192.0.2.7/NQN?nsid=1&kato=2000' --paths=198.51.100.7
+            two paths: pull a cable, and read what it cost on the lines "paths"
         nvmeof-bench --output-format=json+ --output=result.json jobs.fio
 
       Options

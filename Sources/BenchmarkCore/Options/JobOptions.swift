@@ -4,6 +4,7 @@ public struct JobOptions: Sendable {
   public var description: String?
   /// The device, as written: a URI, a transport identifier, a path; nil starts the embedded target.
   public var target: String?
+  public var paths = PathOptions()
   public var engine = IOEngine.poll
   public var waitStyle = WaitStyle.adaptive
 

@@ -104,6 +104,7 @@ public struct JobPlanner {
     if UInt64(job.depth) * UInt64(job.connectionCount) > 65_535 {
       throw conflict("connections=\(job.connectionCount) with iodepth=\(job.depth): more than 65535 I/Os in flight")
     }
+    if let problem = job.paths.problem { throw conflict(problem) }
     if job.thinkTimeSpin > job.thinkTime { throw conflict("thinktime_spin is longer than thinktime") }
     if let name = job.waitFor {
       let matches = plan.jobs.count { $0.name == name }

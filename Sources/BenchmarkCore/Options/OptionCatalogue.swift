@@ -1,7 +1,7 @@
 /// Every job option: fio's names, what they take and what they do here.
 public enum OptionCatalogue {
   public static let definitions: [OptionDefinition] =
-    targetOptions + accessOptions + sizeOptions + loadOptions + rateOptions + verifyOptions + orderOptions
+    targetOptions + pathOptions + accessOptions + sizeOptions + loadOptions + rateOptions + verifyOptions + orderOptions
     + reportOptions + errorOptions + acceptedOptions + unsupportedOptions
 
   private static let byName: [String: Int] = {

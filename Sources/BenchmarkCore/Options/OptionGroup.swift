@@ -1,6 +1,7 @@
 /// Headings of `--help`.
 public enum OptionGroup: String, CaseIterable, Sendable {
   case target = "Target and engine"
+  case paths = "Several paths, and their loss"
   case access = "What to access"
   case size = "Size and place"
   case load = "Depth, jobs and time"

@@ -1,8 +1,8 @@
 internal import Glibc
 
 /// fio's JSON (3.33) and json+, with members of our own beside fio's: `cpu_us_per_io` (with its `usr_` and `sys_`
-/// shares), `measured_from_ns` and `measured_until_ns` (CLOCK_MONOTONIC), `verify` and
-/// `error_message` in a job, `nvmeof_bench` at the top.
+/// shares), `measured_from_ns` and `measured_until_ns` (CLOCK_MONOTONIC), `verify`,
+/// `multipath` and `error_message` in a job, `nvmeof_bench` at the top.
 struct JSONReport {
   private let report: RunReport
   private let hasBins: Bool
@@ -134,8 +134,40 @@ struct JSONReport {
           ])
         ))
     }
+    if let paths = statistics.paths { members.append(("multipath", multipath(paths, statistics))) }
     if let description = entry.options.description { members.append(("desc", .string(description))) }
     return .object(members)
+  }
+
+  /// What the loss of paths cost.
+  private func multipath(_ report: PathReport, _ statistics: JobStatistics) -> JSONValue {
+    .object([
+      ("longest_io_ns", .integer(statistics.longestOperation)),
+      ("longest_hold_ns", .integer(report.longestHold)),
+      ("held_ios", .integer(report.holdCount)),
+      ("retries", .integer(report.retryCount)),
+      ("failovers", .integer(report.failoverCount)),
+      ("fences", .integer(report.fenceCount)),
+      ("unfenced_resends", .integer(report.unfencedResendCount)),
+      ("failed_ios", .integer(report.failureCount)),
+      (
+        "paths",
+        .array(
+          report.paths.map { path in
+            .object(
+              [
+                ("address", .string(path.address)),
+                ("usable", .integer(path.obstacle == nil ? 1 : 0)),
+                ("losses", .integer(path.lossCount)),
+                ("reconnects", .integer(path.reconnectCount)),
+                ("attempts", .integer(path.attemptCount)),
+                ("failed_attempts", .integer(path.failedAttemptCount)),
+                ("longest_outage_ns", .integer(path.longestOutage)),
+              ] + (path.obstacle.map { [("obstacle", .string($0))] } ?? [])
+                + (path.lastTrouble.map { [("last_trouble", .string($0))] } ?? []))
+          })
+      ),
+    ])
   }
 
   /// The options as given. rw, bs, iodepth and numjobs are always there: tools that plot results sort by them.

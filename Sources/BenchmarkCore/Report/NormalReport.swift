@@ -1,5 +1,5 @@
 /// fio's result for people. Its form is kept line by line, since scripts read it; what is ours alone stands in lines of
-/// its own ("cpu per io", "verify", "note").
+/// its own ("cpu per io", "verify", "paths", "note").
 struct NormalReport {
   private let report: RunReport
   private var text = ""
@@ -55,6 +55,7 @@ struct NormalReport {
     if statistics.verifiedBlocks > 0 {
       line("  verify       : blocks=\(statistics.verifiedBlocks), failed=\(statistics.verifyFailures)")
     }
+    if let paths = statistics.paths { self.paths(paths, statistics) }
     if entry.failureCount > 0 { line("  errors       : total=\(entry.failureCount)") }
   }
 
@@ -204,6 +205,23 @@ struct NormalReport {
     let counts = DataDirection.allCases.map { String(statistics.directions[$0].operations) }.joined(separator: ",")
     line("     issued rwts: total=\(counts),\(statistics.sync.count) short=0,0,0,0 dropped=0,0,0,0")
     line("     latency   : target=0, window=0, percentile=100.00%, depth=\(entry.options.totalDepth)")
+  }
+
+  private mutating func paths(_ report: PathReport, _ statistics: JobStatistics) {
+    func milliseconds(_ nanoseconds: UInt64) -> String { Formatting.fixed(Double(nanoseconds) / 1e6, 2) + "msec" }
+    line(
+      "  paths        : longest io=\(milliseconds(statistics.longestOperation)), "
+        + "longest hold=\(milliseconds(report.longestHold)), held=\(report.holdCount), retries=\(report.retryCount), "
+        + "failovers=\(report.failoverCount), fences=\(report.fenceCount), "
+        + (report.unfencedResendCount > 0 ? "unfenced resends=\(report.unfencedResendCount), " : "")
+        + "failed=\(report.failureCount)")
+    for path in report.paths {
+      line(
+        "     \(path.address): \(path.obstacle.map { "down (\($0))" } ?? "up"), lost=\(path.lossCount), "
+          + "reconnects=\(path.reconnectCount), attempts=\(path.attemptCount) (\(path.failedAttemptCount) failed), "
+          + "longest outage=\(milliseconds(path.longestOutage))")
+      if let trouble = path.lastTrouble { line("       last trouble: \(trouble)") }
+    }
   }
 
   // MARK: - Groups

@@ -1,4 +1,4 @@
-/// fio's live line: jobs by state, share done, rates since the last line, time left.
+/// fio's live line: jobs by state, share done, rates since the last line, paths that are down, time left.
 struct StatusLine {
   /// What the line needs to know of one job.
   struct Job {
@@ -8,6 +8,8 @@ struct StatusLine {
     var done: Double?
     var secondsLeft: Double?
     var totals: PerDirection<(byteCount: UInt64, operations: UInt64)>
+    /// Addresses of paths that cannot be used now.
+    var pathsDown: [String] = []
   }
 
   private var lastTime: UInt64
@@ -51,6 +53,8 @@ struct StatusLine {
     if !rates.isEmpty {
       text += "[\(bandwidths.joined(separator: ","))][\(rates.joined(separator: ",")) IOPS]"
     }
+    let down = Set(jobs.flatMap(\.pathsDown)).sorted()
+    if let first = down.first { text += "[down: \(first)\(down.count > 1 ? " +\(down.count - 1)" : "")]" }
     if let left { text += "[eta \(Self.time(left + secondsAfter))]" }
     return text
   }

@@ -19,6 +19,13 @@ struct SummaryReport {
       text += line + "\n"
     }
     for entry in report.entries {
+      if let paths = entry.statistics.paths {
+        let lost = paths.paths.reduce(0) { $0 + $1.lossCount }
+        text +=
+          "\(entry.name): paths lost \(lost) times, "
+          + "longest I/O \(Formatting.fixed(Double(entry.statistics.longestOperation) / 1e6, 1)) ms, "
+          + "\(paths.failoverCount) failovers, \(paths.retryCount) retries, \(paths.fenceCount) fences\n"
+      }
       if let failure = entry.failure { text += "\(entry.name): \(failure.message)\n" }
     }
     return text

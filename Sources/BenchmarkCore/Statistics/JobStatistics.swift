@@ -18,6 +18,11 @@ public struct JobStatistics: Sendable {
   public var verifiedBlocks: UInt64 = 0
   public var verifyFailures: UInt64 = 0
 
+  /// The longest an I/O took that failed, from its start to its end, in nanoseconds; 0 without failures.
+  public var longestFailure: UInt64 = 0
+  /// What became of the job's paths; nil where a lost connection is the end.
+  public var paths: PathReport?
+
   public init() {}
 
   public mutating func merge(_ other: JobStatistics) {
@@ -38,6 +43,12 @@ public struct JobStatistics: Sendable {
     }
     verifiedBlocks += other.verifiedBlocks
     verifyFailures += other.verifyFailures
+    longestFailure = max(longestFailure, other.longestFailure)
+    if let others = other.paths {
+      var sum = paths ?? PathReport()
+      sum.merge(others)
+      paths = sum
+    }
   }
 
   /// A copy that shares no storage, for a report while the job goes on.
@@ -54,6 +65,12 @@ public struct JobStatistics: Sendable {
     var sum = DirectionStatistics()
     for direction in DataDirection.allCases { sum.merge(directions[direction], concurrent: true) }
     return sum
+  }
+
+  /// The longest an I/O took, failed or not, in nanoseconds; successful reads, writes and trims count only where total
+  /// latency is measured.
+  public var longestOperation: UInt64 {
+    DataDirection.allCases.reduce(max(longestFailure, sync.maximum)) { max($0, directions[$1].total.maximum) }
   }
 
   public var operations: UInt64 {

@@ -16,7 +16,10 @@ final class MultipathChannel: BlockChannel {
     var engine: MultipathEngine
     var geometry: BlockGeometry
     var capabilities: BlockCapabilities
+    /// As they go to the paths: a request's token is its number.
     let requests: UnsafeMutablePointer<BlockRequest>
+    /// The callers' tokens.
+    let tokens: UnsafeMutablePointer<UInt64>
     let freeSlots: UnsafeMutablePointer<UInt16>
     var freeCount: Int
     /// The channels of `paths`, as the path of a request uses them: borrowed from there.
@@ -42,6 +45,8 @@ final class MultipathChannel: BlockChannel {
     self.device = device
     let requests = UnsafeMutablePointer<BlockRequest>.allocate(capacity: queueDepth)
     requests.initialize(repeating: BlockRequest(.flush), count: queueDepth)
+    let tokens = UnsafeMutablePointer<UInt64>.allocate(capacity: queueDepth)
+    tokens.initialize(repeating: 0, count: queueDepth)
     let freeSlots = UnsafeMutablePointer<UInt16>.allocate(capacity: queueDepth)
     for index in 0..<queueDepth { (freeSlots + index).initialize(to: UInt16(queueDepth - 1 - index)) }
     let channels = UnsafeMutablePointer<Unmanaged<BlockChannel>?>.allocate(capacity: PathSelector.maximumPathCount)
@@ -50,7 +55,7 @@ final class MultipathChannel: BlockChannel {
     state.initialize(
       to: State(
         engine: MultipathEngine(configuration: configuration, capacity: queueDepth), geometry: geometry,
-        capabilities: capabilities, requests: requests, freeSlots: freeSlots, freeCount: queueDepth,
+        capabilities: capabilities, requests: requests, tokens: tokens, freeSlots: freeSlots, freeCount: queueDepth,
         channels: channels))
     completions = .allocate(capacity: 64)
     paths = Array(repeating: Path(), count: PathSelector.maximumPathCount)
@@ -59,6 +64,7 @@ final class MultipathChannel: BlockChannel {
 
   deinit {
     state.pointee.requests.deallocate()
+    state.pointee.tokens.deallocate()
     state.pointee.freeSlots.deallocate()
     state.pointee.channels.deallocate()
     state.deinitialize(count: 1)
@@ -76,12 +82,14 @@ final class MultipathChannel: BlockChannel {
     state.pointee.freeCount -= 1
     let index = Int(state.pointee.freeSlots[state.pointee.freeCount])
     state.pointee.requests[index] = request
+    state.pointee.requests[index].token = UInt64(index)
+    state.pointee.tokens[index] = request.token
     let decision = state.pointee.engine.admit(
-      index, isModifying: request.operation.modifies, nowNanoseconds: reactor.nowNanoseconds)
+      index, isModifying: request.operation.modifies, nowNanoseconds: nowNanoseconds)
     carryOut(decision, index)
     if case .submit = decision { return }
     // Held or failed within `submit`: there is a deadline to keep, or something to poll.
-    reactor.markReady(self)
+    markReady()
   }
 
   private func carryOut(_ first: MultipathDecision, _ index: Int) {
@@ -89,20 +97,20 @@ final class MultipathChannel: BlockChannel {
     while true {
       switch decision {
       case .submit(let path):
-        var request = state.pointee.requests[index]
-        request.token = UInt64(index)
+        let request = state.pointee.requests + index
         let submission =
-          state.pointee.channels[path].map { $0._withUnsafeGuaranteedRef { $0.submit(request) } } ?? .refused(.closed)
+          state.pointee.channels[path].map { $0._withUnsafeGuaranteedRef { $0.submit(request.pointee) } }
+          ?? .refused(.closed)
         switch submission {
         case .accepted: return
         case .busy, .refused(.closed):
           // The path has gone, and the news of it is under way.
           decision = state.pointee.engine.completed(
-            index, outcome: .notSent, status: .hostPathingError, nowNanoseconds: reactor.nowNanoseconds)
+            index, outcome: .notSent, status: .hostPathingError, nowNanoseconds: nowNanoseconds)
         case .refused(let refusal):
           // The namespace has changed since the request was taken.
           decision = state.pointee.engine.completed(
-            index, outcome: .deviceError, status: Self.status(of: refusal), nowNanoseconds: reactor.nowNanoseconds)
+            index, outcome: .deviceError, status: Self.status(of: refusal), nowNanoseconds: nowNanoseconds)
         }
       case .hold: return
       case .finish:
@@ -129,7 +137,7 @@ final class MultipathChannel: BlockChannel {
     state.pointee.freeCount += 1
     finish(
       BlockCompletion(
-        token: request.pointee.token, operation: request.pointee.operation,
+        token: state.pointee.tokens[index], operation: request.pointee.operation,
         logicalBlockAddress: request.pointee.logicalBlockAddress, blockCount: request.pointee.blockCount,
         outcome: outcome, status: status))
   }
@@ -145,6 +153,7 @@ final class MultipathChannel: BlockChannel {
   }
 
   private func collect(_ channel: BlockChannel) {
+    let now = nowNanoseconds
     while channel.hasCompletions {
       let count = channel.poll(into: completions)
       for place in 0..<count {
@@ -152,8 +161,7 @@ final class MultipathChannel: BlockChannel {
         let index = Int(completion.pointee.token)
         if completion.pointee.outcome != .success { note(completion.pointee) }
         let decision = state.pointee.engine.completed(
-          index, outcome: completion.pointee.outcome, status: completion.pointee.status,
-          nowNanoseconds: reactor.nowNanoseconds)
+          index, outcome: completion.pointee.outcome, status: completion.pointee.status, nowNanoseconds: now)
         if decision == .finish {
           end(index, .success, completion.pointee.status)
         } else {
@@ -163,7 +171,8 @@ final class MultipathChannel: BlockChannel {
     }
   }
 
-  private func note(_ completion: BlockCompletion) {
+  // Not inlined: what is rare has no place on the way of an I/O.
+  @inline(never) private func note(_ completion: BlockCompletion) {
     if completion.outcome == .deviceError || completion.outcome == .dataDigestError {
       report.count(status: completion.status.rawValue)
     }
@@ -193,7 +202,7 @@ final class MultipathChannel: BlockChannel {
   /// Held requests whose time or path has come are sent; those that wait in vain fail.
   private func release() {
     state.pointee.engine.beginRelease()
-    while let next = state.pointee.engine.nextReleased(nowNanoseconds: reactor.nowNanoseconds) {
+    while let next = state.pointee.engine.nextReleased(nowNanoseconds: nowNanoseconds) {
       carryOut(next.decision, next.index)
     }
     tidyUp()
@@ -243,7 +252,7 @@ final class MultipathChannel: BlockChannel {
     state.pointee.engine.remove(path)
     drop(path)
     release()
-    reactor.markReady(self)
+    markReady()
   }
 
   func quiesced(_ path: Int, association: UInt64) {
@@ -274,7 +283,7 @@ final class MultipathChannel: BlockChannel {
       drop(path)
     }
     release()
-    reactor.markReady(self)
+    markReady()
   }
 
   private func retireIfDone() {

@@ -137,7 +137,8 @@ package struct MultipathEngine: ~Copyable {
 
   // MARK: Failures
 
-  private mutating func failed(
+  // Not inlined: what is rare has no place on the way of an I/O.
+  @inline(never) private mutating func failed(
     _ index: Int, _ path: Int, _ outcome: BlockOutcome, _ status: StatusField, _ now: UInt64
   ) -> MultipathDecision {
     let request = requests + index

@@ -9,8 +9,9 @@ final class StreamEndpoint: CopyEndpoint {
   private let ownsDescriptor: Bool
   /// Bytes read so far.
   private let position = Mutex<UInt64>(0)
-  /// Ends waits for bytes that may never come.
+  /// Ends waits for bytes that may never come; the pipe's end wakes who waits, so that nobody has to look now and then.
   private let isStopped = Atomic<Bool>(false)
+  private let stopPipe: (read: Int32, write: Int32)
 
   var byteCount: UInt64? { nil }
   var capacity: UInt64? { nil }
@@ -21,12 +22,26 @@ final class StreamEndpoint: CopyEndpoint {
     self.name = name
     self.descriptor = descriptor
     self.ownsDescriptor = ownsDescriptor
+    var ends: [Int32] = [-1, -1]
+    // Without a pipe (no descriptors left) only the wait for bytes that never come is not ended.
+    if pipe2(&ends, O_CLOEXEC | O_NONBLOCK) != 0 { ends = [-1, -1] }
+    stopPipe = (ends[0], ends[1])
   }
 
-  deinit { if ownsDescriptor { close(descriptor) } }
+  deinit {
+    if ownsDescriptor { close(descriptor) }
+    if stopPipe.read >= 0 {
+      close(stopPipe.read)
+      close(stopPipe.write)
+    }
+  }
 
   /// Lets a read that waits for bytes return as at the end.
-  func stop() { isStopped.store(true, ordering: .releasing) }
+  func stop() {
+    isStopped.store(true, ordering: .releasing)
+    var byte: UInt8 = 0
+    _ = Glibc.write(stopPipe.write, &byte, 1)
+  }
 
   /// Bytes in front of `offset` that nobody has read yet are dropped: a copy that is resumed gets the stream from its
   /// beginning. The caller keeps the order.
@@ -50,9 +65,13 @@ final class StreamEndpoint: CopyEndpoint {
     let result = await BlockingCalls.run { [self] in
       var done = 0
       while done < buffer.count {
-        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        var waiting = [
+          pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: stopPipe.read, events: Int16(POLLIN), revents: 0),
+        ]
+        poll(&waiting, 2, -1)
         if isStopped.load(ordering: .acquiring) { return -Int(EINTR) }
-        if poll(&waiting, 1, 100) == 0 { continue }
+        if waiting[0].revents == 0 { continue }
         let count = Glibc.read(descriptor, buffer.baseAddress! + done, buffer.count - done)
         if count == 0 { break }
         if count > 0 { done += count } else if errno != EINTR && errno != EAGAIN { return -Int(errno) }

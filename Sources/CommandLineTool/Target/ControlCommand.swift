@@ -5,6 +5,7 @@ import NVMeProtocol
 enum ControlCommand: Hashable, Sendable {
   case help
   case quit
+  case setPort(UInt16, isOpen: Bool)
   case setAccessState(port: UInt16, group: UInt32, state: ANAState)
   case addNamespace(NamespaceSpecification)
   case removeNamespace(UInt32, subsystem: Int)
@@ -15,6 +16,8 @@ enum ControlCommand: Hashable, Sendable {
   case removeAllFaults
 
   static let helpText = """
+    port PORT off|on
+        stop listening and drop the port's connections; listen again, with all ANA groups optimized
     ana PORT GROUP STATE
         set an ANA group (1 to 32) as seen through a port: \(AccessStateSpecification.allowed)
     namespace add SPECIFICATION
@@ -38,13 +41,14 @@ enum ControlCommand: Hashable, Sendable {
     let words = line.split(whereSeparator: \.isWhitespace)
     guard let name = words.first, !name.hasPrefix("#") else { return nil }
     switch name {
+    case "port": self = try Self.port(words.dropFirst())
     case "ana": self = try Self.accessState(words.dropFirst())
     case "namespace": self = try Self.namespace(line, Array(words.dropFirst()))
     case "faults": self = try Self.faults(Array(words.dropFirst()))
     case "help", "quit":
       guard words.count == 1 else { throw .usage("\(name) takes nothing, not \(Self.quoted(words[1]))") }
       self = name == "help" ? .help : .quit
-    default: throw .usage("\(Self.quoted(name)) is no command: ana, namespace, faults, help and quit are")
+    default: throw .usage("\(Self.quoted(name)) is no command: port, ana, namespace, faults, help and quit are")
     }
   }
 
@@ -53,12 +57,27 @@ enum ControlCommand: Hashable, Sendable {
     text.count > 60 ? "\"\(text.prefix(60))…\"" : "\"\(text)\""
   }
 
+  private static func port(_ words: ArraySlice<Substring>) throws(ToolError) -> ControlCommand {
+    let words = Array(words)
+    guard words.count == 2 else { throw .usage("write port PORT off or port PORT on, such as: port 4420 off") }
+    let port = try portNumber(words[0], of: "port")
+    guard words[1] == "off" || words[1] == "on" else {
+      throw .usage("port: off and on are allowed, not \(quoted(words[1]))")
+    }
+    return .setPort(port, isOpen: words[1] == "on")
+  }
+
+  private static func portNumber(_ word: Substring, of command: String) throws(ToolError) -> UInt16 {
+    guard let port = UInt16(word), port > 0 else {
+      throw .usage("\(command): a port is a number from 1 to 65535, not \(quoted(word))")
+    }
+    return port
+  }
+
   private static func accessState(_ words: ArraySlice<Substring>) throws(ToolError) -> ControlCommand {
     let words = Array(words)
     guard words.count == 3 else { throw .usage("write ana PORT GROUP STATE, such as: ana 4420 2 inaccessible") }
-    guard let port = UInt16(words[0]), port > 0 else {
-      throw .usage("ana: a port is a number from 1 to 65535, not \(quoted(words[0]))")
-    }
+    let port = try portNumber(words[0], of: "ana")
     guard let group = AccessStateSpecification.group(words[1]) else {
       throw .usage("ana: a group is a number from 1 to 32, not \(quoted(words[1]))")
     }

@@ -8,6 +8,8 @@ actor TargetControl {
   private let subsystems: [String]
   /// Namespaces in use, for finding a free number, by subsystem.
   private var identifiers: [Set<UInt32>]
+  /// Identifiers of ports that are off.
+  private var closedPorts: Set<UInt16> = []
   private var faults: [UInt64: String] = [:]
 
   /// - Parameters:
@@ -46,6 +48,7 @@ actor TargetControl {
       let lines = ControlCommand.helpText.split(separator: "\n").map { JSONValue.string(String($0)) }
       return .done(ControlCommand.helpText, [Self.member("help", .array(lines))])
     case .quit: return .done("the target ends", [])
+    case .setPort(let number, let isOpen): return try await set(try Self.port(number, of: ports), isOpen: isOpen)
     case .setAccessState(let number, let group, let state):
       let port = try Self.port(number, of: ports)
       try await target.setANAState(state, group: group, port: port.identifier)
@@ -94,6 +97,23 @@ actor TargetControl {
       faults = [:]
       return .done("all faults are removed", [])
     }
+  }
+
+  private func set(_ port: EmbeddedTarget.Port, isOpen: Bool) async throws -> ControlAnswer {
+    if isOpen == closedPorts.contains(port.identifier) {
+      if isOpen {
+        var configuration = PortConfiguration(host: port.host, port: port.port)
+        configuration.identifier = port.identifier
+        try await target.addPort(configuration)
+        closedPorts.remove(port.identifier)
+      } else {
+        try await target.removePort(port.identifier)
+        closedPorts.insert(port.identifier)
+      }
+    }
+    return .done(
+      "port \(port.port) is \(isOpen ? "on" : "off")",
+      [Self.member("port", .integer(port.port)), Self.member("state", .string(isOpen ? "on" : "off"))])
   }
 
   private func add(_ specification: NamespaceSpecification) async throws -> ControlAnswer {

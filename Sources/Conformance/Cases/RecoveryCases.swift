@@ -1,6 +1,7 @@
 internal import BlockDevice
 
-/// Paths that come and go under a verifying load: nothing acknowledged is lost, and I/O flows again.
+/// Paths, namespaces and whole targets that come and go under a verifying load: nothing acknowledged is lost, and I/O flows
+/// again.
 enum RecoveryCases {
   static let all = [
     ConformanceCase(
@@ -55,144 +56,148 @@ enum RecoveryCases {
       try? await offPool { reactor.stop() }
       try result.get()
     },
-    ConformanceCase(
-      "multipath.killed", "connections that are reset under load lose nothing", needs: needs, deadline: .seconds(180)
-    ) { context in
-      let control = try context.requireControl()
-      try await MultipathSession.with(context, recovery: try patient(), configuration: try spread()) { session in
-        let outcome = try await VerifyingLoad.run(on: session.device) {
-          for round in 1...3 as ClosedRange<UInt64> {
-            try await Task.sleep(for: .milliseconds(300))
-            try await control.killConnections()
-            try await session.wait(for: "the reconnect") {
-              session.controllers[0].snapshot.recovery.reconnectCount >= round
-            }
-          }
+    underLoad("multipath.killed", "connections that are reset under load lose nothing") { load in
+      for round in 1...3 as ClosedRange<UInt64> {
+        try await Task.sleep(for: .milliseconds(300))
+        try await load.control.killConnections()
+        try await load.wait(for: "the reconnect") {
+          load.session.controllers[0].snapshot.recovery.reconnectCount >= round
         }
-        try report(outcome, context)
       }
     },
-    ConformanceCase(
-      "multipath.port-removed", "a port that goes and comes back under load loses nothing", needs: needs,
-      deadline: .seconds(180)
-    ) { context in
-      let control = try context.requireControl()
-      try await MultipathSession.with(context, recovery: try patient(), configuration: try spread()) { session in
-        let outcome = try await VerifyingLoad.run(on: session.device) {
-          for isSecond in [false, true] {
-            try await restoring({ try await control.setPort(isSecond: isSecond, isOpen: true) }) {
-              try await control.setPort(isSecond: isSecond, isOpen: false)
-              try await session.wait(for: "the loss of the path") {
-                !session.device.snapshot.paths[isSecond ? 1 : 0].isConnected
-              }
-              try await Task.sleep(for: .milliseconds(500))
-            }
-            // An attempt just before the port closed may have been refused with Do Not Retry: a reset tries once more.
-            let controller = session.controllers[isSecond ? 1 : 0]
-            if controller.snapshot.state == .failed { try await controller.reset() }
-            try await session.wait(for: "the path's return") {
-              session.device.snapshot.paths[isSecond ? 1 : 0].isAccessible
-            }
-          }
+    underLoad("multipath.port-removed", "a port that goes and comes back under load loses nothing") { load in
+      for isSecond in [false, true] {
+        let place = isSecond ? 1 : 0
+        try await load.during({ try await load.control.setPort(isSecond: isSecond, isOpen: !$0) }) {
+          try await load.wait(for: "the loss of the path") { !load.session.paths[place].isConnected }
+          try await Task.sleep(for: .milliseconds(500))
         }
-        try report(outcome, context)
+        // An attempt just before the port closed may have been refused with Do Not Retry: a reset tries once more.
+        let controller = load.session.controllers[place]
+        if controller.snapshot.state == .failed { try await controller.reset() }
+        try await load.wait(for: "the path's return") { load.session.paths[place].isAccessible }
       }
     },
-    ConformanceCase(
-      "multipath.ana", "ANA states that change under load move the load, and lose nothing", needs: needs,
-      deadline: .seconds(180)
-    ) { context in
-      let control = try context.requireControl()
-      let namespace = context.target.namespaceIdentifiers.first ?? 1
+    underLoad(
+      "multipath.ana", "ANA states that change under load move the load, and lose nothing",
+      { $0.policy = .activePassive }
+    ) { load in
       func set(_ state: ANAState, isSecond: Bool) async throws {
-        try await control.setANAState(state, namespace: namespace, isSecondPort: isSecond)
+        try await load.control.setANAState(state, namespace: load.context.firstNamespace, isSecondPort: isSecond)
       }
-      try await MultipathSession.with(context, recovery: try patient(), configuration: MultipathConfiguration()) {
-        session in
-        try await restoring({
-          try await set(.optimized, isSecond: false)
-          try await set(.optimized, isSecond: true)
-        }) {
-          let outcome = try await VerifyingLoad.run(on: session.device) {
-            for (state, isSecond) in [
-              (ANAState.nonOptimized, false), (.inaccessible, false), (.optimized, false), (.persistentLoss, true),
-              (.nonOptimized, true), (.change, false), (.optimized, false),
-            ] {
-              try await set(state, isSecond: isSecond)
-              try await session.wait(for: "the news of \(state)") {
-                session.device.snapshot.paths[isSecond ? 1 : 0].isAccessible == state.isAccessible
-              }
-              try await session.wait(for: "a path") { session.device.snapshot.paths.contains { $0.isCurrent } }
-              try await Task.sleep(for: .milliseconds(100))
-            }
-            // Both away: what comes waits.
-            try await set(.inaccessible, isSecond: false)
-            try await set(.inaccessible, isSecond: true)
-            try await session.wait(for: "held requests") { session.device.snapshot.statistics.heldCount > 0 }
-            try await set(.optimized, isSecond: true)
+      try await load.during({ _ in
+        try await set(.optimized, isSecond: false)
+        try await set(.optimized, isSecond: true)
+      }) {
+        for (state, isSecond) in [
+          (ANAState.nonOptimized, false), (.inaccessible, false), (.optimized, false), (.persistentLoss, true),
+          (.nonOptimized, true), (.change, false), (.optimized, false),
+        ] {
+          try await set(state, isSecond: isSecond)
+          try await load.wait(for: "the news of \(state)") {
+            load.session.paths[isSecond ? 1 : 0].isAccessible == state.isAccessible
           }
-          try report(outcome, context)
+          try await load.wait(for: "a path") { load.session.paths.contains { $0.isCurrent } }
+          try await Task.sleep(for: .milliseconds(100))
         }
+        // Both away: what comes waits.
+        try await set(.inaccessible, isSecond: false)
+        try await set(.inaccessible, isSecond: true)
+        try await load.wait(for: "held requests") { load.session.device.snapshot.statistics.heldCount > 0 }
+        try await set(.optimized, isSecond: true)
       }
     },
-    ConformanceCase(
-      "multipath.silent", "a target that falls silent under load and comes back loses nothing", needs: needs,
-      deadline: .seconds(240)
-    ) { context in
-      let control = try context.requireControl()
-      try await MultipathSession.with(context, recovery: try patient(), configuration: try spread()) { session in
-        let outcome = try await VerifyingLoad.run(on: session.device) {
-          try await restoring({ try await control.setSilent(false) }) {
-            try await control.setSilent(true)
-            try await session.wait(for: "the missed keep alives") {
-              session.device.snapshot.paths.allSatisfy { !$0.isConnected }
-            }
-          }
-          try await session.wait(for: "the paths' return") {
-            session.device.snapshot.paths.allSatisfy { $0.isAccessible }
-          }
-        }
-        try report(outcome, context)
+    underLoad("multipath.silent", "a target that falls silent under load and comes back loses nothing") { load in
+      try await silent(load) {
+        try await load.wait(for: "the missed keep alives") { load.session.paths.allSatisfy { !$0.isConnected } }
       }
+      try await load.session.waitForAllPaths()
+    },
+    underLoad("multipath.dropped", "answers that are dropped without a reset cost a path, and lose nothing") { load in
+      try await impaired(load, .loss) {
+        try await load.wait(for: "the loss of the path") { !load.session.paths[0].isConnected }
+        try await load.wait(for: "failovers") { load.session.device.snapshot.statistics.failoverCount > 0 }
+        try expect(load.session.paths[1].isAccessible, "the other path is lost, too")
+      }
+      try await load.session.waitForAllPaths()
+    },
+    underLoad("multipath.keep-alive", "keep alives answered too late cost a path, and late answers harm nothing") {
+      load in
+      try await impaired(load, .delay(milliseconds: 1500)) {
+        try await load.wait(for: "the loss of the path") {
+          load.session.controllers[0].snapshot.recovery.lossCount > 0
+        }
+        // Answers to what was sent before the loss are still on their way.
+        try await Task.sleep(for: .milliseconds(1500))
+        try expect(load.session.paths[1].isAccessible, "the other path is lost, too")
+      }
+      try await load.session.waitForAllPaths()
+    },
+    underLoad(
+      "multipath.namespace", "a namespace that is disabled and enabled under load loses nothing", failures: .expected
+    ) { load in
+      let namespace = load.context.firstNamespace
+      try await load.during({ try await load.control.setNamespace(namespace, isEnabled: !$0) }) {
+        try await load.wait(for: "the end of the namespace") {
+          load.session.paths.allSatisfy { $0.availability == .unavailable(.namespaceMissing) }
+        }
+        try await Task.sleep(for: .milliseconds(300))
+      }
+      try await load.session.waitForAllPaths()
+    },
+    underLoad(
+      "multipath.fewer-queues", "controllers that come back with fewer queues are used with what they have",
+      { $0.queueCount = 4 }
+    ) { load in
+      func waitForQueues(_ count: Int) async throws {
+        try await load.wait(for: "controllers with \(count) queues") {
+          load.session.controllers.allSatisfy { $0.snapshot.state == .enabled && $0.snapshot.queueCount == count }
+        }
+        try await load.session.waitForAllPaths()
+        try await Task.sleep(for: .milliseconds(300))
+      }
+      try await waitForQueues(4)
+      try await load.during({ try await load.control.setQueueLimit($0 ? 1 : nil) }) {
+        try await waitForQueues(1)
+      }
+      try await waitForQueues(4)
     },
     ConformanceCase(
-      "multipath.fast-fail", "fast I/O fail ends requests in time, and I/O works again afterwards", needs: needs,
-      deadline: .seconds(240)
+      "multipath.restart", "a target that is restarted under load loses nothing", needs: needs, deadline: .seconds(240)
     ) { context in
-      let control = try context.requireControl()
-      let timers = try RecoveryTimers(
-        reconnectDelayMilliseconds: 200, controllerLossTimeoutMilliseconds: -1, fastIOFailTimeoutMilliseconds: 1000)
-      try await MultipathSession.with(context, recovery: timers, configuration: try spread()) { session in
-        let outcome = try await VerifyingLoad.run(on: session.device, toleratesFailures: true) {
-          try await restoring({ try await control.setSilent(false) }) {
-            try await control.setSilent(true)
-            try await session.wait(for: "fast I/O fail") {
-              session.device.snapshot.paths.allSatisfy { $0.availability == .unavailable(.fastIOFail) }
-            }
-            try await Task.sleep(for: .milliseconds(300))
-          }
-          try await session.wait(for: "the paths' return") {
-            session.device.snapshot.paths.allSatisfy { $0.isAccessible }
-          }
+      let namespace = try context.requireControl().lastingNamespaceIdentifier
+      try await DisturbedLoad.run(context, try patient { $0.namespaceIdentifier = namespace }) { load in
+        try await load.control.restart()
+        try await load.wait(for: "the loss of both paths") {
+          load.session.controllers.allSatisfy { $0.snapshot.recovery.lossCount > 0 }
         }
-        try expect(outcome.failureCount > 0, "no request has failed")
-        let after = try await VerifyingLoad.run(on: session.device) { try await Task.sleep(for: .milliseconds(200)) }
-        try report(after, context)
+        // An attempt while the target was coming up may have been refused with Do Not Retry: a reset tries once more.
+        for controller in load.session.controllers where controller.snapshot.state == .failed {
+          try await controller.reset()
+        }
+        try await load.session.waitForAllPaths()
       }
     },
-    ConformanceCase(
-      "multipath.controller-loss", "controllers that do not come back in time are given up", needs: needs,
-      deadline: .seconds(240)
-    ) { context in
-      let control = try context.requireControl()
-      let timers = try RecoveryTimers(reconnectDelayMilliseconds: 200, controllerLossTimeoutMilliseconds: 1500)
-      try await MultipathSession.with(context, recovery: timers, configuration: try spread()) { session in
-        try await restoring({ try await control.setSilent(false) }) {
-          try await control.setSilent(true)
-          try await session.wait(for: "the end of the device") { session.device.isGone }
-          for controller in session.controllers {
-            try expectEqual(controller.snapshot.state, .deleted, "the controller's state")
-          }
+    underLoad(
+      "multipath.fast-fail", "fast I/O fail ends requests in time, and I/O works again afterwards",
+      { $0.recovery = try timers(controllerLoss: -1, fastIOFail: 1000) }, failures: .expected
+    ) { load in
+      try await silent(load) {
+        try await load.wait(for: "fast I/O fail") {
+          load.session.paths.allSatisfy { $0.availability == .unavailable(.fastIOFail) }
+        }
+        try await Task.sleep(for: .milliseconds(300))
+      }
+      try await load.session.waitForAllPaths()
+    },
+    underLoad(
+      "multipath.controller-loss", "controllers that do not come back in time are given up",
+      { $0.recovery = try timers(controllerLoss: 1500) }, failures: .expected
+    ) { load in
+      try await silent(load) {
+        try await load.wait(for: "the end of the device") { load.session.device.isGone }
+        for controller in load.session.controllers {
+          try expectEqual(controller.snapshot.state, .deleted, "the controller's state")
         }
       }
     },
@@ -203,14 +208,9 @@ enum RecoveryCases {
       let control = try context.requireControl()
       try await control.setPort(isSecond: false, isOpen: false)
       let result = await Result.catching {
-        try await MultipathSession.with(
-          context, recovery: try patient(), configuration: try spread(), waitsForAllPaths: false
-        ) { session in
-          let outcome = try await VerifyingLoad.run(on: session.device) {
-            try await control.setPort(isSecond: false, isOpen: true)
-            try await session.wait(for: "the first path") { session.device.snapshot.paths[0].isAccessible }
-          }
-          try report(outcome, context)
+        try await DisturbedLoad.run(context, try patient { $0.waitsForAllPaths = false }) { load in
+          try await control.setPort(isSecond: false, isOpen: true)
+          try await load.wait(for: "the first path") { load.session.paths[0].isAccessible }
         }
       }
       // It may be open already.
@@ -221,27 +221,40 @@ enum RecoveryCases {
 
   private static let needs: ConformanceNeeds = [.control, .destructive, .secondPort]
 
-  private static func patient() throws -> RecoveryTimers {
-    try RecoveryTimers(reconnectDelayMilliseconds: 200, controllerLossTimeoutMilliseconds: -1)
+  private static func underLoad(
+    _ identifier: String, _ title: String,
+    _ change: @escaping @Sendable (inout MultipathSession.Options) throws -> Void = { _ in },
+    failures: DisturbedLoad.Failures = .none, _ disturb: @escaping @Sendable (DisturbedLoad) async throws -> Void
+  ) -> ConformanceCase {
+    ConformanceCase(identifier, title, needs: needs, deadline: .seconds(180)) { context in
+      try await DisturbedLoad.run(context, try patient(change), failures: failures, disturb)
+    }
   }
 
-  private static func spread() throws -> MultipathConfiguration {
-    var configuration = MultipathConfiguration()
-    configuration.policy = try MultipathPolicy(.activeActive(.roundRobin(minimumIO: 1)))
-    return configuration
+  /// Both paths in turn, and as much patience as it takes.
+  private static func patient(
+    _ change: (inout MultipathSession.Options) throws -> Void
+  ) throws -> MultipathSession.Options {
+    var options = MultipathSession.Options()
+    options.policy = try MultipathPolicy(.activeActive(.roundRobin(minimumIO: 1)))
+    options.recovery = try timers(controllerLoss: -1)
+    try change(&options)
+    return options
   }
 
-  private static func report(_ outcome: VerifyingLoad.Outcome, _ context: ConformanceContext) throws {
-    context.notes.add("\(outcome.requestCount) requests, the longest \(outcome.longest)")
-    try expectEqual(outcome.failureCount, 0, "failed requests")
-    try expect(outcome.requestCount > 0, "no request has been carried out")
+  private static func timers(controllerLoss: Int64, fastIOFail: Int64 = 0) throws -> RecoveryTimers {
+    try RecoveryTimers(
+      reconnectDelayMilliseconds: 200, controllerLossTimeoutMilliseconds: controllerLoss,
+      fastIOFailTimeoutMilliseconds: fastIOFail)
   }
 
-  private static func restoring(
-    _ restore: () async throws -> Void, _ body: () async throws -> Void
+  private static func silent(_ load: DisturbedLoad, _ body: () async throws -> Void) async throws {
+    try await load.during({ try await load.control.setSilent($0) }, body)
+  }
+
+  private static func impaired(
+    _ load: DisturbedLoad, _ impairment: NetworkImpairment, _ body: () async throws -> Void
   ) async throws {
-    let result = await Result.catching { try await body() }
-    try await restore()
-    try result.get()
+    try await load.during({ try await load.control.setImpairment($0 ? impairment : nil) }, body)
   }
 }

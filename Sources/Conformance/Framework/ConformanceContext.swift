@@ -19,4 +19,7 @@ public struct ConformanceContext: Sendable {
     guard let control else { throw ConformanceSkip("needs a way to change the target") }
     return control
   }
+
+  /// The namespace of cases that need only one.
+  var firstNamespace: UInt32 { target.namespaceIdentifiers.first ?? 1 }
 }

@@ -29,6 +29,14 @@ public protocol TargetControl: Sendable {
   func setANAState(_ state: ANAState, namespace identifier: UInt32, isSecondPort: Bool) async throws
   /// Has the target fall silent, without a reset, or go on.
   func setSilent(_ isSilent: Bool) async throws
+  /// What the target sends from its first port is lost on the way, without a reset, or comes late; nil ends that.
+  func setImpairment(_ impairment: NetworkImpairment?) async throws
+  /// How many I/O queues a controller gets from now on, all hosts being disconnected; nil: as many as at first.
+  func setQueueLimit(_ count: Int?) async throws
+  /// A namespace that keeps what it holds over ``restart()``.
+  var lastingNamespaceIdentifier: UInt32 { get }
+  /// Restarts the target as the loss of its power would, and returns when it can be connected to again.
+  func restart() async throws
 
   /// The CRC-32 (ISO 3309, as in zip files) of what the target's own system reads from a namespace's device.
   /// - Parameter offset: in bytes, as `count` a multiple of the block size.

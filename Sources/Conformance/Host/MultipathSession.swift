@@ -2,27 +2,40 @@ internal import BlockDevice
 
 /// A host of the library under test with a path over each of the target's two ports.
 struct MultipathSession: Sendable {
+  struct Options: Sendable {
+    var recovery = RecoveryTimers.standard
+    var policy = MultipathPolicy.activePassive
+    var keepAliveTimeoutMilliseconds: UInt32 = 1000
+    /// Of each controller, all on the session's one reactor.
+    var queueCount = 1
+    /// Else one path is enough to begin with.
+    var waitsForAllPaths = true
+    /// nil: the first one under test.
+    var namespaceIdentifier: UInt32?
+  }
+
   let device: MultipathBlockDevice
   let controllers: [Controller]
 
   /// Connects, runs `body`, and takes everything down again whatever happens.
   static func with(
-    _ context: ConformanceContext, recovery: RecoveryTimers, configuration: MultipathConfiguration,
-    keepAliveTimeoutMilliseconds: UInt32 = 1000, waitsForAllPaths: Bool = true,
-    _ body: (MultipathSession) async throws -> Void
+    _ context: ConformanceContext, _ options: Options, _ body: (MultipathSession) async throws -> Void
   ) async throws {
     guard let second = context.target.secondPort else { throw ConformanceSkip("needs a second port") }
     var host = ControllerConfiguration(
       subsystemNQN: context.target.subsystemNQN, hostNQN: context.target.identity.hostNQN,
       hostIdentifier: context.target.identity.hostIdentifier)
-    host.recovery = recovery
-    host.retriesFirstConnect = recovery.reconnects
-    host.keepAliveTimeoutMilliseconds = keepAliveTimeoutMilliseconds
+    host.recovery = options.recovery
+    host.retriesFirstConnect = options.recovery.reconnects
+    host.keepAliveTimeoutMilliseconds = options.keepAliveTimeoutMilliseconds
+    host.queueCount = options.queueCount
     host.connectTimeoutMilliseconds = 3000
     host.shutdownTimeoutMilliseconds = 3000
+    var configuration = MultipathConfiguration()
+    configuration.policy = options.policy
     let thread = try ReactorThread(name: "conformance")
     let device = MultipathBlockDevice(
-      subsystemNQN: host.subsystemNQN, namespaceIdentifier: context.target.namespaceIdentifiers.first ?? 1,
+      subsystemNQN: host.subsystemNQN, namespaceIdentifier: options.namespaceIdentifier ?? context.firstNamespace,
       configuration: configuration, reactor: thread.handle)
     var controllers: [Controller] = []
     for port in [context.target.port, second] {
@@ -38,29 +51,31 @@ struct MultipathSession: Sendable {
       }
       try await session.wait(for: "the paths") {
         let usable = device.snapshot.paths.count { $0.isAccessible }
-        return waitsForAllPaths ? usable == 2 : usable > 0
+        return options.waitsForAllPaths ? usable == 2 : usable > 0
       }
       try await body(session)
     }
-    let statistics = device.snapshot.statistics
-    context.notes.add(
-      "\(statistics.failoverCount) failovers, \(statistics.retryCount) retries, \(statistics.holdCount) held, "
-        + "\(statistics.fenceCount) fenced; longest stall "
-        + "\(Duration.nanoseconds(Int64(clamping: statistics.longestStallNanoseconds)))")
     for controller in controllers { await controller.disconnect() }
     try? await offPool { thread.stop() }
     try result.get()
   }
+
+  /// The paths over the first and the second port.
+  var paths: [MultipathSnapshot.Path] { device.snapshot.paths }
 
   /// Waits until `condition` holds, however the news of it travels.
   func wait(for what: String, within limit: Duration = .seconds(40), until condition: () -> Bool) async throws {
     let deadline = ContinuousClock.now + limit
     while !condition() {
       guard ContinuousClock.now < deadline else {
-        let paths = device.snapshot.paths.map { "\($0.address): \($0.state), \($0.availability)" }
+        let paths = paths.map { "\($0.address): \($0.state), \($0.availability)" }
         throw ConformanceFailure("\(what) did not come within \(limit); the paths: \(paths)")
       }
       try await Task.sleep(for: .milliseconds(20))
     }
+  }
+
+  func waitForAllPaths(within limit: Duration = .seconds(40)) async throws {
+    try await wait(for: "the paths' return", within: limit) { paths.allSatisfy { $0.isAccessible } }
   }
 }

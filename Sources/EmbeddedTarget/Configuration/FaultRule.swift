@@ -40,6 +40,8 @@ public struct FaultRule: Sendable {
   public var action: Action
   /// Only for this subsystem; nil: any. Not looked at before Connect.
   public var subsystemNQN: String?
+  /// Only on this port, by its identifier; nil: any.
+  public var portIdentifier: UInt16?
   /// Only for commands to this namespace; nil: any.
   public var namespaceIdentifier: UInt32?
   /// Only for I/O commands that touch these blocks; nil: any.

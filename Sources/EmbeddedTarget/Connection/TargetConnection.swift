@@ -98,7 +98,9 @@ final class TargetConnection: ReactorSource {
   /// Begins to read. Apart from the initializer, because faults may end the connection here.
   func start() {
     if core.hasFaults {
-      for action in core.faults(.connection, subsystem: nil, command: nil) { applyToConnection(action) }
+      for action in core.faults(.connection, port: port.identifier, subsystem: nil, command: nil) {
+        applyToConnection(action)
+      }
     }
     updateDeadline()
     receiveMore()
@@ -165,7 +167,9 @@ final class TargetConnection: ReactorSource {
         dataCompleted(index)
       case .initialized:
         if core.hasFaults {
-          for action in core.faults(.initialization, subsystem: nil, command: nil) { applyToConnection(action) }
+          for action in core.faults(.initialization, port: port.identifier, subsystem: nil, command: nil) {
+            applyToConnection(action)
+          }
         }
       case .hostTerminated:
         core.log("the host ended the connection (H2CTermReq)", connection: self)
@@ -314,7 +318,9 @@ final class TargetConnection: ReactorSource {
     } else {
       trigger = .ioCommand(opcode: command.opcode)
     }
-    for action in core.faults(trigger, subsystem: controller?.subsystem?.nqn, command: command) {
+    for action in core.faults(
+      trigger, port: port.identifier, subsystem: controller?.subsystem?.nqn, command: command)
+    {
       switch action {
       case .delay(let nanoseconds):
         st.pointee.engine.slots[index].delayNanoseconds = max(nanoseconds, 1)

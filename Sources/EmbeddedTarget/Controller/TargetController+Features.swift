@@ -34,7 +34,7 @@ extension TargetController {
       }
       // Only before I/O queues exist.
       guard queues.count <= 1 else { return (.commandSequenceError.withDoNotRetry, 0) }
-      grantedIOQueues = min(Int(wanted) + 1, configuration.maximumIOQueues)
+      grantedIOQueues = min(Int(wanted) + 1, core.maximumIOQueues)
       let granted = UInt32(grantedIOQueues - 1)
       return (.success, granted | granted << 16)
     case .asynchronousEventConfiguration:

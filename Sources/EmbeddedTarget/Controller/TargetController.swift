@@ -81,7 +81,7 @@ final class TargetController {
     configuration = core.configuration
     self.keepAliveMilliseconds =
       keepAliveMilliseconds == 0 ? 0 : max(keepAliveMilliseconds, core.configuration.minimumKeepAliveMilliseconds)
-    grantedIOQueues = core.configuration.maximumIOQueues
+    grantedIOQueues = core.maximumIOQueues
     statistics = .allocate(capacity: 1)
     statistics.initialize(to: TargetStatistics())
   }

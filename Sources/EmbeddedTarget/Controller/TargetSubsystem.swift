@@ -5,6 +5,7 @@ final class TargetSubsystem {
   /// By identifier, 0...`maximumNamespaceIdentifier`.
   let views: UnsafeMutablePointer<NamespaceView>
   private(set) var namespaces: [UInt32: TargetNamespace] = [:]
+  private var disabledNamespaces: [UInt32: TargetNamespace] = [:]
   /// Ascending.
   private(set) var activeIdentifiers: [UInt32] = []
   var controllers: [TargetController] = []
@@ -34,6 +35,22 @@ final class TargetSubsystem {
     activeIdentifiers = namespaces.keys.sorted()
     views[Int(identifier)] = NamespaceView()
     return namespace
+  }
+
+  func isDisabled(_ identifier: UInt32) -> Bool { disabledNamespaces[identifier] != nil }
+
+  /// - Returns: false for one that is not there.
+  func disable(_ identifier: UInt32) -> Bool {
+    guard let namespace = remove(identifier) else { return false }
+    disabledNamespaces[identifier] = namespace
+    return true
+  }
+
+  /// - Returns: false for one that is not disabled.
+  func enable(_ identifier: UInt32) -> Bool {
+    guard let namespace = disabledNamespaces.removeValue(forKey: identifier) else { return false }
+    add(namespace)
+    return true
   }
 
   /// After a namespace has changed.

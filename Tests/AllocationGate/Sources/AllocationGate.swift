@@ -12,10 +12,10 @@ import Glibc
     let target = try await EmbeddedTarget.start()
     try await target.addSubsystem(
       SubsystemConfiguration(nqn: GateRun.nqn, namespace: .memory(byteCount: 1 << 26)))
-    let port = try await target.addPort().port
+    let ports = [try await target.addPort().port, try await target.addPort().port]
     let done = DoneFlag()
     GateThread.run {
-      var run = GateRun(port: port, ioCount: ioCount)
+      var run = GateRun(ports: ports, ioCount: ioCount)
       do {
         try run.run()
         done.finish(run.failureCount == 0 ? nil : "\(run.failureCount) cases allocate too much")

@@ -24,6 +24,14 @@ struct GateCase {
     GateCase(name: "flush", operation: .flush, byteCount: 0, depth: 8),
   ]
 
+  /// Over two paths in turn.
+  static let multipath = [
+    GateCase(name: "two paths: 4 KiB random read", operation: .read, byteCount: 4096, depth: 32),
+    GateCase(name: "two paths: 4 KiB random write", operation: .write, byteCount: 4096, depth: 32),
+    GateCase(name: "two paths: 128 KiB random read", operation: .read, byteCount: 131_072, depth: 16),
+    GateCase(name: "two paths: more than the queues hold", operation: .read, byteCount: 4096, depth: 300),
+  ]
+
   static let digests = [
     GateCase(name: "4 KiB random read, digests", operation: .read, byteCount: 4096, depth: 32),
     GateCase(name: "4 KiB random write, digests", operation: .write, byteCount: 4096, depth: 32),

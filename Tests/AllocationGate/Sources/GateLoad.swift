@@ -12,7 +12,7 @@ final class GateLoad {
   private let placeCount: UInt64
   private var random: UInt64 = 88_172_645_463_325_252
 
-  init(_ item: GateCase, device: NVMeBlockDevice, reactor: Reactor) throws {
+  init(_ item: GateCase, device: any BlockDevice, reactor: Reactor) throws {
     self.item = item
     self.reactor = reactor
     channel = try device.openChannel(on: reactor, queueDepth: item.depth)

@@ -8,24 +8,31 @@ struct GateRun {
   static let queueDepth = 128
   static let queueByteLimit = 1 << 20
 
-  let port: UInt16
+  /// Of the one subsystem.
+  let ports: [UInt16]
   let ioCount: Int
   private(set) var failureCount = 0
 
-  init(port: UInt16, ioCount: Int) {
-    self.port = port
+  init(ports: [UInt16], ioCount: Int) {
+    self.ports = ports
     self.ioCount = ioCount
   }
 
   mutating func run() throws {
     try checkCounter()
-    let plain = TCPTransport(host: "127.0.0.1", port: port)
+    let plain = TCPTransport(host: "127.0.0.1", port: ports[0])
     var options = TCPTransportOptions()
     options.headerDigest = true
     options.dataDigest = true
     try measure(GateCase.all, over: plain)
-    try measure(GateCase.digests, over: TCPTransport(host: "127.0.0.1", port: port, options: options))
+    try measure(GateCase.digests, over: TCPTransport(host: "127.0.0.1", port: ports[0], options: options))
     try measure(GateCase.instant, over: InstantTransport(admin: plain))
+    for spread: MultipathPolicy.Spread in [
+      .activePassive, .activeActive(.roundRobin(minimumIO: 1)), .activeActive(.queueDepth), .activeActive(.latency),
+    ] {
+      print("     \(spread)")
+      try measureMultipath(try MultipathPolicy(spread))
+    }
     try measureQueueMemory(over: plain)
     try reportAsync(over: plain)
   }
@@ -79,21 +86,41 @@ struct GateRun {
     let controller = makeController(transport, on: reactor, queueCount: 1)
     try connect(controller, on: reactor)
     guard let device = controller.blockDevice(namespaceIdentifier: 1) else { throw GateError("no namespace 1") }
-    for item in cases {
-      let load = try GateLoad(item, device: device, reactor: reactor)
-      let count = ioCount / item.divisor
-      try load.run(count: max(count / 20, 4 * item.depth))
-      allocation_counter_begin()
-      let outcome = Result { try load.run(count: count) }
-      let counts = allocation_counter_end()
-      try outcome.get()
-      report(
-        item.name, isGood: counts.allocations == 0,
-        "\(counts.allocations) allocations (\(counts.allocated_bytes) bytes), \(counts.frees) frees, \(count) I/Os")
-      if counts.allocations > 0 { allocation_counter_print_first_callers() }
-      load.close()
-    }
+    for item in cases { try measure(item, device, reactor) }
     try disconnect(controller, on: reactor)
+  }
+
+  private mutating func measureMultipath(_ policy: MultipathPolicy) throws {
+    let reactor = try Reactor()
+    var configuration = MultipathConfiguration()
+    configuration.policy = policy
+    let device = MultipathBlockDevice(
+      subsystemNQN: Self.nqn, namespaceIdentifier: 1, configuration: configuration, reactor: reactor.handle)
+    let controllers = ports.map {
+      makeController(TCPTransport(host: "127.0.0.1", port: $0), on: reactor, queueCount: 1)
+    }
+    for controller in controllers {
+      try connect(controller, on: reactor)
+      try device.addPath(controller)
+    }
+    guard device.snapshot.paths.allSatisfy(\.isAccessible) else { throw GateError("\(device.snapshot.paths)") }
+    for item in GateCase.multipath { try measure(item, device, reactor) }
+    for controller in controllers { try disconnect(controller, on: reactor) }
+  }
+
+  private mutating func measure(_ item: GateCase, _ device: any BlockDevice, _ reactor: Reactor) throws {
+    let load = try GateLoad(item, device: device, reactor: reactor)
+    let count = ioCount / item.divisor
+    try load.run(count: max(count / 20, 4 * item.depth))
+    allocation_counter_begin()
+    let outcome = Result { try load.run(count: count) }
+    let counts = allocation_counter_end()
+    try outcome.get()
+    report(
+      item.name, isGood: counts.allocations == 0,
+      "\(counts.allocations) allocations (\(counts.allocated_bytes) bytes), \(counts.frees) frees, \(count) I/Os")
+    if counts.allocations > 0 { allocation_counter_print_first_callers() }
+    load.close()
   }
 
   private mutating func report(_ name: String, isGood: Bool, _ text: String) {

@@ -25,6 +25,8 @@ import Testing
     #expect(try ControlCommand(parsing: " # ana 1 1 change") == nil)
     #expect(try ControlCommand(parsing: "help") == .help)
     #expect(try ControlCommand(parsing: " quit ") == .quit)
+    #expect(try ControlCommand(parsing: "port 4420 off") == .setPort(4420, isOpen: false))
+    #expect(try ControlCommand(parsing: "port 1 on") == .setPort(1, isOpen: true))
     #expect(
       try ControlCommand(parsing: "ana 4420 2 inaccessible")
         == .setAccessState(port: 4420, group: 2, state: .inaccessible))
@@ -41,7 +43,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("frob", "\"frob\" is no command: ana, namespace, faults, help and quit are"),
+    ("frob", "\"frob\" is no command: port, ana, namespace, faults, help and quit are"),
+    ("port 4420", "write port PORT off or port PORT on, such as: port 4420 off"),
+    ("port 0 off", "port: a port is a number from 1 to 65535, not \"0\""),
+    ("port 4420 away", "port: off and on are allowed, not \"away\""),
     ("quit now", "quit takes nothing, not \"now\""),
     ("ana 4420", "write ana PORT GROUP STATE, such as: ana 4420 2 inaccessible"),
     ("ana 0 1 change", "ana: a port is a number from 1 to 65535, not \"0\""),

@@ -366,6 +366,11 @@ import Testing
     #expect(try devices().map { $0["ANAState"] as? String } == ["inaccessible"])
     #expect(try answer("ana 1 2 optimized")["port"] as? Int == port)
 
+    for _ in 1...2 { #expect(try answer("port \(port) off")["state"] as? String == "off") }
+    #expect(try ToolProcess.run("read", first).status != 0)
+    for _ in 1...2 { #expect(try answer("port 1 on")["state"] as? String == "on") }
+    #expect(try ToolProcess.run("read", first).status == 0)
+
     #expect(try answer("namespace add memory:2M:4096")["nsid"] as? Int == 2)
     #expect(try devices().map { $0["PhysicalSize"] as? Int } == [1 << 20, 2 << 20])
     #expect(try answer("namespace resize 2 4M")["ok"] as? Bool == true)
@@ -384,6 +389,7 @@ import Testing
     for (line, problem) in [
       ("namespace remove 2", "has no namespace 2"), ("namespace add memory:1M,nsid=1", "has a namespace 1 already"),
       ("namespace resize 1 1", "smaller than a block"),
+      ("port 9 off", "there is no port 9"),
       ("ana 9 2 optimized", "there is no port 9: write \(port) (or 1)"),
       ("faults remove 1", "there is no fault 1: there are none"), ("namespace add null:1M,subsystem=2", "subsystem 2"),
       ("faults add io close subsystem=2", "there is no subsystem 2"), ("frob", "is no command"),
@@ -404,7 +410,7 @@ import Testing
     // The last line counts without a line break, too.
     target.write(Array("nonsense\nnamespace remove 1".utf8))
     try target.input.fileHandleForWriting.close()
-    #expect(target.firstLine() == "error: \"nonsense\" is no command: ana, namespace, faults, help and quit are")
+    #expect(target.firstLine() == "error: \"nonsense\" is no command: port, ana, namespace, faults, help and quit are")
     #expect(target.firstLine() == "namespace 1 of \(TargetCommand.defaultNQN) is removed")
     usleep(100_000)
     #expect(target.process.isRunning)

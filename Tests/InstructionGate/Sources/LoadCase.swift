@@ -7,6 +7,8 @@ struct LoadCase {
     case queuePair = "queue pair"
     /// The submit/poll face of a block device, all the way down and back.
     case channel
+    /// The same over two healthy paths that take turns.
+    case multipath
   }
 
   var path: Path
@@ -24,7 +26,8 @@ struct LoadCase {
   func makeLoad() throws -> any Load {
     switch path {
     case .queuePair: EngineLoad(shape)
-    case .channel: try ChannelLoad(shape)
+    case .channel: try ChannelLoad(shape, .plain)
+    case .multipath: try ChannelLoad(shape, .twoPaths)
     }
   }
 
@@ -50,6 +53,8 @@ struct LoadCase {
       LoadCase(.channel, "4 KiB write in the capsule", write),
       LoadCase(.channel, "64 KiB write by R2T", requestedWrite),
       LoadCase(.channel, "128 KiB read", largeRead),
+      LoadCase(.multipath, "4 KiB read", read),
+      LoadCase(.multipath, "4 KiB write in the capsule", write),
     ]
   }
 }

@@ -20,6 +20,8 @@ struct MemoryController: ~Copyable {
   private static let capacity = (LoadShape.depth + 1) * (131_072 + 256)
   private static let maximumH2CDataByteCount: UInt32 = 131_072
   static let controllerIdentifier: UInt16 = 1
+  /// All controllers have the same namespace.
+  private static let nguid = Identifier128(high: 0x7f2d, low: 0x5ac5)
 
   init(isAdmin: Bool, hasResponseCapsule: Bool = false) {
     self.isAdmin = isAdmin
@@ -167,7 +169,7 @@ struct MemoryController: ~Copyable {
         case .controller: Self.identification.encode()
         case .activeNamespaceList: NamespaceIdentifierList([1]).encode()
         case .namespace: IdentifyNamespace(blocks: 1 << 20, dataSizeExponent: 9).encode()
-        case .namespaceDescriptors: NamespaceDescriptorList(commandSet: .nvm).encode()
+        case .namespaceDescriptors: NamespaceDescriptorList(nguid: Self.nguid, commandSet: .nvm).encode()
         default: preconditionFailure("the host asks for a structure that is not there")
         }
       sendData(entry.commandIdentifier, byteCount: bytes.count, bytes)

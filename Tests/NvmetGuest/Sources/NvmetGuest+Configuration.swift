@@ -134,13 +134,18 @@ extension NvmetGuest {
     try await run("/bin/ss -K -t -n state established '( sport = :\(guestPort) )'")
   }
 
-  /// Delays everything the guest sends; nil ends that.
-  public func setDelay(_ milliseconds: Int?) async throws {
-    if let milliseconds {
-      try await run("/bin/tc qdisc replace dev eth0 root netem delay \(milliseconds)ms limit 100000")
-    } else {
-      try await run("/bin/tc qdisc del dev eth0 root 2>/dev/null || true")
+  /// What the guest sends from one of its TCP ports comes late, or not at all; nil ends that, for every port.
+  public func setImpairment(_ impairment: NvmetImpairment?, guestPort: UInt16) async throws {
+    switch impairment {
+    case .loss: try await run("impair \(guestPort) loss 100%")
+    case .delay(let milliseconds): try await run("impair \(guestPort) delay \(milliseconds)ms")
+    case nil: try await run("/bin/tc qdisc del dev eth0 root 2>/dev/null || true")
     }
+  }
+
+  /// How many I/O queues controllers of a subsystem get, 1...128; its hosts are disconnected and have to come again.
+  public func setQueueLimit(_ count: Int, of subsystem: String) async throws {
+    try await run("put \(count) $nvmet/subsystems/\(quote(subsystem))/attr_qid_max")
   }
 
   /// Cuts the guest's network, without any reset to those connected, or restores it.

@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// In the default configuration the subsystem ``openSubsystem`` admits every host and has namespace 1 (null_blk,
 /// 512-byte blocks, 64 MiB, ANA group 1), 2 (null_blk, 4096-byte blocks, 64 MiB, ANA group 2) and 3 (brd, 512-byte
-/// blocks, 64 MiB, ANA group 3); ``closedSubsystem`` admits no host and has namespace 1 (brd). Both are on guest ports
+/// blocks, 64 MiB, ANA group 3) and 4 (a disk of 64 MiB that outlives a ``restart()``, 512-byte blocks, ANA group 1);
+/// ``closedSubsystem`` admits no host and has namespace 1 (brd). Both are on guest ports
 /// 4420 and 4421 (there ANA group 2 is non-optimized); the first is on 8009 as well.
 ///
 /// The guest needs no privileges, no network but loopback and leaves nothing behind: it dies with this process, and
@@ -30,6 +31,8 @@ public final class NvmetGuest: Sendable {
   private let hostPorts: [UInt16: UInt16]
   private let console: FileDescriptor
   private let log: FileDescriptor
+  private let disk: FileDescriptor
+  private let options: NvmetGuestOptions
   private let control: Mutex<Control>
   private let monitor: Mutex<QMPConnection>
   private let queue = DispatchQueue(label: "nvmet guest")
@@ -57,9 +60,14 @@ public final class NvmetGuest: Sendable {
     let controlPair = try SocketPair()
     console = try FileDescriptor.unnamedFile()
     log = try FileDescriptor.unnamedFile()
+    disk = try FileDescriptor.unnamedFile()
+    let descriptor = disk.rawValue
+    _ = try SystemCall.check("ftruncate") { ftruncate(descriptor, 64 << 20) }
+    self.options = options
     process = try ChildProcess(
       Self.commandLine(directory: directory, options: options),
-      descriptors: [monitorPair.there.rawValue, controlPair.there.rawValue, console.rawValue], log: log.rawValue)
+      descriptors: [monitorPair.there.rawValue, controlPair.there.rawValue, console.rawValue, disk.rawValue],
+      log: log.rawValue)
 
     control = Mutex(Control(lines: LineConnection(controlPair.takeHere())))
     do throws(NvmetGuestError) {
@@ -73,7 +81,7 @@ public final class NvmetGuest: Sendable {
       throw .startFailed("\(error)", console: console.tail() + log.tail())
     }
     do throws(NvmetGuestError) {
-      try waitUntilReady(options, deadline: deadline)
+      try waitUntilReady(deadline: deadline)
     } catch {
       process.kill()
       throw error
@@ -118,10 +126,21 @@ public final class NvmetGuest: Sendable {
     try await command("cont")
   }
 
-  private func command(_ name: String) async throws {
+  /// Pulls the guest's plug and starts it again, in its first configuration; returns once its first port answers an
+  /// ICReq. Only the disk of namespace 4 keeps what it holds.
+  public func restart() async throws {
+    let deadline = ContinuousClock.now + options.startDeadline
+    // A kernel that panics must not start over and over: only this once.
+    try await command("set-action", arguments: ["reboot": "reset"])
+    try await command("system_reset")
+    try await Self.blocking(on: queue) { [self] in try waitUntilReady(deadline: deadline) }
+    try await command("set-action", arguments: ["reboot": "shutdown"])
+  }
+
+  private func command(_ name: String, arguments: [String: String] = [:]) async throws {
     try await Self.blocking(on: queue) { [self] in
       _ = try monitor.withLock { qmp throws(NvmetGuestError) in
-        try qmp.execute(name, deadline: .now + .seconds(30))
+        try qmp.execute(name, arguments: arguments, deadline: .now + .seconds(30))
       }
     }
   }
@@ -156,9 +175,7 @@ public final class NvmetGuest: Sendable {
     return output
   }
 
-  private func waitUntilReady(
-    _ options: NvmetGuestOptions, deadline: ContinuousClock.Instant
-  ) throws(NvmetGuestError) {
+  private func waitUntilReady(deadline: ContinuousClock.Instant) throws(NvmetGuestError) {
     // QEMU accepts connections before the guest listens: only an answer counts.
     while options.hasDefaultConfiguration {
       if try InitializeProbe.isAnswered(port: port(options.guestPorts[0]), within: .seconds(1)) { break }
@@ -186,6 +203,8 @@ public final class NvmetGuest: Sendable {
       "-chardev", "socket,id=control,fd=4", "-device", "virtio-serial-pci",
       "-device", "virtserialport,chardev=control,name=control",
       "-serial", "file:/proc/self/fd/5",
+      // Nothing but this process outlives QEMU, so that its page cache is safe enough.
+      "-drive", "if=none,id=disk,format=raw,cache=unsafe,file=/proc/self/fd/6", "-device", "virtio-blk-pci,drive=disk",
       "-netdev", "user,id=n0,restrict=on" + forwards, "-device", "virtio-net-pci,netdev=n0,romfile=",
       "-device", "virtio-rng-pci",
     ]
