@@ -24,7 +24,8 @@ final class StreamEndpoint: CopyEndpoint {
     self.ownsDescriptor = ownsDescriptor
     var ends: [Int32] = [-1, -1]
     // Without a pipe (no descriptors left) only the wait for bytes that never come is not ended.
-    if pipe2(&ends, O_CLOEXEC | O_NONBLOCK) != 0 { ends = [-1, -1] }
+    if pipe(&ends) != 0 { ends = [-1, -1] }
+    for end in ends where end >= 0 { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     stopPipe = (ends[0], ends[1])
   }
 
