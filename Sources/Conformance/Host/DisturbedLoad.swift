@@ -42,7 +42,7 @@ struct DisturbedLoad: Sendable {
     try await HostSession.with(context) { session in
       let before = outcome.comparisonCount
       try await VerifyingLoad.compare(
-        &outcome, on: try session.device(options.namespaceIdentifier ?? context.firstNamespace))
+        &outcome, on: try session.device(options.namespaceIdentifier(context)))
       context.notes.add("\(outcome.comparisonCount - before) places read back over another connection")
     }
     context.notes.add("\(outcome.mismatches.count) acknowledged writes corrupted or lost")

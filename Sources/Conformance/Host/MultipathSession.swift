@@ -10,8 +10,12 @@ struct MultipathSession: Sendable {
     var queueCount = 1
     /// Else one path is enough to begin with.
     var waitsForAllPaths = true
-    /// nil: the first one under test.
-    var namespaceIdentifier: UInt32?
+    /// The namespace that outlives a restart of the target, else the first one under test.
+    var usesLastingNamespace = false
+
+    func namespaceIdentifier(_ context: ConformanceContext) throws -> UInt32 {
+      usesLastingNamespace ? try context.requireControl().lastingNamespaceIdentifier : context.firstNamespace
+    }
   }
 
   let device: MultipathBlockDevice
@@ -35,7 +39,7 @@ struct MultipathSession: Sendable {
     configuration.policy = options.policy
     let thread = try ReactorThread(name: "conformance")
     let device = MultipathBlockDevice(
-      subsystemNQN: host.subsystemNQN, namespaceIdentifier: options.namespaceIdentifier ?? context.firstNamespace,
+      subsystemNQN: host.subsystemNQN, namespaceIdentifier: try options.namespaceIdentifier(context),
       configuration: configuration, reactor: thread.handle)
     var controllers: [Controller] = []
     for port in [context.target.port, second] {
