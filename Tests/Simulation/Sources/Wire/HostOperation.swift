@@ -22,16 +22,20 @@ struct HostOperation {
   }
 
   /// The next `count` bytes of the memory.
-  mutating func take(_ count: Int) -> [UInt8] {
+  mutating func take(_ count: Int, network: SimulatedNetwork) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count)
-    forNext(count) { bytes.append(contentsOf: UnsafeRawBufferPointer($0)) }
+    forNext(count) { piece in
+      network.touch(piece)
+      bytes.append(contentsOf: UnsafeRawBufferPointer(piece))
+    }
     return bytes
   }
 
-  mutating func put(_ bytes: ArraySlice<UInt8>) {
+  mutating func put(_ bytes: ArraySlice<UInt8>, network: SimulatedNetwork) {
     var rest = bytes
     forNext(bytes.count) { piece in
+      network.touch(piece)
       piece.copyBytes(from: rest.prefix(piece.count))
       rest = rest.dropFirst(piece.count)
     }

@@ -98,7 +98,7 @@ final class SimulatedConnection {
   func send(_ operation: HostOperation) {
     if var late = sending {
       if !isSendTold { timeline.violate("two sends on one connection") }
-      outbound.append(late.take(late.byteCount - late.position))
+      outbound.append(late.take(late.byteCount - late.position, network: network))
       sending = nil
     }
     isSendTold = false
@@ -144,9 +144,9 @@ final class SimulatedConnection {
 
   /// Receives into memory that the host has been told it has back: for ``PlantedWireBug``.
   private func receiveLate(_ operation: HostOperation) {
-    timeline.after(timeline.milliseconds(0...20)) {
+    timeline.after(timeline.milliseconds(0...20)) { [network] in
       var operation = operation
-      operation.put([UInt8](repeating: 0x5A, count: operation.byteCount)[...])
+      operation.put([UInt8](repeating: 0x5A, count: operation.byteCount)[...], network: network)
     }
   }
 
@@ -184,7 +184,7 @@ final class SimulatedConnection {
   private func fillOutbound() {
     while var operation = sending, outbound.byteCount < windowByteCount {
       let rest = operation.byteCount - operation.position
-      let chunk = operation.take(min(rest, timeline.number(chunkByteCounts), windowByteCount))
+      let chunk = operation.take(min(rest, timeline.number(chunkByteCounts), windowByteCount), network: network)
       outbound.append(chunk)
       sending = operation
       if operation.position == operation.byteCount {
@@ -292,7 +292,7 @@ final class SimulatedConnection {
     guard var operation = receiving else { return }
     if !arrived.isEmpty {
       let count = min(arrived.count, operation.byteCount)
-      operation.put(arrived.prefix(count))
+      operation.put(arrived.prefix(count), network: network)
       arrived = arrived.dropFirst(count)
       receiving = nil
       end(operation, Int32(count))

@@ -11,8 +11,8 @@ final class SimulatedNetwork: SimulatedKernel {
   private var nextDescriptor: Int32 = 1000
   /// Something has been told to a reactor since it was last looked at.
   var hasNews = false
-  /// Where the application's memory lies: a planted bug takes no other, which may be freed.
-  var applicationMemory: [ClosedRange<UInt>] = []
+  /// The application's: which of its memory is lent to the initiator.
+  var requests: [WireRequest] = []
 
   init(timeline: Timeline, bug: PlantedWireBug?) {
     self.timeline = timeline
@@ -60,7 +60,17 @@ final class SimulatedNetwork: SimulatedKernel {
 
   func isApplicationMemory(_ piece: UnsafeMutableRawBufferPointer) -> Bool {
     let address = UInt(bitPattern: piece.baseAddress)
-    return applicationMemory.contains { $0.contains(address) }
+    return requests.contains { $0.addresses.contains(address) }
+  }
+
+  /// The kernel reads or writes memory: where it is the application's, it must be lent at that moment.
+  func touch(_ piece: UnsafeMutableRawBufferPointer) {
+    let first = UInt(bitPattern: piece.baseAddress)
+    for request in requests where request.addresses.contains(first) {
+      if !request.lentAddresses.contains(first) || !request.lentAddresses.contains(first + UInt(piece.count) - 1) {
+        timeline.violate("the kernel still has memory that is not lent any more")
+      }
+    }
   }
 
   private func connection(

@@ -271,6 +271,11 @@ final class SimulatedTargetQueue {
       engine.respond(slot)
       return
     }
+    if placement == .inCapsule && timeline.chance(target.faults.errorProbability / 2) {
+      // Answered while its data is still coming, and being sent.
+      engine.respond(slot, status: StatusField(.generic, 0x21, doNotRetry: timeline.chance(0.5)))
+      return
+    }
     // One whose data came damaged has been answered without us.
     commands.removeAll { $0.slot == slot }
     commands.append(io)

@@ -29,7 +29,11 @@ final class WireRequest {
     vectors.deallocate()
   }
 
-  var addresses: ClosedRange<UInt> { UInt(bitPattern: data)...UInt(bitPattern: data + Self.byteCount - 1) }
+  var addresses: Range<UInt> { UInt(bitPattern: data)..<UInt(bitPattern: data + Self.byteCount) }
+  var lentAddresses: Range<UInt> {
+    let byteCount = isOpen ? blockCount * SimulatedStore.blockByteCount : 0
+    return UInt(bitPattern: data)..<UInt(bitPattern: data + byteCount)
+  }
   var blocks: Range<Int> { block..<block + blockCount }
 
   private func poison(_ bytes: Range<Int>) {

@@ -46,7 +46,7 @@ public final class WireWorld {
     }
     requests = (0..<Self.requestCount).map { _ in WireRequest() }
     completions = .allocate(capacity: 4)
-    network.applicationMemory = requests.map(\.addresses)
+    network.requests = requests
     keepAliveMilliseconds = UInt32(timeline.number(400...2000))
     longestThinkMilliseconds = timeline.pick([3, 10, 40])
     makePaths(bug)
