@@ -28,6 +28,8 @@ final class SimulatedConnection {
   private var inbound = BytePipe()
   private let chunkByteCounts: ClosedRange<Int>
   private let windowByteCount: Int
+  /// What a chunk takes where nothing is wrong.
+  private let usualMicroseconds: Int
   /// Bytes of it have been changed on the way.
   private(set) var isCorrupted = false
 
@@ -43,6 +45,9 @@ final class SimulatedConnection {
     ])
     // A kernel that is slow to read what it sends.
     windowByteCount = network.bug == .sendMemoryReleasedEarly ? 300 : timeline.pick([300, 2000, 16_384, 65_536])
+    // Slow ones carry enough at a time for every command to end in time.
+    let isSlow = chunkByteCounts.upperBound > 10_000 && windowByteCount > 10_000
+    usualMicroseconds = isSlow ? timeline.pick([60, 1000, 6000]) : timeline.pick([20, 60])
   }
 
   deinit { for shadow in shadows { shadow.deallocate() } }
@@ -116,7 +121,8 @@ final class SimulatedConnection {
 
   func cancel(_ operation: HostOperation) {
     // What is under way may be given back at once or late, and may have moved bytes until then.
-    timeline.after(timeline.chance(0.5) ? 0 : timeline.microseconds(0...3000)) { [self] in
+    let time = timeline.chance(0.4) ? 0 : timeline.microseconds(0...timeline.pick([3000, 3000, 50_000]))
+    timeline.after(time) { [self] in
       var count: Int32 = 0
       if let connecting {
         end(connecting, Self.cancelled)
@@ -308,7 +314,7 @@ final class SimulatedConnection {
   // MARK: The network
 
   private var delay: UInt64 {
-    let usual = timeline.microseconds(2...60)
+    let usual = timeline.microseconds(2...usualMicroseconds)
     guard let target else { return usual }
     if target.faults.networkDelayMilliseconds > 0, timeline.chance(0.2) {
       return timeline.milliseconds(0...target.faults.networkDelayMilliseconds)

@@ -146,7 +146,7 @@ final class SimulatedController {
     let time =
       delay > 0 && timeline.chance(0.5)
       ? timeline.milliseconds(0...delay)
-      : timeline.chance(0.03) ? timeline.milliseconds(0...50) : timeline.microseconds(5...400)
+      : timeline.chance(0.03) ? timeline.milliseconds(0...50) : timeline.microseconds(5...target.usualMicroseconds)
     run(command, after: time, isLate: false)
   }
 

@@ -16,6 +16,8 @@ final class SimulatedTarget {
   var inCapsuleByteCount: Int
   /// MDTS, an exponent.
   let transferExponent: UInt8
+  /// What a read or write takes where nothing is wrong.
+  let usualMicroseconds: Int
   var faults = TargetFaults()
   var connections: [SimulatedConnection] = []
   private var controllers: [SimulatedController] = []
@@ -39,6 +41,7 @@ final class SimulatedTarget {
     configuration.usesSuccessFlag = timeline.chance(0.5)
     queuePairConfiguration = configuration
     inCapsuleByteCount = timeline.pick([0, 512, 4096, 8192])
+    usualMicroseconds = timeline.pick([400, 400, 4000, 30_000])
     transferExponent = timeline.pick([0, 0, 1, 2])
     nextControllerIdentifier = UInt16(place * 1000 + 1)
   }

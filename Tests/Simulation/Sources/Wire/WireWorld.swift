@@ -93,7 +93,7 @@ public final class WireWorld {
     options.headerDigest = digests.0
     options.dataDigest = digests.1
     options.receiveBufferByteCount = timeline.pick([4096, 16_384, 65_536])
-    options.directReceiveThresholdByteCount = timeline.pick([4096, 4096, 16_384])
+    options.directReceiveThresholdByteCount = timeline.pick([4096, 4096, 8192])
     return options
   }
 
