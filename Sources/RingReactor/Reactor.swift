@@ -98,7 +98,7 @@ public final class Reactor {
   /// may have happened. Several may share a thread.
   package init(kernel: any SimulatedKernel) throws(RingError) {
     ring = Ring(simulating: kernel)
-    handle = try ReactorHandle()
+    handle = try ReactorHandle(isSimulated: true)
     state = .allocate(capacity: 1)
     self.kernel = kernel
     state.initialize(to: State(waitPolicy: .eventDriven, nowNanoseconds: kernel.nowNanoseconds))
@@ -636,7 +636,7 @@ public final class Reactor {
     guard state.pointee.hasEventFired || handle.isSignalled.load(ordering: .relaxed) else { return 0 }
     state.pointee.hasEventFired = false
     var counter: UInt64 = 0
-    _ = read(handle.eventDescriptor, &counter, 8)
+    if kernel == nil { _ = read(handle.eventDescriptor, &counter, 8) }
     handle.isSignalled.store(false, ordering: .sequentiallyConsistent)
     let (messages, sources, jobs) = handle.mailbox.withLock { box in
       let content = (box.messages, box.readySources, box.jobs)

@@ -28,10 +28,11 @@ import Testing
 
   /// Those that nearly every world shows; `make simulate` looks for all of them.
   @Test(arguments: [
-    PlantedWireBug.dataIncomplete, .dataDigestIgnored, .fewerQueuesIgnored, .cancelledReceiveForgotten,
+    PlantedWireBug.dataIncomplete, .lateCompletionAccepted, .fewerQueuesIgnored, .identityIgnored,
+    .sendMemoryReleasedEarly, .cancelledReceiveForgotten,
   ])
   func mistakesAreFound(bug: PlantedWireBug) {
-    let isFound = (0..<6 as Range<UInt64>).contains { seed in
+    let isFound = (0..<10 as Range<UInt64>).contains { seed in
       do throws(Violation) {
         _ = try WireWorld(seed: seed, bug: bug).run()
         return false

@@ -121,7 +121,7 @@ final class SimulatedConnection {
 
   func cancel(_ operation: HostOperation) {
     // What is under way may be given back at once or late, and may have moved bytes until then.
-    let time = timeline.chance(0.4) ? 0 : timeline.microseconds(0...timeline.pick([3000, 3000, 50_000]))
+    let time = timeline.chance(0.4) ? 0 : timeline.microseconds(0...timeline.pick([3000, 50_000, 200_000]))
     timeline.after(time) { [self] in
       var count: Int32 = 0
       if let connecting {
@@ -134,8 +134,8 @@ final class SimulatedConnection {
         count += 1
         self.sending = nil
       }
-      if receiving != nil, timeline.chance(0.3), let chunk = inbound.popFirst() {
-        arrived += chunk
+      if receiving != nil, timeline.chance(0.5) {
+        while let chunk = inbound.popFirst() { arrived += chunk }
         deliverArrived()
       }
       if let receiving {
@@ -341,6 +341,12 @@ final class SimulatedConnection {
   /// Breaks it now, for both ends.
   func reset() {
     if let queue { reset(queue) } else { breakHost() }
+  }
+
+  /// Breaks it for the host alone: the controller goes on until it misses something.
+  func resetHost() {
+    queue = nil
+    breakHost()
   }
 
   private func reset(_ queue: SimulatedTargetQueue) {

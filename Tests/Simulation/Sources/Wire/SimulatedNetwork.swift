@@ -9,6 +9,7 @@ final class SimulatedNetwork: SimulatedKernel {
   /// By their descriptors, until the host closes them.
   private var connections: [Int32: SimulatedConnection] = [:]
   private var nextDescriptor: Int32 = 1000
+  private var polls: [(operation: SimulatedOperation, ring: SimulatedRing)] = []
   /// Something has been told to a reactor since it was last looked at.
   var hasNews = false
   /// The application's: which of its memory is lent to the initiator.
@@ -50,9 +51,12 @@ final class SimulatedNetwork: SimulatedKernel {
     case .cancel(let descriptor):
       connection(descriptor, operation, ring)?.cancel(HostOperation(operation, ring))
     case .cancelAll:
+      // A reactor ends: its sockets are closed, only the look at its mailbox is left.
+      for (poll, owner) in polls where owner === ring { fail(poll, ring, -125) }
+      polls.removeAll { $0.ring === ring }
       fail(operation, ring, 0)
     case .poll:
-      break
+      polls.append((operation, ring))
     case .unsupported:
       timeline.violate("an operation that no socket needs")
     }

@@ -36,7 +36,7 @@ final class SimulatedTarget {
     var configuration = TargetQueuePairConfiguration()
     configuration.maximumH2CDataLength = UInt32(timeline.pick([4096, 4096, 8192, 131_072]))
     configuration.maximumReadyToTransferLength = UInt32(timeline.pick([512, 4096, 6000, 1 << 20]))
-    configuration.maximumC2HDataLength = UInt32(timeline.pick([512, 2048, 5000, 1 << 20]))
+    configuration.maximumC2HDataLength = UInt32(timeline.pick([512, 5000, 1 << 20, 1 << 20]))
     configuration.controllerPDUDataAlignmentBytes = timeline.pick([4, 4, 16, 128])
     configuration.usesSuccessFlag = timeline.chance(0.5)
     queuePairConfiguration = configuration
@@ -80,6 +80,12 @@ final class SimulatedTarget {
     guard isThere != faults.hasNamespace else { return }
     faults.hasNamespace = isThere
     for controller in controllers where controller.isAlive { controller.notify(.namespaceAttributeChanged) }
+  }
+
+  /// The world ends: what refers to one another is let go of.
+  func end() {
+    controllers.removeAll()
+    connections.removeAll()
   }
 
   func endPartition() {

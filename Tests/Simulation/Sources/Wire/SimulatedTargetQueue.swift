@@ -5,6 +5,7 @@ internal import NVMeTCPProtocol
 
 /// The controller's end of one connection: bytes in, commands, bytes out.
 final class SimulatedTargetQueue {
+  /// Nil, or deaf, when it is gone without a word.
   private weak let connection: SimulatedConnection?
   private let target: SimulatedTarget
   private let timeline: Timeline

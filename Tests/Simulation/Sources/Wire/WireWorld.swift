@@ -28,6 +28,11 @@ public final class WireWorld {
   private let keepAliveMilliseconds: UInt32
   private let longestThinkMilliseconds: Int
 
+  private struct WeakController {
+    weak let controller: Controller?
+    init(_ controller: Controller) { self.controller = controller }
+  }
+
   private static let requestCount = 8
   private static let faultMilliseconds: UInt64 = 7_000
   private static let longestQuiesceMilliseconds: UInt32 = 2500
@@ -190,7 +195,7 @@ public final class WireWorld {
 
   private func issueOne() {
     guard let index = requests.firstIndex(where: { !$0.isOpen }) else { return }
-    let count = timeline.pick([1, 2, 8, 16, 32])
+    let count = timeline.pick([1, 2, 8, 16, 32, 32])
     let start = timeline.number(0...SimulatedStore.blockCount - count)
     begin(index, isWrite: timeline.chance(0.6), blocks: start..<start + count)
   }
@@ -275,6 +280,7 @@ public final class WireWorld {
     switch timeline.number(0...39) {
     case 0, 1, 2: breakConnection(of: target)
     case 3: for connection in target.connections { connection.reset() }
+    case 34, 35: for connection in target.connections { connection.resetHost() }
     case 4, 5: target.faults.isPartitioned = true
     case 6, 7, 8: target.endPartition()
     case 9, 10: restart(target)
@@ -423,16 +429,19 @@ public final class WireWorld {
     for controller in controllers { delete(controller) }
     try play(until: timeline.now + 10_000 * Timeline.millisecond)
     channels = []
+    weak let lastDevice = device
+    let lastControllers = controllers.map { WeakController($0) }
     device = nil
-    weak let lastController = controllers.first
     controllers = []
     try play(until: timeline.now + 100 * Timeline.millisecond)
     if home.sourceCount + io.sourceCount != 0 {
       throw violation("\(home.sourceCount) and \(io.sourceCount) sources are left on the reactors")
     }
     if network.openSocketCount != 0 { throw violation("\(network.openSocketCount) sockets are left open") }
-    if lastController != nil { throw violation("a controller is left in memory") }
+    if lastDevice != nil { throw violation("the device is left in memory") }
+    if lastControllers.contains(where: { $0.controller != nil }) { throw violation("a controller is left in memory") }
     report.trace = timeline.trace
     timeline.end()
+    for target in targets { target.end() }
   }
 }
