@@ -46,7 +46,7 @@ conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test
 	swift test --filter ConformanceTests
 
-simulate: ## recovery and multipath in simulated worlds: SEEDS=n FIRST_SEED=m; prints the seeds that fail; then plants bugs that must be found
+simulate: ## the initiator in simulated worlds: SEEDS=n FIRST_SEED=m; prints the seeds that fail; then plants bugs that must be found
 	@Scripts/setup build
 	swift build -c release --product simulate
 	.build/release/simulate $(FIRST_SEED) $(SEEDS)

@@ -108,7 +108,12 @@ let package = Package(
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),
     // The initiator's decisions in a world made from a seed.
-    .target(name: "Simulation", dependencies: ["BlockDevice"], path: "Tests/Simulation/Sources", swiftSettings: strict),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "BlockDevice", "EmbeddedTarget", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", "CCRC32C", heap,
+      ],
+      path: "Tests/Simulation/Sources", swiftSettings: strict),
     .executableTarget(
       name: "simulate", dependencies: ["BlockDevice", "Simulation"], path: "Tests/Simulation/Tool",
       swiftSettings: strict),

@@ -17,6 +17,8 @@ public final class Reactor {
   public let handle: ReactorHandle
 
   private let ring: Ring
+  /// In a simulation: what takes the operating system's place.
+  let kernel: (any SimulatedKernel)?
   private let state: UnsafeMutablePointer<State>
 
   /// What a foreign event loop watches; -1 until one has asked for it.
@@ -50,7 +52,7 @@ public final class Reactor {
     var dirty: [SourceIdentifier] = []
     var ready: [SourceIdentifier] = []
     var timers = Heap<TimerEntry>()
-    var nowNanoseconds: UInt64 = MonotonicClock.nanoseconds()
+    var nowNanoseconds: UInt64
     var isEventPollArmed = false
     var hasEventFired = false
     var armedForeignDeadlineNanoseconds: UInt64 = .max
@@ -88,7 +90,18 @@ public final class Reactor {
     ring = try Ring(entries: submissionEntries, completionEntries: completionEntries)
     handle = try ReactorHandle()
     state = .allocate(capacity: 1)
-    state.initialize(to: State(waitPolicy: waitPolicy))
+    kernel = nil
+    state.initialize(to: State(waitPolicy: waitPolicy, nowNanoseconds: MonotonicClock.nanoseconds()))
+  }
+
+  /// Makes a reactor that makes no system call and reads no clock, to be turned by ``WaitMode/none`` whenever something
+  /// may have happened. Several may share a thread.
+  package init(kernel: any SimulatedKernel) throws(RingError) {
+    ring = Ring(simulating: kernel)
+    handle = try ReactorHandle(isSimulated: true)
+    state = .allocate(capacity: 1)
+    self.kernel = kernel
+    state.initialize(to: State(waitPolicy: .eventDriven, nowNanoseconds: kernel.nowNanoseconds))
   }
 
   deinit {
@@ -126,13 +139,13 @@ public final class Reactor {
     for index in state.pointee.slots.indices {
       state.pointee.slots[index].source?._withUnsafeGuaranteedRef { $0.reactorIsEnding() }
     }
-    let end = MonotonicClock.nanoseconds() + Self.shutdownNanoseconds
+    let end = readClock() + Self.shutdownNanoseconds
     var rounds = 0
     // Only the ring's own thread may use it.
     while handle.isCurrentThread, state.pointee.entriesInFlight > 0 || hasPendingWork {
       // A source that begins anew whenever it is cancelled is no reason to stay.
       rounds += 1
-      if rounds > 1000 || MonotonicClock.nanoseconds() > end { break }
+      if rounds > 1000 || readClock() > end { break }
       cancelAll()
       turn(.atMost(nanoseconds: 10_000_000))
     }
@@ -164,6 +177,15 @@ public final class Reactor {
 
   /// The time this turn began, nanoseconds of `CLOCK_MONOTONIC`.
   public var nowNanoseconds: UInt64 { state.pointee.nowNanoseconds }
+
+  /// The time now, nanoseconds of `CLOCK_MONOTONIC`: for what must not be as old as this turn.
+  public func readClock() -> UInt64 {
+    if let kernel { return kernel.nowNanoseconds }
+    return MonotonicClock.nanoseconds()
+  }
+
+  /// When a source's deadline is due next; nil when none has one.
+  package var nextDeadlineNanoseconds: UInt64? { nextDeadline() }
 
   /// Sources on this reactor.
   public var sourceCount: Int { state.pointee.liveSourceCount }
@@ -349,7 +371,7 @@ public final class Reactor {
     flushDirtySources()
     armEventPoll()
     enter(handled > 0 ? .none : wait)
-    state.pointee.nowNanoseconds = MonotonicClock.nanoseconds()
+    state.pointee.nowNanoseconds = readClock()
     handled += reap()
     handled += drainMailbox()
     // Before the deadlines: an answer that has come in time is not late because this thread was.
@@ -443,7 +465,7 @@ public final class Reactor {
     // What is found here makes work: that is not to be slept upon.
     if !state.pointee.polled.isEmpty && pollSources() { limit = 0 }
     if limit != 0, let deadline = nextDeadline() {
-      let now = MonotonicClock.nanoseconds()
+      let now = readClock()
       limit = min(limit ?? .max, deadline > now ? deadline - now : 0)
     }
     if limit == 0 {
@@ -612,7 +634,7 @@ public final class Reactor {
     guard state.pointee.hasEventFired || handle.isSignalled.load(ordering: .relaxed) else { return 0 }
     state.pointee.hasEventFired = false
     var counter: UInt64 = 0
-    _ = read(handle.eventDescriptor, &counter, 8)
+    if kernel == nil { _ = read(handle.eventDescriptor, &counter, 8) }
     handle.isSignalled.store(false, ordering: .sequentiallyConsistent)
     let (messages, sources, jobs) = handle.mailbox.withLock { box in
       let content = (box.messages, box.readySources, box.jobs)

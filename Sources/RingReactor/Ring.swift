@@ -9,6 +9,15 @@ struct Ring: ~Copyable {
   let pointer: UnsafeMutablePointer<io_uring>
   /// True where the kernel has SINGLE_ISSUER and DEFER_TASKRUN (Linux 6.1).
   let defersTaskWork: Bool
+  /// In a simulation: owns what `pointer` points to, and takes the entries in the kernel's place.
+  private let simulation: SimulatedRing?
+
+  init(simulating kernel: any SimulatedKernel) {
+    let simulation = SimulatedRing(kernel: kernel)
+    self.simulation = simulation
+    pointer = simulation.pointer
+    defersTaskWork = true
+  }
 
   init(entries: UInt32, completionEntries: UInt32) throws(RingError) {
     let pointer = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
@@ -49,9 +58,11 @@ struct Ring: ~Copyable {
     _ = io_uring_register_ring_fd(pointer)
     self.pointer = pointer
     self.defersTaskWork = chosen == deferred
+    simulation = nil
   }
 
   deinit {
+    if simulation != nil { return }
     io_uring_queue_exit(pointer)
     pointer.deallocate()
   }
@@ -73,10 +84,19 @@ struct Ring: ~Copyable {
   }
 
   /// Submits what is prepared and collects what is ready, without waiting.
-  func submitAndCollect() -> Int32 { io_uring_submit_and_get_events(pointer) }
+  func submitAndCollect() -> Int32 {
+    if let simulation {
+      simulation.enter()
+      return 0
+    }
+    return io_uring_submit_and_get_events(pointer)
+  }
 
   /// Submits what is prepared and waits for at least one completion, or until the time is over.
+  ///
+  /// A simulation never waits: time passes between its turns.
   func submitAndWait(timeoutNanoseconds: UInt64?) -> Int32 {
+    if simulation != nil { return submitAndCollect() }
     var first: UnsafeMutablePointer<io_uring_cqe>?
     guard let timeoutNanoseconds else {
       return io_uring_submit_and_wait(pointer, 1)

@@ -24,6 +24,8 @@ public struct StreamSocket: ~Copyable {
 
   private let view: UnsafeMutablePointer<KernelView>
   public private(set) var fileDescriptor: Int32 = -1
+  /// In a simulation: whose descriptor it is.
+  private var kernel: (any SimulatedKernel)?
   private var isConnecting = false
   public private(set) var isReceiving = false
   public private(set) var isSending = false
@@ -44,7 +46,7 @@ public struct StreamSocket: ~Copyable {
 
   deinit {
     precondition(!hasOperationsInFlight, "a socket's memory must outlive its operations in the kernel")
-    if fileDescriptor >= 0 { Glibc.close(fileDescriptor) }
+    if fileDescriptor >= 0 { Self.close(fileDescriptor, kernel) }
     view.deallocate()
   }
 
@@ -52,6 +54,7 @@ public struct StreamSocket: ~Copyable {
   public var hasOperationsInFlight: Bool { isConnecting || isReceiving || isSending || isCancelling }
 
   private func setOption(_ level: Int32, _ name: Int32, _ value: Int32) {
+    if kernel != nil { return }
     var value = value
     setsockopt(fileDescriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
   }
@@ -69,7 +72,9 @@ public struct StreamSocket: ~Copyable {
   }
 
   /// Tells the peer that nothing more will be sent, once what has been sent is with it.
-  public func endSending() { shutdown(fileDescriptor, Int32(SHUT_WR)) }
+  public func endSending() {
+    if let kernel { kernel.endSending(fileDescriptor) } else { shutdown(fileDescriptor, Int32(SHUT_WR)) }
+  }
 
   /// Has the next close send a reset instead of an orderly end.
   public func setResetOnClose() {
@@ -80,7 +85,8 @@ public struct StreamSocket: ~Copyable {
   /// Starts connecting to `address`. The deadline is the owner's: it closes the socket when its time is over.
   public mutating func connect(to address: SocketAddress, source: ReactorSource) throws(RingError) {
     precondition(fileDescriptor < 0, "a socket connects once")
-    fileDescriptor = socket(address.family, Int32(nvmeof_stream_socket_type), 0)
+    kernel = source.reactor.kernel
+    fileDescriptor = kernel?.openSocket() ?? socket(address.family, Int32(nvmeof_stream_socket_type), 0)
     guard fileDescriptor >= 0 else { throw .systemCall(name: "socket", errno: errno) }
     setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     view.pointee.address = address.storage
@@ -173,8 +179,12 @@ public struct StreamSocket: ~Copyable {
   }
 
   private mutating func finishClose() {
-    Glibc.close(fileDescriptor)
+    Self.close(fileDescriptor, kernel)
     fileDescriptor = -1
+  }
+
+  private static func close(_ fileDescriptor: Int32, _ kernel: (any SimulatedKernel)?) {
+    if let kernel { kernel.closeSocket(fileDescriptor) } else { Glibc.close(fileDescriptor) }
   }
 
   /// EPIPE says that the peer had closed its side before: whether a send or a receive finds that out first is chance.

@@ -60,7 +60,7 @@ final class TCPQueuePair: QueuePair {
     configuration.requestsDataDigest = transport.options.dataDigest
     st = .allocate(capacity: 1)
     let timeout = UInt64(parameters.connectTimeoutMilliseconds) * 1_000_000
-    let deadline = MonotonicClock.nanoseconds() + timeout
+    let deadline = reactor.readClock() + timeout
     st.initialize(
       to: State(engine: HostQueuePair(configuration: configuration), connectDeadlineNanoseconds: deadline))
     let wanted = min(max(transport.options.receiveBufferByteCount, Self.directTailByteCount), 1 << 20)
@@ -174,7 +174,7 @@ final class TCPQueuePair: QueuePair {
     st.pointee.isScanScheduled = true
     st.pointee.newCommandDeadlineNanoseconds =
       st.pointee.scanTimeNanoseconds &+ commandTimeoutNanoseconds &+ Self.deadlineScanNanoseconds
-    reactor.setDeadline(MonotonicClock.nanoseconds() &+ Self.deadlineScanNanoseconds, of: self)
+    reactor.setDeadline(reactor.readClock() &+ Self.deadlineScanNanoseconds, of: self)
   }
 
   // MARK: Commands

@@ -20,8 +20,9 @@ package struct MultipathEngine: ~Copyable {
   private struct Request {
     var isModifying = false
     var isHeld = false
-    /// It was sent on a path that has been lost since, and may have been carried out.
-    var isUnknown = false
+    /// A controller was sent it, and it may have been carried out, in part at least: the path has been lost since, or one
+    /// of the commands that it took has failed.
+    var mayBeCarriedOut = false
     var retryCount: UInt16 = 0
     /// Paths that could not carry it out, one after the other.
     var pathFailureCount: UInt16 = 0
@@ -145,6 +146,7 @@ package struct MultipathEngine: ~Copyable {
     disturb(index, now)
     request.pointee.lastOutcome = outcome
     request.pointee.lastStatus = status
+    if outcome != .notSent && request.pointee.isModifying { request.pointee.mayBeCarriedOut = true }
     switch outcome {
     case .success, .compareMismatch, .systemError:
       return end(index, now)
@@ -213,7 +215,6 @@ package struct MultipathEngine: ~Copyable {
   /// execute it any more.
   private mutating func fence(_ index: Int, _ path: Int, _ now: UInt64) {
     let request = requests + index
-    request.pointee.isUnknown = true
     // Each association has a number of its own, so that a path that takes another one's place is not mistaken for it.
     request.pointee.fenceAssociation = paths[path].association
     if paths[path].isPresent && paths[path].quiescedAssociation == paths[path].association { return }
@@ -278,8 +279,8 @@ package struct MultipathEngine: ~Copyable {
     statistics.failureCount += 1
     if request.pointee.disturbedNanoseconds != 0 { noteStall(index, now) }
     let outcome = request.pointee.lastOutcome
-    // Lost once and not sent since: that it has not been sent the last time says nothing.
-    if request.pointee.isUnknown && outcome == .notSent { return .fail(.connectionLost, .hostPathingError) }
+    // That it has not been sent the last time says nothing of the times before.
+    if request.pointee.mayBeCarriedOut && outcome == .notSent { return .fail(.connectionLost, .hostPathingError) }
     return .fail(outcome, request.pointee.lastStatus)
   }
 

@@ -506,7 +506,8 @@ public struct ControllerStateMachine: Sendable {
       needsRescan = true
       startRescanIfIdle(now)
     }
-    for entry in pending.values where entry.deadlineNanoseconds <= now {
+    // The oldest: for which one the association is given up is not left to a hash table's order.
+    if let entry = pending.filter({ $0.value.deadlineNanoseconds <= now }).min(by: { $0.key < $1.key })?.value {
       switch entry.purpose {
       case .keepAlive:
         fail(.keepAliveTimeout(milliseconds: configuration.keepAliveTimeoutMilliseconds))

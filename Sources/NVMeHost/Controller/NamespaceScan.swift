@@ -49,10 +49,9 @@ struct NamespaceScan {
     case .namespace:
       // A namespace may go between the list and here: then it is not there.
       guard status.isSuccess else {
-        guard
-          status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
-            || status.matches(.invalidFieldInCommand) || status.matches(.namespaceNotReady)
-        else { throw .refused(step: stepName, status) }
+        guard Self.saysItIsNotThere(status) || status.matches(.invalidFieldInCommand) else {
+          throw .refused(step: stepName, status)
+        }
         advance()
         return
       }
@@ -69,7 +68,15 @@ struct NamespaceScan {
         throw .malformed(error)
       }
     case .descriptors:
+      // It may go here, too. To go by a part of its identifiers would make it another namespace when it is back.
+      if Self.saysItIsNotThere(status) {
+        advance()
+        return
+      }
       // Controllers from before NVMe 1.3 have no descriptors; the identifiers of CNS 00h must do then.
+      guard status.isSuccess || status.matches(.invalidFieldInCommand) || status.doNotRetry else {
+        throw .refused(step: stepName, status)
+      }
       if status.isSuccess {
         do throws(DecodingError) {
           let list = try NamespaceDescriptorList(decoding: data.span.bytes)
@@ -84,6 +91,11 @@ struct NamespaceScan {
     case .done:
       break
     }
+  }
+
+  private static func saysItIsNotThere(_ status: StatusField) -> Bool {
+    status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
+      || status.matches(.namespaceNotReady)
   }
 
   private mutating func handleList(_ data: [UInt8]) throws(ControllerError) {

@@ -43,7 +43,7 @@ final class ControllerDriver: CompletionSink {
     guard !isStepping else { return }
     isStepping = true
     while !events.isEmpty {
-      machine.handle(events.removeFirst(), nowNanoseconds: MonotonicClock.nanoseconds())
+      machine.handle(events.removeFirst(), nowNanoseconds: reactor.readClock())
       while let action = machine.nextAction() { carryOut(action) }
     }
     isStepping = false
@@ -58,7 +58,7 @@ final class ControllerDriver: CompletionSink {
   }
 
   override func deadlineExpired() {
-    let now = MonotonicClock.nanoseconds()
+    let now = reactor.readClock()
     if commands.values.contains(where: { $0.deadlineNanoseconds <= now }) {
       for command in commands.values { command.deadlineNanoseconds = .max }
       let milliseconds = controller.configuration.adminTimeoutMilliseconds
@@ -107,7 +107,7 @@ final class ControllerDriver: CompletionSink {
 
   /// Queues on other reactors cannot report to this one any more: they are told to close, and not waited for.
   override func reactorIsEnding() {
-    for identifier in openQueues where identifier > 0 {
+    for identifier in openQueues.sorted() where identifier > 0 {
       let queue = controller.ioQueue(identifier)
       queue.reactor.post { _ in queue.close { _ in } }
     }
@@ -178,7 +178,7 @@ final class ControllerDriver: CompletionSink {
       return
     }
     adminQueue?.close()
-    for identifier in openQueues where identifier > 0 {
+    for identifier in openQueues.sorted() where identifier > 0 {
       let queue = controller.ioQueue(identifier)
       let report = reporter(of: identifier)
       // A reactor that is gone has taken its queue along.
@@ -241,7 +241,7 @@ final class ControllerDriver: CompletionSink {
     let configuration = controller.configuration
     if command.reply != nil && configuration.timeoutAction != .none && configuration.adminTimeoutMilliseconds > 0 {
       command.deadlineNanoseconds =
-        MonotonicClock.nanoseconds() &+ UInt64(configuration.adminTimeoutMilliseconds) * 1_000_000
+        reactor.readClock() &+ UInt64(configuration.adminTimeoutMilliseconds) * 1_000_000
     }
     commands[command.tag] = command
     let isSubmitted = queuePair.submit(

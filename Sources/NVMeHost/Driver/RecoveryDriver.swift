@@ -34,7 +34,7 @@ final class RecoveryDriver {
     isStepping = true
     while !events.isEmpty {
       let before = (machine.state, machine.ioDisposition)
-      machine.handle(events.removeFirst(), nowNanoseconds: MonotonicClock.nanoseconds())
+      machine.handle(events.removeFirst(), nowNanoseconds: reactor.readClock())
       var deletion: DeletionReason?
       var isChanged = false
       while let action = machine.nextAction() {

@@ -77,6 +77,27 @@ import Testing
     #expect(engine.statistics.longestStallNanoseconds == 41 * Self.second)
   }
 
+  /// A request of several commands may have been carried out in part when one of them fails: should it then not be sent
+  /// again, it must not be reported as not sent.
+  @Test(arguments: [
+    (BlockOutcome.deviceError, StatusField(.generic, 0x21, commandRetryDelay: 1)), (.shortData, .dataTransferError),
+    (.deviceError, .asymmetricAccessInaccessible),
+  ])
+  func whatAControllerHasAnsweredIsNeverReportedAsNotSent(outcome: BlockOutcome, status: StatusField) {
+    for isModifying in [true, false] {
+      var engine = makeEngine(paths: 1)
+      _ = engine.admit(0, isModifying: isModifying, nowNanoseconds: 1)
+      if engine.completed(0, outcome: outcome, status: status, nowNanoseconds: 2) == .hold {
+        engine.update(0, update(.optimized, 1))
+        #expect(released(&engine, 2 + Self.second) == [0: .submit(path: 0)])
+      }
+      engine.update(0, update(.unavailable(.disabled), 1))
+      let decision = engine.completed(
+        0, outcome: .notSent, status: .hostPathingError, nowNanoseconds: 3 + Self.second)
+      #expect(decision == .fail(isModifying ? .connectionLost : .notSent, .hostPathingError))
+    }
+  }
+
   @Test func aProofThatTheOldPathIsQuiescedEndsTheWait() {
     var engine = makeEngine()
     _ = engine.admit(0, isModifying: true, nowNanoseconds: 1)

@@ -2,44 +2,106 @@ import BlockDevice
 import Glibc
 import Simulation
 
-/// `simulate FIRST COUNT`: plays seeds and prints those that fail. `simulate FIRST COUNT planted`: plants each bug and prints
-/// the first seed that finds it.
 @main struct Simulate {
+  private static let usage = """
+    usage: simulate FIRST-SEED COUNT [planted] [engine|wire] [verbose]
+
+    Plays so many seeds in the worlds of decisions, and half as many in the worlds of bytes, which take longer; prints the
+    seeds that fail, and exits with 1 when there are any.
+
+      planted   plants each mistake there is, and prints the first seed that finds it; fails when none does
+      engine    only the worlds of decisions
+      wire      only the worlds of bytes, all of the seeds
+      verbose   prints what happens in the worlds of bytes
+
+    simulate 0 2000                 what CI plays
+    simulate 194 1 wire verbose     one seed, looked into
+    """
+
   static func main() {
-    let arguments = CommandLine.arguments.dropFirst().compactMap { UInt64($0) }
-    guard arguments.count == 2 else {
-      print("usage: simulate FIRST-SEED COUNT [planted]")
+    let arguments = CommandLine.arguments.dropFirst()
+    let numbers = arguments.compactMap { UInt64($0) }
+    let words = Set(arguments.filter { UInt64($0) == nil })
+    guard numbers.count == 2, numbers[1] > 0, !numbers[0].addingReportingOverflow(numbers[1]).overflow,
+      words.isSubset(of: ["planted", "engine", "wire", "verbose"]), !words.isSuperset(of: ["engine", "wire"])
+    else {
+      print(usage)
       exit(2)
     }
-    if CommandLine.arguments.last == "planted" { plant(arguments[0]..<arguments[0] + arguments[1]) }
+    let seeds = numbers[0]..<numbers[0] + numbers[1]
+    let isPlanted = words.contains("planted")
+    let wireSeeds = isPlanted || words.contains("wire") ? seeds : seeds.prefix(Int((numbers[1] + 1) / 2))
+    var isGood = true
+    if !words.contains("wire") { isGood = (isPlanted ? plantEngine(seeds) : playEngine(seeds)) && isGood }
+    if !words.contains("engine") {
+      isGood = (isPlanted ? plantWire(wireSeeds) : playWire(wireSeeds, words.contains("verbose"))) && isGood
+    }
+    exit(isGood ? 0 : 1)
+  }
+
+  private static func playEngine(_ seeds: Range<UInt64>) -> Bool {
     var total = SimulationReport()
     var failureCount = 0
-    for seed in arguments[0]..<arguments[0] + arguments[1] {
+    for seed in seeds {
       do throws(Violation) {
         total = total + (try World(seed: seed).run())
       } catch {
         failureCount += 1
-        print("FAILED: \(error)")
+        print("FAILED: engine, \(error)")
       }
     }
     print(
-      "\(arguments[1]) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) succeeded, "
-        + "\(total.unknownCount) of unknown outcome; \(total.lossCount) losses, \(total.reconnectCount) reconnects, "
-        + "\(total.statistics.failoverCount) failovers, \(total.statistics.fenceCount) fences, "
+      "engine: \(seeds.count) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) "
+        + "succeeded, \(total.unknownCount) of unknown outcome; \(total.lossCount) losses, \(total.reconnectCount) "
+        + "reconnects, \(total.statistics.failoverCount) failovers, \(total.statistics.fenceCount) fences, "
         + "\(total.lateExecutionCount) late executions")
-    exit(failureCount > 0 ? 1 : 0)
+    return failureCount == 0
   }
 
-  private static func plant(_ seeds: Range<UInt64>) -> Never {
-    var missedCount = 0
-    for bug in PlantedBug.allCases {
-      var found: Violation?
-      for seed in seeds where found == nil {
-        do throws(Violation) { _ = try World(seed: seed, bug: bug).run() } catch { found = error }
+  private static func playWire(_ seeds: Range<UInt64>, _ isVerbose: Bool) -> Bool {
+    var total = WireReport()
+    var failureCount = 0
+    for seed in seeds {
+      do throws(Violation) {
+        total = total + (try WireWorld(seed: seed, isVerbose: isVerbose).run())
+      } catch {
+        failureCount += 1
+        print("FAILED: wire, \(error)")
       }
-      print("\(bug): \(found.map { "found by \($0)" } ?? "NOT FOUND")")
-      if found == nil { missedCount += 1 }
     }
-    exit(missedCount > 0 ? 1 : 0)
+    print(
+      "wire: \(seeds.count) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) "
+        + "succeeded, \(total.unknownCount) of unknown outcome; \(total.connectionCount) connections, "
+        + "\(total.lossCount) losses, \(total.reconnectCount) reconnects, \(total.failoverCount) failovers, "
+        + "\(total.retryCount) retries, \(total.fenceCount) fences, \(total.lateExecutionCount) late executions, "
+        + "\(total.duplicateCount) duplicate answers, \(total.corruptionCount) bits changed")
+    return failureCount == 0
+  }
+
+  private static func plantEngine(_ seeds: Range<UInt64>) -> Bool {
+    let found = PlantedBug.allCases.map { bug in
+      find("engine: \(bug)", in: seeds) { (seed) throws(Violation) in _ = try World(seed: seed, bug: bug).run() }
+    }
+    return found.allSatisfy { $0 }
+  }
+
+  private static func plantWire(_ seeds: Range<UInt64>) -> Bool {
+    let found = PlantedWireBug.allCases.map { bug in
+      find("wire: \(bug)", in: seeds) { (seed) throws(Violation) in _ = try WireWorld(seed: seed, bug: bug).run() }
+    }
+    return found.allSatisfy { $0 }
+  }
+
+  private static func find(
+    _ name: String, in seeds: Range<UInt64>, _ play: (UInt64) throws(Violation) -> Void
+  ) -> Bool {
+    for seed in seeds {
+      do throws(Violation) { try play(seed) } catch {
+        print("\(name): found by \(error)")
+        return true
+      }
+    }
+    print("\(name): NOT FOUND")
+    return false
   }
 }

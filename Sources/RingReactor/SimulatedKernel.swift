@@ -1,0 +1,16 @@
+/// The operating system as a simulation plays it: everything that a ``Reactor`` and its sockets ask of the kernel, and the
+/// time. All that lies above the system calls runs on it unchanged.
+package protocol SimulatedKernel: AnyObject {
+  /// The time, in nanoseconds. It passes between turns only.
+  var nowNanoseconds: UInt64 { get }
+
+  /// A new socket's descriptor.
+  func openSocket() -> Int32
+  func closeSocket(_ fileDescriptor: Int32)
+  /// Nothing more will be sent.
+  func endSending(_ fileDescriptor: Int32)
+
+  /// Takes an operation. Its end is to be told by ``SimulatedRing/complete(_:result:)``, in this call or later; its memory
+  /// is the kernel's until then.
+  func begin(_ operation: SimulatedOperation, on ring: SimulatedRing)
+}
