@@ -34,7 +34,7 @@ final class DiscoveryDriver: @unchecked Sendable {
     isStepping = true
     while !events.isEmpty {
       let event = events.removeFirst()
-      tracker.handle(event, nowNanoseconds: MonotonicClock.nanoseconds())
+      tracker.handle(event, nowNanoseconds: reactor.readClock())
       // What is told can be read by then.
       publish()
       while let action = tracker.nextAction() { carryOut(action) }
