@@ -212,7 +212,8 @@ final class MultipathChannel: BlockChannel {
 
   /// News of a path. `device` is its namespace; nil while there is none.
   func update(_ path: Int, _ device: NVMeBlockDevice?, _ news: MultipathPathUpdate) {
-    guard !state.pointee.isRetired else { return }
+    // Once closed it opens no more channels: nobody would close them.
+    guard !isClosed, !state.pointee.isRetired else { return }
     var news = news
     if news.availability.isUsable, let device, !open(path, device, news.association) {
       news.availability = .unavailable(.noQueue)

@@ -317,6 +317,34 @@ struct MultipathBlockDeviceTests {
     #expect(bed.device.snapshot.paths[0].availability == .unavailable(.connecting))
     #expect(try await bed.end() == 2)
   }
+
+  @Test func `A channel that was closed with a request under way opens nothing for a path that comes then`()
+    async throws
+  {
+    let bed = try await MultipathBed()
+    bed.controllers[0].connect()
+    try await bed.controllers[0].ready()
+    try bed.device.addPath(bed.controllers[0])
+    let answers = FaultRule(.ioCommand(opcode: IOOpcode.read.rawValue), .delay(nanoseconds: 500_000_000))
+    let fault = try await bed.target.addFault(answers)
+    nonisolated(unsafe) let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 512)
+    let device = bed.device
+    let submission = try await bed.thread.handle.perform { reactor in
+      let channel = try device.openChannel(on: reactor, queueDepth: 4)
+      defer { channel.close() }
+      return channel.submit(BlockRequest(.read, blockCount: 1, buffer: memory))
+    }
+    #expect(submission == .accepted)
+    while try await bed.target.faultCount(fault) < 1 { try await Task.sleep(for: .milliseconds(5)) }
+    bed.controllers[1].connect()
+    try await bed.controllers[1].ready()
+    try bed.device.addPath(bed.controllers[1])
+    try await eventually { bed.device.snapshot.paths[1].isAccessible }
+    // Until the answer has come and the channel is gone, the home's own sources aside.
+    try await Task.sleep(for: .milliseconds(700))
+    #expect(try await bed.end() == 0)
+    memory.deallocate()
+  }
 }
 
 extension Result where Success == Void, Failure == any Error {
