@@ -178,7 +178,8 @@ public struct StreamSocket: ~Copyable {
     return true
   }
 
-  private mutating func finishClose() {
+  // Not inlined: once in a connection's life, and its caller is there for each completion.
+  @inline(never) private mutating func finishClose() {
     Self.close(fileDescriptor, kernel)
     fileDescriptor = -1
   }
