@@ -19,6 +19,8 @@ struct HostileIOTests {
     var fatalErrorStatus: FatalErrorStatus?
     /// The controller's end; nil when it goes on.
     var kind: TransportError.Kind? = .protocolViolation
+    /// What its end may look like as well.
+    var otherKind: TransportError.Kind?
     var replacement: @Sendable ([UInt8]) -> [HostileTarget.Deed]
     var testDescription: String { name }
   }
@@ -100,7 +102,8 @@ struct HostileIOTests {
             + HostileTarget.response(dataIdentifier($0), status: .internalError))
       ]
     },
-    Trick(name: "an R2T, then the end", operation: .write, kind: .closedByPeer) {
+    // The data that the R2T asked for may come before the end: closing a socket with unread bytes resets the connection.
+    Trick(name: "an R2T, then the end", operation: .write, kind: .closedByPeer, otherKind: .broken) {
       [.send(HostileTarget.readyToTransfer(dataIdentifier($0), offset: 0, length: 65_536)), .close]
     },
     Trick(name: "a reset", kind: .broken) { _ in [.reset] },
@@ -165,7 +168,7 @@ struct HostileIOTests {
         Issue.record("\(result.condition)")
         return
       }
-      #expect(reason.kind == kind)
+      #expect(reason.kind == kind || reason.kind == trick.otherKind, "\(reason)")
     } else {
       #expect(result.condition == .ready)
     }
