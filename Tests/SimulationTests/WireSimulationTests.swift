@@ -6,7 +6,7 @@ import Testing
 @Suite struct WireSimulationTests {
   /// A few seeds with the compiler's checks on; `make simulate` plays more of them with the optimizer on.
   @Test(arguments: 0..<4 as Range<UInt64>) func nothingIsLost(part: UInt64) {
-    var total = WireReport()
+    var total = SimulationReport()
     for seed in part * 5..<part * 5 + 5 {
       do throws(Violation) {
         total = total + (try WireWorld(seed: seed).run())
@@ -17,7 +17,7 @@ import Testing
     // A world in which nothing happens proves nothing.
     #expect(total.requestCount > 2000 && total.successCount > total.requestCount / 4)
     #expect(total.connectionCount > 50 && total.lossCount > 5 && total.reconnectCount > 5)
-    #expect(total.failoverCount > 0 && total.fenceCount > 0)
+    #expect(total.statistics.failoverCount > 0 && total.statistics.fenceCount > 0)
   }
 
   @Test func aSeedIsAWorld() throws {

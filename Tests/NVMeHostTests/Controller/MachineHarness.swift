@@ -3,7 +3,7 @@ import NVMeProtocol
 import Testing
 
 /// A state machine, a scripted controller and a virtual clock. Checks on the way what must always hold.
-struct MachineHarness {
+struct MachineHarness: VirtualClock {
   struct Command {
     var tag: UInt32
     var entry: SubmissionQueueEntry
@@ -49,30 +49,8 @@ struct MachineHarness {
 
   mutating func start() { send(.start) }
 
-  /// Moves the clock to the machine's next deadline. False if it has none.
-  @discardableResult
-  mutating func passDeadline() -> Bool {
-    guard let deadline = machine.nextDeadlineNanoseconds else { return false }
-    now = max(now, deadline)
-    send(.deadline)
-    return true
-  }
-
-  /// Lets time pass, the deadlines within it included.
-  mutating func pass(milliseconds: UInt64) {
-    let end = now + milliseconds * 1_000_000
-    var steps = 0
-    while let deadline = machine.nextDeadlineNanoseconds, deadline <= end {
-      now = max(now, deadline)
-      send(.deadline)
-      steps += 1
-      if steps > 100_000 {
-        Issue.record("the deadline does not move")
-        return
-      }
-    }
-    now = end
-  }
+  var nextDeadlineNanoseconds: UInt64? { machine.nextDeadlineNanoseconds }
+  mutating func sendDeadline() { send(.deadline) }
 
   mutating func answerHeld(_ name: String, _ answer: ScriptedController.Answer) {
     guard let index = held.firstIndex(where: { $0.entry.commandName(onAdminQueue: true) == name }),

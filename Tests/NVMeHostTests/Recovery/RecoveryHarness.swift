@@ -3,7 +3,7 @@ import NVMeProtocol
 import Testing
 
 /// A recovery state machine and a virtual clock; checks on the way what must always hold.
-struct RecoveryHarness {
+struct RecoveryHarness: VirtualClock {
   static let transient = ControllerError.transport(queueIdentifier: 0, TransportError(.broken, "broken"))
   static let doNotRetry = ControllerError.connectRefused(
     queueIdentifier: 0, StatusField(.commandSpecific, 0x82, doNotRetry: true), result: 0, subsystemNQN: "s",
@@ -48,21 +48,8 @@ struct RecoveryHarness {
     send(.associationLost(error), .associationClosed)
   }
 
-  /// Lets time pass, the deadlines within it included.
-  mutating func pass(milliseconds: UInt64) {
-    let end = now + milliseconds * 1_000_000
-    var steps = 0
-    while let deadline = machine.nextDeadlineNanoseconds, deadline <= end {
-      now = max(now, deadline)
-      send(.deadline)
-      steps += 1
-      if steps > 10_000 {
-        Issue.record("the deadline does not move")
-        return
-      }
-    }
-    now = end
-  }
+  var nextDeadlineNanoseconds: UInt64? { machine.nextDeadlineNanoseconds }
+  mutating func sendDeadline() { send(.deadline) }
 
   mutating func clearActions() { actions = [] }
 

@@ -1,7 +1,7 @@
 public import BlockDevice
 
-/// What one seed's world has seen: a simulation in which nothing happens proves nothing.
-public struct SimulationReport: Sendable {
+/// What a world of either kind has seen: a simulation in which nothing happens proves nothing.
+public struct SimulationReport: Sendable, Equatable {
   public var requestCount = 0
   public var successCount = 0
   public var unknownCount = 0
@@ -10,6 +10,12 @@ public struct SimulationReport: Sendable {
   /// Writes that a controller has executed after the host had given its connection up.
   public var lateExecutionCount = 0
   public var statistics = MultipathStatistics()
+  /// Of ``WireWorld``: connections, bits changed on the way, and answers given twice.
+  public var connectionCount = 0
+  public var corruptionCount = 0
+  public var duplicateCount = 0
+  /// Of ``WireWorld``: all that has happened, in a number.
+  public var trace: UInt64 = 0
 
   public init() {}
 
@@ -22,6 +28,10 @@ public struct SimulationReport: Sendable {
     sum.reconnectCount += b.reconnectCount
     sum.lateExecutionCount += b.lateExecutionCount
     sum.statistics = a.statistics + b.statistics
+    sum.connectionCount += b.connectionCount
+    sum.corruptionCount += b.corruptionCount
+    sum.duplicateCount += b.duplicateCount
+    sum.trace ^= b.trace
     return sum
   }
 }

@@ -59,7 +59,7 @@ import Simulation
   }
 
   private static func playWire(_ seeds: Range<UInt64>, _ isVerbose: Bool) -> Bool {
-    var total = WireReport()
+    var total = SimulationReport()
     var failureCount = 0
     for seed in seeds {
       do throws(Violation) {
@@ -72,8 +72,8 @@ import Simulation
     print(
       "wire: \(seeds.count) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) "
         + "succeeded, \(total.unknownCount) of unknown outcome; \(total.connectionCount) connections, "
-        + "\(total.lossCount) losses, \(total.reconnectCount) reconnects, \(total.failoverCount) failovers, "
-        + "\(total.retryCount) retries, \(total.fenceCount) fences, \(total.lateExecutionCount) late executions, "
+        + "\(total.lossCount) losses, \(total.reconnectCount) reconnects, \(total.statistics.failoverCount) failovers, "
+        + "\(total.statistics.retryCount) retries, \(total.statistics.fenceCount) fences, \(total.lateExecutionCount) late executions, "
         + "\(total.duplicateCount) duplicate answers, \(total.corruptionCount) bits changed")
     return failureCount == 0
   }

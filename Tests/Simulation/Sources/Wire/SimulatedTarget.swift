@@ -23,7 +23,7 @@ final class SimulatedTarget {
   private var controllers: [SimulatedController] = []
   private var nextControllerIdentifier: UInt16
   private(set) var anaChangeCount: UInt64 = 1
-  var report = WireReport()
+  var report = SimulationReport()
 
   init(timeline: Timeline, bug: PlantedWireBug?, store: SimulatedStore, place: Int, keepAliveMilliseconds: UInt32) {
     self.timeline = timeline

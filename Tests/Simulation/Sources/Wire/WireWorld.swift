@@ -21,7 +21,7 @@ public final class WireWorld {
   private let completions: UnsafeMutableBufferPointer<BlockCompletion>
   private var busyBlocks: Set<Int> = []
   private var nextValue: UInt64 = 0
-  private var report = WireReport()
+  private var report = SimulationReport()
   private var isHealing = false
   private var needsTurn = true
   private var stepsAtOneTime = 0
@@ -130,7 +130,7 @@ public final class WireWorld {
 
   // MARK: Running
 
-  public func run() throws(Violation) -> WireReport {
+  public func run() throws(Violation) -> SimulationReport {
     for controller in controllers { controller.connect() }
     issue()
     scheduleFault()
@@ -412,10 +412,7 @@ public final class WireWorld {
   }
 
   private func collectReport() {
-    let statistics = device?.snapshot.statistics ?? MultipathStatistics()
-    report.failoverCount = statistics.failoverCount
-    report.fenceCount = statistics.fenceCount
-    report.retryCount = statistics.retryCount
+    report.statistics = device?.snapshot.statistics ?? MultipathStatistics()
     for controller in controllers {
       report.lossCount += controller.snapshot.recovery.lossCount
       report.reconnectCount += controller.snapshot.recovery.reconnectCount
