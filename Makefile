@@ -1,8 +1,8 @@
 # Two targets do everything on a fresh Debian machine with Swift 6.3: `make bench` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# Suites full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
-ALONE := AttachGateTests|TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests
+# Suites and tests full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
+ALONE := AttachGateTests|TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
 .PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers allocations instructions clean
