@@ -67,6 +67,10 @@ public struct HostQueuePair: ~Copyable {
 
   static let vectorCapacity = 512
   static let stagingCapacity = 32 * 1024
+  /// So many bytes are gathered into one batch, and what the last header, its digest and padding need beyond them. Data
+  /// digests of a batch are computed before its first byte goes: a batch without bound leaves the controller without data
+  /// meanwhile, and has left the processor's cache when the socket copies it.
+  public static let batchByteLimit = 512 * 1024
   /// Most staging one PDU needs: a 72-byte header, digests and the padding that PDA asks for.
   static let stagingReserve = 256
 
@@ -203,7 +207,7 @@ public struct HostQueuePair: ~Copyable {
         guard emitData() else { break }
       } else {
         guard vectorCount + 4 <= Self.vectorCapacity, stagingCount + Self.stagingReserve <= Self.stagingCapacity,
-          let index = sendQueue.popFirst()
+          batchRoom > 0, let index = sendQueue.popFirst()
         else { break }
         beginPDU(slotIndex: Int(index))
       }
@@ -261,6 +265,9 @@ public struct HostQueuePair: ~Copyable {
     slots[index].isInSendQueue = true
     sendQueue.append(UInt16(index))
   }
+
+  /// Bytes of data the batch may still take. Headers may go a little beyond.
+  private var batchRoom: Int { Self.batchByteLimit - unsentByteCount }
 
   /// So many bytes of staging, appended to the batch.
   private mutating func stage(_ count: Int) -> UnsafeMutableRawPointer {
@@ -344,7 +351,9 @@ public struct HostQueuePair: ~Copyable {
   /// Appends the present PDU's data to the batch. Returns false when the batch is full.
   private mutating func emitData() -> Bool {
     let index = emittingSlot
-    guard vectorCount + 2 <= Self.vectorCapacity, stagingCount + 4 <= Self.stagingCapacity else { return false }
+    guard vectorCount + 2 <= Self.vectorCapacity, stagingCount + 4 <= Self.stagingCapacity, batchRoom > 0 else {
+      return false
+    }
     if emittingByteCount > 0 {
       if touchedCount == 0 || touched[touchedCount - 1] != UInt16(index) {
         touched[touchedCount] = UInt16(index)
@@ -352,7 +361,7 @@ public struct HostQueuePair: ~Copyable {
         (slots + index).pointee.sendsUnderWay += 1
       }
       if let base = slots[index].contiguous {
-        emitPiece(base + emittingOffset, emittingByteCount)
+        emitPiece(base + emittingOffset, min(emittingByteCount, batchRoom))
       } else {
         emitScattered(slots[index].data)
       }
@@ -378,11 +387,11 @@ public struct HostQueuePair: ~Copyable {
     guard var vector = data.vectors else { return }
     let end = vector + Int(data.vectorCount)
     var skip = Int(data.byteOffset) + emittingOffset
-    while vector < end, emittingByteCount > 0, vectorCount + 1 < Self.vectorCapacity {
+    while vector < end, emittingByteCount > 0, batchRoom > 0, vectorCount + 1 < Self.vectorCapacity {
       if skip >= vector.pointee.count {
         skip -= vector.pointee.count
       } else {
-        emitPiece(vector.pointee.base! + skip, min(emittingByteCount, vector.pointee.count - skip))
+        emitPiece(vector.pointee.base! + skip, min(emittingByteCount, vector.pointee.count - skip, batchRoom))
         skip = 0
       }
       vector += 1
