@@ -61,7 +61,10 @@ struct RPCConnectionTests {
     (#"{"method":"fail","id":7}"#, [#"{"jsonrpc":"2.0","id":7,"error":{"code":-19,"message":"No such device"}}"#]),
     // Values one behind the other, with any white space and any layout.
     (#"{"method":"a","id":1}{"method":"b","id":2}"#, [success("1", "a"), success("2", "b")]),
-    ("{\n\t\"method\": \"a\",\n\t\"id\": 1\n}\r\n\t {\"method\":\"b\",\"id\":2}\n", [success("1", "a"), success("2", "b")]),
+    (
+      "{\n\t\"method\": \"a\",\n\t\"id\": 1\n}\r\n\t {\"method\":\"b\",\"id\":2}\n",
+      [success("1", "a"), success("2", "b")]
+    ),
     // What is no request: the connection goes on.
     (#"1 "a" null {"method":"a","id":1}"#, [invalid, invalid, invalid, success("1", "a")]),
     (#"{"jsonrpc":"1.0","method":"a","id":1}"#, [invalid("1")]),

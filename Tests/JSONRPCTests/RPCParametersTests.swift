@@ -34,7 +34,8 @@ struct RPCParametersTests {
     let result = try await table.call("m", ["name": "x"], in: .runTime)
     #expect(result == .string("\(Decoded(name: "x", delta: -1))"))
     let full: JSONValue = [
-      "inner": ["value": 4_294_967_295], "names": ["a", "b"], "mode": "failover", "flag": true, "delta": -5, "count": 100,
+      "inner": ["value": 4_294_967_295], "names": ["a", "b"], "mode": "failover", "flag": true, "delta": -5,
+      "count": 100,
       "name": "",
     ]
     #expect(
@@ -44,7 +45,8 @@ struct RPCParametersTests {
   }
 
   static let integers: [(String, Bool)] = [
-    ("1", true), ("1.0", true), ("1e1", true), ("100", true), ("0", false), ("101", false), ("256", false), ("-1", false),
+    ("1", true), ("1.0", true), ("1e1", true), ("100", true), ("0", false), ("101", false), ("256", false),
+    ("-1", false),
     ("1.5", false), ("\"1\"", false), ("true", false), ("null", false), ("[1]", false), ("{}", false),
     ("18446744073709551617", false),
   ]
