@@ -58,6 +58,12 @@ let package = Package(
       name: "EmbeddedTarget", dependencies: ["CCRC32C", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
       swiftSettings: strict),
 
+    // The daemon.
+    .target(
+      name: "Daemon",
+      dependencies: ["BlockDevice", "NVMeHost", "NVMeProtocol", "TCPTransport", "RingReactor", "CLiburing", logging],
+      swiftSettings: strict),
+
     // Tools.
     .target(
       name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C"],
