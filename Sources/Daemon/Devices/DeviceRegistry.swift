@@ -1,7 +1,7 @@
 import Synchronization
 
 /// All block devices of the daemon, by name. Any thread may call anything here at any time; nothing waits.
-public final class DeviceRegistry: Sendable {
+package final class DeviceRegistry: Sendable {
   private struct Shared {
     /// In the order registered.
     var devices: [RegisteredDevice] = []
@@ -13,20 +13,20 @@ public final class DeviceRegistry: Sendable {
 
   private let shared = Mutex(Shared())
 
-  public init() {}
+  package init() {}
 
   /// In the order registered.
-  public var devices: [RegisteredDevice] { shared.withLock { $0.devices } }
+  package var devices: [RegisteredDevice] { shared.withLock { $0.devices } }
 
   /// The device with this name or alias.
-  public func device(named name: String) -> RegisteredDevice? { shared.withLock { $0.index[name] } }
+  package func device(named name: String) -> RegisteredDevice? { shared.withLock { $0.index[name] } }
 
   /// Enters a device.
   ///
   /// - Returns: false, and nothing has happened, when one has the name already. An alias that is taken is left to whoever
   ///   has it.
   @discardableResult
-  public func register(_ device: RegisteredDevice) -> Bool {
+  package func register(_ device: RegisteredDevice) -> Bool {
     let isNew = shared.withLock { shared in
       if let other = shared.index[device.name], other.name == device.name { return false }
       shared.devices.append(device)
@@ -41,7 +41,7 @@ public final class DeviceRegistry: Sendable {
 
   /// Takes a device out; false when it is not in.
   @discardableResult
-  public func unregister(_ device: RegisteredDevice) -> Bool {
+  package func unregister(_ device: RegisteredDevice) -> Bool {
     let isOut = shared.withLock { shared in
       guard let place = shared.devices.firstIndex(where: { $0 === device }) else { return false }
       shared.devices.remove(at: place)
@@ -58,14 +58,14 @@ public final class DeviceRegistry: Sendable {
   }
 
   /// For drivers: a device's size has changed.
-  public func noteResize(of device: RegisteredDevice) {
+  package func noteResize(of device: RegisteredDevice) {
     let isIn = shared.withLock { shared in shared.devices.contains { $0 === device } }
     if isIn { tell(.resized(device)) }
   }
 
   /// Has `observer` told the news on whichever thread it comes up on, until ``removeObserver(_:)``. It is not told of
   /// devices that are there already.
-  public func addObserver(_ observer: @escaping @Sendable (DeviceRegistryEvent) -> Void) -> UInt64 {
+  package func addObserver(_ observer: @escaping @Sendable (DeviceRegistryEvent) -> Void) -> UInt64 {
     shared.withLock { shared in
       shared.nextObserver += 1
       shared.observers[shared.nextObserver] = observer
@@ -73,7 +73,7 @@ public final class DeviceRegistry: Sendable {
     }
   }
 
-  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+  package func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
 
   private func tell(_ event: DeviceRegistryEvent) {
     let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }

@@ -1,5 +1,5 @@
 /// News of the registry's devices.
-public enum DeviceRegistryEvent: Sendable {
+package enum DeviceRegistryEvent: Sendable {
   case registered(RegisteredDevice)
   /// Its size has changed: `device.geometry` tells.
   case resized(RegisteredDevice)

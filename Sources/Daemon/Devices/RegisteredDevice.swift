@@ -1,18 +1,18 @@
-public import BlockDevice
+package import BlockDevice
 
 /// A block device under its name in the daemon ("bdev").
-public final class RegisteredDevice: Sendable {
+package final class RegisteredDevice: Sendable {
   /// Unique in the registry: for a namespace the controller's name + "n" + NSID.
-  public let name: String
+  package let name: String
   /// Other names that it is found by; the UUID is one.
-  public let aliases: [String]
-  public let uuid: Identifier128
+  package let aliases: [String]
+  package let uuid: Identifier128
   /// What I/O goes to. Channels close by themselves when the device is unregistered.
-  public let device: any BlockDevice
+  package let device: any BlockDevice
   /// What its driver tells of it.
-  public let origin: any DeviceOrigin
+  package let origin: any DeviceOrigin
 
-  public init(
+  package init(
     name: String, uuid: Identifier128, device: any BlockDevice, origin: any DeviceOrigin
   ) {
     self.name = name
