@@ -34,7 +34,9 @@ public struct JSONNumber: Sendable, Hashable {
 
   /// For the parser: `text` has been checked against JSON's grammar.
   init(checked text: String) {
-    if let signed = Int64(text), text != "-0" {
+    if text == "-0" {
+      storage = .text(text)
+    } else if let signed = Int64(text) {
       storage = .signed(signed)
     } else if let unsigned = UInt64(text) {
       storage = .unsigned(unsigned)

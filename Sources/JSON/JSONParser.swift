@@ -105,6 +105,7 @@ public struct JSONParser: Sendable {
       // A number ends by what comes behind it; within a container that byte is looked at again.
       if case .number(let number) = state {
         if let next = number.next(byte) {
+          if byteCount >= limits.maximumByteCount { return fail(.tooLong(maximumByteCount: limits.maximumByteCount)) }
           state = .number(next)
           token.append(byte)
         } else if number.isComplete {
@@ -114,6 +115,7 @@ public struct JSONParser: Sendable {
           return fail(.unexpectedByte(byte))
         }
       } else {
+        if byteCount >= limits.maximumByteCount { return fail(.tooLong(maximumByteCount: limits.maximumByteCount)) }
         do throws(JSONError) {
           if let value = try take(byte) { return .value(value, consumedByteCount: index + 1) }
         } catch {
@@ -123,7 +125,6 @@ public struct JSONParser: Sendable {
       }
       index += 1
       byteCount += 1
-      if byteCount > limits.maximumByteCount { return fail(.tooLong(maximumByteCount: limits.maximumByteCount)) }
     }
     return .needsMore
   }

@@ -1,7 +1,7 @@
 internal import CLiburing
 import Glibc
 
-/// A TCP socket on a reactor's ring: at most one receive and one send in flight.
+/// A TCP or Unix-domain socket on a reactor's ring: at most one receive and one send in flight.
 ///
 /// The socket is a value its owner keeps: the owner starts operations under its own name (a ``ReactorSource``), and
 /// passes the completions back through ``completed(_:)``, which says what they mean. Buffers given to the
