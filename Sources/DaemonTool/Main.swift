@@ -1,7 +1,10 @@
-import ArgumentParser
-import Daemon
+import Glibc
 
+/// The entry point: signals are blocked before there is a second thread.
 @main
-struct DaemonTool: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "nvmeofd")
+enum Main {
+  static func main() async {
+    Signals.block()
+    await DaemonCommand.main()
+  }
 }
