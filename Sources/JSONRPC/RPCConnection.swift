@@ -109,14 +109,17 @@ public struct RPCConnection: Sendable {
     isBroken = true
     input = []
     inputOffset = 0
-    var answer = RPCError.parseError
-    answer.detail = error.description
-    lastParseError = error
-    write(Self.reply(identifier: .null, .failure(answer)))
+    parseError = error
+    write(Self.reply(identifier: .null, .failure(.parseError)))
   }
 
-  /// What broke the connection; for the log.
-  public private(set) var lastParseError: JSONError?
+  private var parseError: JSONError?
+
+  /// What broke the connection, for the log; told once.
+  public mutating func takeParseError() -> JSONError? {
+    defer { parseError = nil }
+    return parseError
+  }
 
   private mutating func accept(_ value: JSONValue) {
     guard case .array(let elements) = value else {
