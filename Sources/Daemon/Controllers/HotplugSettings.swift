@@ -3,5 +3,7 @@ package struct HotplugSettings: Sendable, Hashable {
   package var isEnabled = false
   package var periodMicroseconds: UInt64 = 100_000
 
+  static let maximumPeriodMicroseconds: UInt64 = 10_000_000
+
   package init() {}
 }
