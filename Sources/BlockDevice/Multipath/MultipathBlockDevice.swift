@@ -45,6 +45,8 @@ public final class MultipathBlockDevice: BlockDevice {
     /// Counted over all paths of the device.
     var association: UInt64 = 0
     var update: MultipathPathUpdate
+    /// Counts what goes this way; nil where that is not wished for.
+    var meter: MeterCore?
   }
 
   private struct Shared: ~Copyable {
@@ -141,7 +143,8 @@ public final class MultipathBlockDevice: BlockDevice {
       shared.paths[place] = Path(
         identifier: identifier, controller: controller, numaNode: numaNode, isPreferred: false,
         update: MultipathPathUpdate(
-          availability: .unavailable(.connecting), association: 0, quiesceNanoseconds: nil))
+          availability: .unavailable(.connecting), association: 0, quiesceNanoseconds: nil),
+        meter: configuration.countsPathIO ? MeterCore() : nil)
       shared.isGone = false
       return .success((identifier, place))
     }
@@ -328,11 +331,11 @@ public final class MultipathBlockDevice: BlockDevice {
       shared.paths[place] = path
       shared.selector.setAvailability(availability, of: place)
       if reshape(&shared) { events.append(.namespaceChanged(shared.geometry)) }
-      let (geometry, capabilities, update, device) = (shared.geometry, shared.capabilities, path.update, path.device)
+      let (geometry, capabilities, now) = (shared.geometry, shared.capabilities, path)
       for entry in shared.channels {
         entry.tell { channel in
           channel.setShape(geometry, capabilities)
-          channel.update(place, device, update)
+          channel.update(place, now.device, now.update, now.meter)
         }
       }
       if old != availability {
@@ -430,7 +433,7 @@ public final class MultipathBlockDevice: BlockDevice {
     }
     for (place, path) in paths {
       if let node, let own = path.numaNode, node != own { channel.setLocal(false, place) }
-      channel.update(place, path.device, path.update)
+      channel.update(place, path.device, path.update, path.meter)
     }
     if let place = paths.first(where: { $0.1.isPreferred })?.0 { channel.setPreferred(place) }
     return channel
@@ -467,7 +470,7 @@ public final class MultipathBlockDevice: BlockDevice {
           controllerIdentifier: controller.controllerIdentifier, state: controller.state, isCurrent: isCurrent,
           isConnected: controller.state == .enabled, isAccessible: path.availability.isUsable,
           isPreferred: path.isPreferred, availability: path.availability, recovery: controller.recovery,
-          quiesceMilliseconds: controller.communicationLoss.quiesceMilliseconds))
+          quiesceMilliseconds: controller.communicationLoss.quiesceMilliseconds, io: path.meter?.statistics))
     }
     for report in reports {
       let content = report.read()

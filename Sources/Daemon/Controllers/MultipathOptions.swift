@@ -1,5 +1,6 @@
-package import BlockDevice
-package import JSONRPC
+internal import BlockDevice
+internal import JSONRPC
+internal import Glibc
 
 /// How requests are spread over a device's paths, as the interface says it.
 package struct MultipathOptions: Sendable, Hashable {

@@ -1,14 +1,15 @@
-package import BlockDevice
-package import JSONRPC
+internal import BlockDevice
+internal import JSONRPC
+internal import Glibc
 
-extension CommandTimeoutAction: RPCEnumeration {}
 
 /// What `bdev_nvme_set_options` sets: the defaults of all controllers.
 package struct NVMeOptions: Sendable, Hashable {
+  package enum TimeoutAction: String, RPCEnumeration { case none, reset, abort }
   package enum Digest: String, RPCEnumeration { case sha256, sha384, sha512 }
   package enum DHGroup: String, RPCEnumeration { case null, ffdhe2048, ffdhe3072, ffdhe4096, ffdhe6144, ffdhe8192 }
 
-  var timeoutAction = CommandTimeoutAction.none
+  var timeoutAction = TimeoutAction.none
   var timeoutMicroseconds: UInt64 = 0
   var adminTimeoutMicroseconds: UInt64 = 0
   var keepAliveTimeoutMilliseconds: UInt32 = 10_000
@@ -170,7 +171,11 @@ extension NVMeOptions {
   func apply(to configuration: inout ControllerConfiguration) {
     configuration.keepAliveTimeoutMilliseconds = keepAliveTimeoutMilliseconds
     if tcpConnectTimeoutMilliseconds > 0 { configuration.connectTimeoutMilliseconds = tcpConnectTimeoutMilliseconds }
-    configuration.timeoutAction = timeoutAction
+    configuration.timeoutAction = switch timeoutAction {
+      case .none: .none
+      case .reset: .reset
+      case .abort: .abort
+      }
     configuration.ioTimeoutMilliseconds = Self.milliseconds(timeoutMicroseconds)
     let admin = adminTimeoutMicroseconds > 0 ? adminTimeoutMicroseconds : timeoutMicroseconds
     // The steps of making an association have a deadline in any case.

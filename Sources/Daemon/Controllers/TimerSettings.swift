@@ -1,5 +1,6 @@
-package import BlockDevice
-package import JSONRPC
+internal import BlockDevice
+internal import JSONRPC
+internal import Glibc
 
 /// The three timers that only make sense together, as the interface says them.
 package struct TimerSettings: Sendable, Hashable {

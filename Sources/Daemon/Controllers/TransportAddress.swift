@@ -1,5 +1,6 @@
 package import BlockDevice
-package import JSONRPC
+internal import JSONRPC
+internal import Glibc
 
 /// Where a controller is: what the interface calls a trid.
 package struct TransportAddress: Sendable, Hashable {

@@ -3,20 +3,20 @@ import Synchronization
 
 /// Several addresses of one controller, of which one is used at a time: whoever owns it moves on to the next one when the
 /// present one does not work.
-public final class AlternatingTransport: Transport {
-  private let transports: Mutex<[any Transport]>
+public final class AlternatingTransport<Base: Transport>: Transport {
+  private let transports: Mutex<[Base]>
 
-  public init(_ first: any Transport) { transports = Mutex([first]) }
+  public init(_ first: Base) { transports = Mutex([first]) }
 
   /// The one in use is the first.
-  public var all: [any Transport] { transports.withLock { $0 } }
+  public var all: [Base] { transports.withLock { $0 } }
 
-  public func append(_ transport: any Transport) { transports.withLock { $0.append(transport) } }
+  public func append(_ transport: Base) { transports.withLock { $0.append(transport) } }
 
   /// Takes those out that fit, but never the one in use.
   ///
   /// - Returns: how many.
-  public func removeAlternates(where fits: (any Transport) -> Bool) -> Int {
+  public func removeAlternates(where fits: (Base) -> Bool) -> Int {
     transports.withLock { transports in
       let before = transports.count
       transports = [transports[0]] + transports.dropFirst().filter { !fits($0) }
