@@ -12,6 +12,7 @@ package enum Configuration {
       },
       ConfigurationSection("bdev", dependsOn: ["keyring"]) {
         var entries = [service.deviceSettings.optionsEntry]
+        entries += NVMeConfiguration.entries(of: service.controllers)
         entries += DeviceSettings.limitEntries(of: service.devices)
         entries.append(ConfigurationEntry("bdev_wait_for_examine"))
         return entries

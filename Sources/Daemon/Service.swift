@@ -1,5 +1,6 @@
 package import JSONRPC
 public import Logging
+public import NVMeHost
 public import RingReactor
 internal import Synchronization
 
@@ -16,10 +17,13 @@ public final class Service: Sendable {
   public let log: DaemonLog
   /// All block devices.
   package let devices = DeviceRegistry()
+  /// All NVMe controllers, and the discovery services.
+  package let controllers: ControllerRegistry
   package let notifications = Notifications()
   package let keyring = Keyring()
   package let lifecycle = Lifecycle()
   package let threads: ServiceThreads
+  package var ioThreads: [ServiceThreads.Thread] { threads.all.filter { $0.index > 0 } }
   let deviceSettings: DeviceSettings
   private let installed = Mutex(Installed())
 
@@ -29,13 +33,16 @@ public final class Service: Sendable {
     var keeper: ConfigurationKeeper?
   }
 
-  public init(control: ReactorHandle, reactors: [ReactorHandle], log: DaemonLog) {
+  /// - Parameter identity: what the host calls itself where a client does not say.
+  public init(control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity, log: DaemonLog) {
     precondition(!reactors.isEmpty, "a service has at least one I/O reactor")
     self.control = control
     self.reactors = reactors
     self.log = log
     threads = ServiceThreads(control: control, reactors: reactors)
     deviceSettings = DeviceSettings(control: control)
+    controllers = ControllerRegistry(
+      devices: devices, control: control, reactors: reactors, identity: identity, logger: log.logger(.bdevNVMe))
     let notifications = notifications
     _ = devices.addObserver { event in
       switch event {
@@ -73,6 +80,7 @@ public final class Service: Sendable {
   /// Ends what goes on, in order: nobody is served any more, then controllers are told that we leave. Returns when that
   /// is done, or was tried for as long as it may take.
   package func shutDown() async {
+    await controllers.stop()
     deviceSettings.stop()
   }
 }

@@ -103,21 +103,7 @@ enum StatisticsMethods {
 
   /// The members that every set of statistics has.
   static func add(_ statistics: BlockStatistics, to entry: inout JSONObject) {
-    let kinds: [(name: String, plural: String, operation: BlockOperation?)] = [
-      ("read", "bytes_read", .read), ("write", "bytes_written", .write), ("unmap", "bytes_unmapped", .discard),
-      // There is no request to copy.
-      ("copy", "bytes_copied", nil),
-    ]
-    let operations = kinds.map { kind in kind.operation.map { statistics[$0] } ?? BlockStatistics.Operation() }
-    for (kind, operation) in zip(kinds, operations) {
-      entry[kind.plural] = .integer(operation.byteCount)
-      entry["num_\(kind.name)_ops"] = .integer(operation.count)
-    }
-    for (kind, operation) in zip(kinds, operations) {
-      entry["\(kind.name)_latency_ticks"] = .integer(operation.latencySumNanoseconds)
-      entry["max_\(kind.name)_latency_ticks"] = .integer(operation.maximumLatencyNanoseconds)
-      entry["min_\(kind.name)_latency_ticks"] = .integer(operation.minimumLatencyNanoseconds)
-    }
+    for member in IOStatisticsText.members(of: statistics).members { entry[member.key] = member.value }
     var failures = JSONObject()
     for (failure, count) in statistics.failures.sorted(by: { word(of: $0.key) < word(of: $1.key) }) {
       let word = word(of: failure)

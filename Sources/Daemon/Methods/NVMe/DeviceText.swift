@@ -11,7 +11,9 @@ enum DeviceText {
       "num_blocks": .integer(geometry.blockCount), "uuid": .string(device.uuid.uuidString),
     ]
     var limits = JSONObject()
-    for limit in RateLimitWords.values(of: device.meter?.rateLimits ?? .none) { limits[limit.name] = .integer(limit.value) }
+    for limit in RateLimitWords.values(of: device.meter?.rateLimits ?? .none) {
+      limits[limit.name] = .integer(limit.value)
+    }
     members["assigned_rate_limits"] = .object(limits)
     members["claimed"] = false
     members["zoned"] = false

@@ -1,4 +1,5 @@
 internal import JSONRPC
+internal import NVMeHost
 
 /// What has to be called to have the controllers as they are now: nvme's share of the configuration's section "bdev".
 ///

@@ -147,7 +147,8 @@ enum NVMePathMethods {
             var sum = BlockStatistics()
             for channel in channels where channel.reactor === thread.reactor { sum.add(channel.statistics) }
             let reactor = thread.reactor.statistics
-            let completed = BlockOperation.allCases.reduce(0 as UInt64) { $0 &+ sum[$1].count }
+            let completed =
+              BlockOperation.allCases.reduce(0 as UInt64) { $0 &+ sum[$1].count }
               &+ sum.failures.values.reduce(0, &+)
             return [
               "thread": .string(thread.name),
