@@ -2,14 +2,10 @@ import ArgumentParser
 import BlockDevice
 import Daemon
 import Glibc
-
-extension DaemonLog.Format: ExpressibleByArgument {}
-
-extension LogLevel: ExpressibleByArgument {
-  public init?(argument: String) { self.init(word: argument) }
-}
+import Logging
 
 /// `nvmeofd`.
+@main
 struct DaemonCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nvmeofd",
@@ -59,11 +55,30 @@ struct DaemonCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics", valueName: "port"))
   var metricsPort: UInt16?
 
-  @Option(help: ArgumentHelp("Log lines on standard error: text or json", valueName: "format"))
+  @Option(
+    name: .customLong("hostnqn"),
+    help: ArgumentHelp(
+      "The host's NQN where a client gives none (default: /etc/nvme/hostnqn, or one kept)", valueName: "nqn"))
+  var hostNQN: String?
+
+  @Option(
+    help: ArgumentHelp("Log lines on standard error: text or json", valueName: "format"),
+    transform: { text throws in
+      guard let format = DaemonLog.Format(rawValue: text) else {
+        throw ValidationError("'\(text)' is not text or json")
+      }
+      return format
+    })
   var logFormat = DaemonLog.Format.text
 
   @Option(
-    help: ArgumentHelp("What is logged on standard error: ERROR, WARNING, NOTICE, INFO or DEBUG", valueName: "level"))
+    help: ArgumentHelp("What is logged on standard error: ERROR, WARNING, NOTICE, INFO or DEBUG", valueName: "level"),
+    transform: { text throws in
+      guard let level = LogLevel(word: text) else {
+        throw ValidationError("'\(text)' is not one of ERROR, WARNING, NOTICE, INFO, DEBUG")
+      }
+      return level
+    })
   var printLevel = LogLevel.info
 
   @Flag(help: "Log to the system's log as well, up to the level that log_set_level sets")
@@ -82,10 +97,13 @@ struct DaemonCommand: AsyncParsableCommand {
     let signals = Signals.events()
     let daemon: DaemonProcess
     do {
+      // A service has a directory of its own for what it keeps (systemd.exec(5), StateDirectory=).
+      let file = getenv("STATE_DIRECTORY").map { String(cString: $0) + "/host" }
+      let identity = try HostIdentity.resolve(hostNQN: hostNQN, file: file)
       daemon = try DaemonProcess(
         options: DaemonOptions(
           rpcSocketPath: rpcSocket, reactorCount: reactors, configurationPath: config, keepsConfiguration: keepConfig,
-          waitsForRPC: waitForRpc, metricsPort: metricsPort), log: log)
+          waitsForRPC: waitForRpc, identity: identity, metricsPort: metricsPort), log: log)
     } catch {
       logger.error("the daemon cannot start", metadata: ["error": "\(error)"])
       throw ExitCode(1)
@@ -97,7 +115,7 @@ struct DaemonCommand: AsyncParsableCommand {
         SystemdNotifier.tell(.ready)
       } catch {
         logger.error("the daemon cannot start", metadata: ["error": "\(error)"])
-        exit(1)
+        Glibc.exit(1)
       }
     }
     for await number in signals {
