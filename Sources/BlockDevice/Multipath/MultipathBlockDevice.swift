@@ -466,7 +466,7 @@ public final class MultipathBlockDevice: BlockDevice {
       let controller = path.controller.snapshot
       snapshot.paths.append(
         MultipathSnapshot.Path(
-          identifier: path.identifier, address: path.controller.transport.description,
+          identifier: path.identifier, controller: path.controller, address: path.controller.transport.description,
           controllerIdentifier: controller.controllerIdentifier, state: controller.state, isCurrent: isCurrent,
           isConnected: controller.state == .enabled, isAccessible: path.availability.isUsable,
           isPreferred: path.isPreferred, availability: path.availability, recovery: controller.recovery,

@@ -4,6 +4,7 @@ public import NVMeHost
 public struct MultipathSnapshot: Sendable {
   public struct Path: Sendable {
     public var identifier: MultipathPathIdentifier
+    public var controller: Controller
     /// The transport's address, for people.
     public var address: String
     /// CNTLID; FFFFh = not connected yet.

@@ -44,9 +44,7 @@ package struct AttachRequest: Sendable {
   var usesMultipath: Bool { mode == .multipath }
 
   /// As the parameters of `bdev_nvme_attach_controller`.
-  ///
-  /// - Parameter address: one of the controller's.
-  func members(address: TransportAddress) -> JSONObject {
+  var members: JSONObject {
     var members: JSONObject = ["name": .string(name)]
     for member in address.members.members { members[member.key] = member.value }
     members["prchk_reftag"] = false

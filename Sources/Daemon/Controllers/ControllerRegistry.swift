@@ -329,9 +329,7 @@ package actor ControllerRegistry {
 
   /// Makes the address that `probe` would connect by an alternate of the controller attached under the name, once it has
   /// been seen that the same namespaces are found there.
-  private func addAlternate(_ probe: AttachedController, _ request: AttachRequest) async throws(RPCError)
-    -> ControllerSet
-  {
+  private func addAlternate(_ probe: AttachedController, _ request: AttachRequest) async throws(RPCError) -> ControllerSet {
     try await connect(probe, request)
     let found = probe.controller.snapshot.namespaces
     await probe.controller.delete()

@@ -2,6 +2,7 @@ internal import BlockDevice
 internal import JSONRPC
 internal import Glibc
 
+
 /// What `bdev_nvme_set_options` sets: the defaults of all controllers.
 package struct NVMeOptions: Sendable, Hashable {
   package enum TimeoutAction: String, RPCEnumeration { case none, reset, abort }
@@ -109,9 +110,7 @@ package struct NVMeOptions: Sendable, Hashable {
       ("transport_tos", transportTypeOfService == 0), ("rdma_srq_size", rdmaSharedReceiveQueueSize == 0),
       ("rdma_max_cq_size", rdmaMaximumCompletionQueueSize == 0),
       ("rdma_cm_event_timeout_ms", rdmaEventTimeoutMilliseconds == 0), ("rdma_umr_per_io", !rdmaRegistersMemoryPerIO),
-    ] where !isDefault {
-      throw .invalidArgument("\(name) is about RDMA, and there is none here: leave it at its default")
-    }
+    ] where !isDefault { throw .invalidArgument("\(name) is about RDMA, and there is none here: leave it at its default") }
     if allowsAccelerationSequences {
       throw .invalidArgument("allow_accel_sequence cannot be honoured: there is no acceleration framework here")
     }
@@ -172,8 +171,7 @@ extension NVMeOptions {
   func apply(to configuration: inout ControllerConfiguration) {
     configuration.keepAliveTimeoutMilliseconds = keepAliveTimeoutMilliseconds
     if tcpConnectTimeoutMilliseconds > 0 { configuration.connectTimeoutMilliseconds = tcpConnectTimeoutMilliseconds }
-    configuration.timeoutAction =
-      switch timeoutAction {
+    configuration.timeoutAction = switch timeoutAction {
       case .none: .none
       case .reset: .reset
       case .abort: .abort

@@ -4,9 +4,9 @@ internal import Synchronization
 
 /// The list of block devices.
 enum DeviceListMethods {
-  static func all(_ service: Service) -> [RPCMethod] { [getDevices(service)] }
+  static func all(_ service: NVMeService) -> [RPCMethod] { [getDevices(service)] }
 
-  private static func getDevices(_ service: Service) -> RPCMethod {
+  private static func getDevices(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable { var name: String?, timeoutMilliseconds: UInt64 }
     return RPCMethod(
       "bdev_get_bdevs",

@@ -10,11 +10,12 @@ enum DeviceText {
       "product_name": .string(device.origin.productName), "block_size": .integer(geometry.blockByteCount),
       "num_blocks": .integer(geometry.blockCount), "uuid": .string(device.uuid.uuidString),
     ]
-    var limits = JSONObject()
-    for limit in RateLimitWords.values(of: device.meter?.rateLimits ?? .none) {
-      limits[limit.name] = .integer(limit.value)
-    }
-    members["assigned_rate_limits"] = .object(limits)
+    let limits = device.meter?.rateLimits ?? .none
+    members["assigned_rate_limits"] = [
+      "rw_ios_per_sec": .integer(limits.operationsPerSecond), "rw_mbytes_per_sec": .integer(limits.bytesPerSecond >> 20),
+      "r_mbytes_per_sec": .integer(limits.readBytesPerSecond >> 20),
+      "w_mbytes_per_sec": .integer(limits.writeBytesPerSecond >> 20),
+    ]
     members["claimed"] = false
     members["zoned"] = false
     members["supported_io_types"] = .object(operations(capabilities, isNVMe: device.nvme != nil))

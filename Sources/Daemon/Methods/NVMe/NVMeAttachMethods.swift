@@ -4,7 +4,7 @@ internal import JSONRPC
 
 /// Attaching and detaching controllers.
 enum NVMeAttachMethods {
-  static func all(_ service: Service) -> [RPCMethod] { [attach(service), detach(service)] }
+  static func all(_ service: NVMeService) -> [RPCMethod] { [attach(service), detach(service)] }
 
   private struct Attach: Sendable {
     var name = ""
@@ -26,7 +26,7 @@ enum NVMeAttachMethods {
     var multipath = MultipathOptions()
   }
 
-  private static func attach(_ service: Service) -> RPCMethod {
+  private static func attach(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_attach_controller",
       decode: { parameters throws(RPCParameterError) in
@@ -78,7 +78,7 @@ enum NVMeAttachMethods {
   }
 
   /// What can be said against a request by itself, in upstream's order.
-  private static func check(_ request: Attach, _ service: Service) throws(RPCError) -> AttachRequest {
+  private static func check(_ request: Attach, _ service: NVMeService) throws(RPCError) -> AttachRequest {
     if request.maximumDeviceCount == 0 { throw .invalidArgument("max_bdevs cannot be zero") }
     let address = try TransportAddress(
       transportType: request.transportType, addressFamily: request.addressFamily, host: request.host,
@@ -132,7 +132,7 @@ enum NVMeAttachMethods {
     return result
   }
 
-  private static func detach(_ service: Service) -> RPCMethod {
+  private static func detach(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable {
       var name: String
       var transportType, host, addressFamily, serviceIdentifier, subsystemNQN, hostAddress, hostService: String?

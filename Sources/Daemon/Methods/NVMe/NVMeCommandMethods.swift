@@ -4,7 +4,7 @@ internal import JSONRPC
 
 /// Commands sent as they are, and commands that fail on purpose.
 enum NVMeCommandMethods {
-  static func all(_ service: Service) -> [RPCMethod] {
+  static func all(_ service: NVMeService) -> [RPCMethod] {
     [addInjection(service), removeInjection(service), send(service)]
   }
 
@@ -18,7 +18,7 @@ enum NVMeCommandMethods {
 
   private static let unparsable = RPCError.invalidArgument("Failed to parse the request")
 
-  private static func addInjection(_ service: Service) -> RPCMethod {
+  private static func addInjection(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable { var name: String, queue: QueueWord, injection: ErrorInjection }
     return RPCMethod(
       "bdev_nvme_add_error_injection", undecodable: unparsable,
@@ -47,7 +47,7 @@ enum NVMeCommandMethods {
       })
   }
 
-  private static func removeInjection(_ service: Service) -> RPCMethod {
+  private static func removeInjection(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable { var name: String, queue: QueueWord, opcode: UInt8 }
     return RPCMethod(
       "bdev_nvme_remove_error_injection", undecodable: unparsable,
@@ -82,7 +82,7 @@ enum NVMeCommandMethods {
   /// Bytes of data at once; upstream's limit is its memory.
   private static let maximumDataByteCount = 16 << 20
 
-  private static func send(_ service: Service) -> RPCMethod {
+  private static func send(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_send_cmd", undecodable: .invalidParameters("Invalid argument"), decode: decode,
       body: { command async throws(RPCError) in
@@ -146,10 +146,8 @@ enum NVMeCommandMethods {
   /// - Throws: -32603 with what upstream says when there is no connection, or no answer in time.
   private static func reply(to command: Command, from controller: Controller) async throws(RPCError) -> AdminReply {
     // What is written, or as many zeroes as were asked for.
-    let out =
-      command.isToController
-      ? command.data.isEmpty
-        ? [UInt8](repeating: 0, count: command.dataByteCount) : command.data : []
+    let out = command.isToController ? command.data.isEmpty
+      ? [UInt8](repeating: 0, count: command.dataByteCount) : command.data : []
     let inCount = command.isToController ? 0 : command.dataByteCount
     let (entry, queue) = (command.entry, command.queue)
     let answer = await Deadline.first(milliseconds: command.timeoutMilliseconds) {

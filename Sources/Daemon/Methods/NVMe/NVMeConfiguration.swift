@@ -1,5 +1,5 @@
+internal import BlockDevice
 internal import JSONRPC
-internal import NVMeHost
 
 /// What has to be called to have the controllers as they are now: nvme's share of the configuration's section "bdev".
 ///
@@ -11,10 +11,8 @@ enum NVMeConfiguration {
     let sets = controllers.sets.filter { !$0.isDiscovered }
     for set in sets {
       for controller in set.controllers where controller.controller.snapshot.state != .deleting {
-        let request = controller.request
-        // The first one says what the controller's name stands for.
-        for address in controller.addresses {
-          entries.append(ConfigurationEntry("bdev_nvme_attach_controller", request.members(address: address)))
+        for request in controller.transport.all.map(\.request) {
+          entries.append(ConfigurationEntry("bdev_nvme_attach_controller", request.members))
         }
       }
     }

@@ -4,7 +4,7 @@ internal import JSONRPC
 
 /// Controllers: what there is, and what is done to one.
 enum NVMeControllerMethods {
-  static func all(_ service: Service) -> [RPCMethod] {
+  static func all(_ service: NVMeService) -> [RPCMethod] {
     [
       getControllers(service), operation("bdev_nvme_reset_controller", .reset, service),
       operation("bdev_nvme_enable_controller", .enable, service),
@@ -12,7 +12,7 @@ enum NVMeControllerMethods {
     ]
   }
 
-  private static func getControllers(_ service: Service) -> RPCMethod {
+  private static func getControllers(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_get_controllers",
       decode: { parameters throws(RPCParameterError) in try parameters.optional("name", as: String.self) },
@@ -46,7 +46,7 @@ enum NVMeControllerMethods {
   }
 
   private static func operation(
-    _ name: String, _ operation: ControllerOperation, _ service: Service
+    _ name: String, _ operation: ControllerOperation, _ service: NVMeService
   ) -> RPCMethod {
     struct Request: Sendable { var name: String, identifier: UInt16 }
     return RPCMethod(
@@ -63,7 +63,7 @@ enum NVMeControllerMethods {
 
   // MARK: Health
 
-  private static func getHealth(_ service: Service) -> RPCMethod {
+  private static func getHealth(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_get_controller_health_info", undecodable: .internalError("Invalid parameters"),
       decode: { parameters throws(RPCParameterError) -> String? in

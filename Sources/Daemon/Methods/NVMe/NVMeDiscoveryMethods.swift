@@ -4,11 +4,11 @@ internal import JSONRPC
 
 /// Discovery services.
 enum NVMeDiscoveryMethods {
-  static func all(_ service: Service) -> [RPCMethod] {
+  static func all(_ service: NVMeService) -> [RPCMethod] {
     [start(service), stop(service), getInformation(service), startMDNS, stopMDNS, getMDNSInformation]
   }
 
-  private static func start(_ service: Service) -> RPCMethod {
+  private static func start(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable {
       var name, transportType, host: String
       var addressFamily, serviceIdentifier, hostNQN: String?
@@ -52,7 +52,7 @@ enum NVMeDiscoveryMethods {
       })
   }
 
-  private static func stop(_ service: Service) -> RPCMethod {
+  private static func stop(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_stop_discovery",
       decode: { parameters throws(RPCParameterError) in try parameters.required("name", as: String.self) },
@@ -62,7 +62,7 @@ enum NVMeDiscoveryMethods {
       })
   }
 
-  private static func getInformation(_ service: Service) -> RPCMethod {
+  private static func getInformation(_ service: NVMeService) -> RPCMethod {
     RPCMethod("bdev_nvme_get_discovery_info") {
       .array(
         service.controllers.discoveries.map { discovery in
@@ -96,8 +96,6 @@ enum NVMeDiscoveryMethods {
   }
 
   private static var getMDNSInformation: RPCMethod {
-    RPCMethod(
-      "bdev_nvme_get_mdns_discovery_info", decode: { parameters in parameters.skip() },
-      body: { () throws(RPCError) in throw refusal })
+    RPCMethod("bdev_nvme_get_mdns_discovery_info") { () throws(RPCError) in throw refusal }
   }
 }

@@ -4,14 +4,14 @@ internal import JSONRPC
 
 /// Firmware: an image is downloaded to a controller, committed, and the controller reset.
 enum NVMeFirmwareMethods {
-  static func all(_ service: Service) -> [RPCMethod] { [apply(service)] }
+  static func all(_ service: NVMeService) -> [RPCMethod] { [apply(service)] }
 
   /// Bytes of one Firmware Image Download, as upstream has it.
   private static let pieceByteCount = 4096
   /// Images beyond are not read at all.
   private static let maximumImageByteCount = 256 << 20
 
-  private static func apply(_ service: Service) -> RPCMethod {
+  private static func apply(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable { var file, device: String }
     return RPCMethod(
       "bdev_nvme_apply_firmware", undecodable: .internalError("spdk_json_decode_object failed."),

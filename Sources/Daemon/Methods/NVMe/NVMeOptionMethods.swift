@@ -3,9 +3,9 @@ internal import JSONRPC
 
 /// Options of all controllers.
 enum NVMeOptionMethods {
-  static func all(_ service: Service) -> [RPCMethod] { [setOptions(service), setHotplug(service), setKeys(service)] }
+  static func all(_ service: NVMeService) -> [RPCMethod] { [setOptions(service), setHotplug(service), setKeys(service)] }
 
-  private static func setOptions(_ service: Service) -> RPCMethod {
+  private static func setOptions(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_set_options", phase: .both,
       decode: { parameters throws(RPCParameterError) in
@@ -19,7 +19,7 @@ enum NVMeOptionMethods {
       })
   }
 
-  private static func setHotplug(_ service: Service) -> RPCMethod {
+  private static func setHotplug(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_set_hotplug", undecodable: .invalidParameters("Invalid argument"),
       decode: { parameters throws(RPCParameterError) in
@@ -35,7 +35,7 @@ enum NVMeOptionMethods {
       })
   }
 
-  private static func setKeys(_ service: Service) -> RPCMethod {
+  private static func setKeys(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable { var name: String, key: String?, controllerKey: String? }
     return RPCMethod(
       "bdev_nvme_set_keys", undecodable: .invalidParameters("spdk_json_decode_object failed"),

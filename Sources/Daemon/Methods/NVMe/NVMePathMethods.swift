@@ -4,14 +4,14 @@ internal import JSONRPC
 
 /// Paths: what there is, which are used, and what goes over them.
 enum NVMePathMethods {
-  static func all(_ service: Service) -> [RPCMethod] {
+  static func all(_ service: NVMeService) -> [RPCMethod] {
     [
       getPaths(service), setPolicy(service), setPreferredPath(service), getPathStatistics(service),
       getTransportStatistics(service),
     ]
   }
 
-  private static func getPaths(_ service: Service) -> RPCMethod {
+  private static func getPaths(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_get_io_paths", undecodable: .invalidParameters("bdev_nvme_get_io_paths requires no parameters"),
       decode: { parameters throws(RPCParameterError) in try parameters.optional("name", as: String.self) },
@@ -54,7 +54,7 @@ enum NVMePathMethods {
     }
   }
 
-  private static func setPolicy(_ service: Service) -> RPCMethod {
+  private static func setPolicy(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable {
       var name: String
       var policy: MultipathOptions.Policy
@@ -87,7 +87,7 @@ enum NVMePathMethods {
       })
   }
 
-  private static func setPreferredPath(_ service: Service) -> RPCMethod {
+  private static func setPreferredPath(_ service: NVMeService) -> RPCMethod {
     struct Request: Sendable { var name: String, identifier: UInt16 }
     return RPCMethod(
       "bdev_nvme_set_preferred_path",
@@ -106,13 +106,13 @@ enum NVMePathMethods {
 
   // MARK: Statistics
 
-  private static func getPathStatistics(_ service: Service) -> RPCMethod {
+  private static func getPathStatistics(_ service: NVMeService) -> RPCMethod {
     RPCMethod(
       "bdev_nvme_get_path_iostat",
       decode: { parameters throws(RPCParameterError) -> String? in
         // Upstream does not read the parameters of a call that is not allowed.
         guard service.controllers.options.countsPathIO else {
-          parameters.skip()
+          _ = try? parameters.optional("name", as: JSONValue.self)
           return nil
         }
         return try parameters.required("name", as: String.self)
@@ -137,32 +137,29 @@ enum NVMePathMethods {
       })
   }
 
-  private static func getTransportStatistics(_ service: Service) -> RPCMethod {
+  private static func getTransportStatistics(_ service: NVMeService) -> RPCMethod {
     let refusal = RPCError.invalidParameters("'bdev_nvme_get_transport_statistics' requires no arguments")
     return RPCMethod("bdev_nvme_get_transport_statistics", undecodable: refusal) {
       let channels = service.devices.devices.compactMap(\.meter).flatMap(\.channelStatistics)
-      return [
-        "poll_groups": .array(
-          service.ioThreads.map { thread in
-            var sum = BlockStatistics()
-            for channel in channels where channel.reactor === thread.reactor { sum.add(channel.statistics) }
-            let reactor = thread.reactor.statistics
-            let completed =
-              BlockOperation.allCases.reduce(0 as UInt64) { $0 &+ sum[$1].count }
-              &+ sum.failures.values.reduce(0, &+)
-            return [
-              "thread": .string(thread.name),
-              "transports": [
-                [
-                  "trname": "TCP", "polls": .integer(reactor.turnCount), "idle_polls": .integer(reactor.idleTurnCount),
-                  "socket_completions": .integer(reactor.completionCount), "nvme_completions": .integer(completed),
-                  "queued_requests": .integer(sum.heldCount),
-                  "submitted_requests": .integer(completed &+ sum.outstandingCount),
-                ]
-              ],
+      var groups: [JSONValue] = []
+      for thread in service.ioThreads {
+        var sum = BlockStatistics()
+        for channel in channels where channel.reactor === thread.reactor { sum.add(channel.statistics) }
+        let reactor = (try? await thread.reactor.perform { $0.statistics }) ?? ReactorStatistics()
+        let completed =
+          BlockOperation.allCases.reduce(0 as UInt64) { $0 &+ sum[$1].count } &+ sum.failures.values.reduce(0, &+)
+        groups.append([
+          "thread": .string(thread.name),
+          "transports": [
+            [
+              "trname": "TCP", "polls": .integer(reactor.turnCount), "idle_polls": .integer(reactor.idleTurnCount),
+              "socket_completions": .integer(reactor.completionCount), "nvme_completions": .integer(completed),
+              "queued_requests": .integer(sum.heldCount), "submitted_requests": .integer(completed &+ sum.outstandingCount),
             ]
-          })
-      ]
+          ],
+        ])
+      }
+      return ["poll_groups": .array(groups)]
     }
   }
 }
