@@ -23,7 +23,6 @@ public final class Service: Sendable {
   package let keyring = Keyring()
   package let lifecycle = Lifecycle()
   package let threads: ServiceThreads
-  package var ioThreads: [ServiceThreads.Thread] { threads.all.filter { $0.index > 0 } }
   let deviceSettings: DeviceSettings
   private let installed = Mutex(Installed())
 
@@ -51,6 +50,15 @@ public final class Service: Sendable {
       case .resized(let device): notifications.post(.deviceResized, device.name)
       }
     }
+  }
+
+  /// What the methods about NVMe act on.
+  package var nvme: NVMeService {
+    let keyring = keyring
+    return NVMeService(
+      controllers: controllers, devices: devices,
+      ioThreads: threads.all.dropFirst().map { NVMeService.IOThread(name: $0.name, reactor: $0.reactor) },
+      hasKey: { keyring.contains($0) })
   }
 
   /// All methods, put together by ``Methods/all(of:)`` at the first use.
