@@ -22,6 +22,7 @@ final class RPCServer: ReactorSource {
   /// After a failed accept, which is for want of descriptors or memory.
   private static let retryNanoseconds: UInt64 = 100_000_000
 
+  /// Has the socket and its lock; ``serve()`` follows.
   init(
     reactor: Reactor, path: String, dispatcher: RPCDispatcher, limits: RPCLimits = RPCLimits()
   ) throws(RPCServerError) {
@@ -37,7 +38,11 @@ final class RPCServer: ReactorSource {
       throw .socket(path, error)
     }
     super.init(reactor: reactor)
-    socket.accept(source: self)
+  }
+
+  /// Begins to serve. Whoever has connected before has waited until now.
+  func serve() {
+    if !isClosing && !socket.isAccepting { socket.accept(source: self) }
   }
 
   /// Those connected now.
@@ -56,9 +61,7 @@ final class RPCServer: ReactorSource {
     }
   }
 
-  override func deadlineExpired() {
-    if !isClosing && !socket.isAccepting { socket.accept(source: self) }
-  }
+  override func deadlineExpired() { serve() }
 
   private func accept(_ descriptor: Int32) {
     guard clients.count < Self.maximumClientCount, !isClosing else {
