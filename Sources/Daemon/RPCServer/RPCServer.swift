@@ -30,8 +30,11 @@ final class RPCServer: ReactorSource {
     self.path = path
     self.dispatcher = dispatcher
     self.limits = limits
-    // First the lock: with it in our hands a socket that nobody listens at is a leftover.
+    // First the lock: with it in our hands a socket of that name is a leftover. One that somebody still seems to listen
+    // at is, too: the kernel takes its time to end the ring of a process that was killed, and with it the socket.
     lock = try RPCLock(besides: path)
+    var status = stat()
+    if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
     do throws(RingError) {
       socket = try ListeningSocket(address: address, mode: 0o600)
     } catch {
