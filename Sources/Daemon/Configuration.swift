@@ -1,4 +1,4 @@
-package import JSONRPC
+internal import JSONRPC
 
 /// The daemon's configuration: the sections of it, in the order in which they are to be loaded.
 package enum Configuration {
@@ -10,7 +10,13 @@ package enum Configuration {
           ConfigurationEntry("keyring_file_add_key", ["name": .string($0.name), "path": .string($0.path)])
         }
       },
-      ConfigurationSection("bdev", dependsOn: ["keyring"]) { service.deviceSettings.entries(of: service) },
+      ConfigurationSection("bdev", dependsOn: ["keyring"]) {
+        var entries = [service.deviceSettings.optionsEntry]
+        entries += NVMeConfiguration.entries(of: service.controllers)
+        entries += DeviceSettings.limitEntries(of: service.devices)
+        entries.append(ConfigurationEntry("bdev_wait_for_examine"))
+        return entries
+      },
     ]
   }
 }

@@ -3,6 +3,7 @@
 public struct RPCParameters: Sendable {
   private let object: JSONObject
   private var unread: Set<String>
+  private var isSkipped = false
   /// True when the request has none: absent or null. An empty object counts as none, too.
   public let isEmpty: Bool
   /// What is wrong with them as a whole; told at the first opportunity.
@@ -81,9 +82,15 @@ public struct RPCParameters: Sendable {
     }
   }
 
+  /// What has not been read is not looked at.
+  public mutating func skip() {
+    unread = []
+    isSkipped = true
+  }
+
   /// All that was to be read has been read.
   public func finish() throws(RPCParameterError) {
-    if let wholeError { throw wholeError }
+    if let wholeError, !isSkipped { throw wholeError }
     // In the request's order: the same request always gets the same answer.
     if let member = object.members.first(where: { unread.contains($0.key) }) {
       throw RPCParameterError(path: member.key, rule: "is unknown")

@@ -42,7 +42,7 @@ public struct RPCRequest: Sendable, Hashable {
       else { throw Malformed(error: .invalidRequest, identifier: named) }
       switch object["params"] {
       case nil, .null?, .object?, .array?: break
-      default: throw Malformed(error: .invalidParameters(), identifier: named)
+      default: throw Malformed(error: .invalidRequest, identifier: named)
       }
       self.method = method
       self.parameters = object["params"]

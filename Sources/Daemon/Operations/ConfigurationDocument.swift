@@ -8,9 +8,17 @@ struct ConfigurationDocument: Sendable, Hashable {
     var entries: [ConfigurationEntry]
   }
 
+  /// A call and where it stands.
+  struct Call: Sendable, Hashable {
+    var section: String
+    var entry: ConfigurationEntry
+  }
+
   var sections: [Section]
 
   var entries: [ConfigurationEntry] { sections.flatMap(\.entries) }
+
+  var calls: [Call] { sections.flatMap { section in section.entries.map { Call(section: section.name, entry: $0) } } }
 
   init(sections: [Section]) { self.sections = sections }
 

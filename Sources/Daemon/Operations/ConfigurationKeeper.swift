@@ -17,7 +17,7 @@ actor ConfigurationKeeper {
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   /// Calls that are still to succeed.
-  private var pending: [(section: String, entry: ConfigurationEntry)] = []
+  private var pending: [ConfigurationDocument.Call] = []
   private var retry: Task<Void, Never>?
   private var written: ConfigurationDocument?
   private var isApplying = false
@@ -41,20 +41,21 @@ actor ConfigurationKeeper {
 
   // MARK: From the file
 
+  /// Looks whether the file can be read, without doing what it says.
+  func check() throws(ConfigurationFileError) {
+    if let path { _ = try ConfigurationFile.read(path) }
+  }
+
   /// Makes the file's calls that belong to a phase. A file that is not there is an empty one.
   ///
   /// - Parameter phase: ``RPCPhase/startup``: calls that may be made before the start; ``RPCPhase/runTime``: the others.
   func apply(_ phase: RPCPhase) async throws(ConfigurationFileError) {
     guard let path, let document = try ConfigurationFile.read(path) else { return }
-    isApplying = true
-    for section in document.sections {
-      for entry in section.entries {
-        let isEarly = table[entry.method]?.phase.contains(.startup) ?? false
-        guard isEarly == (phase == .startup) else { continue }
-        await make(entry, section.name, in: phase)
-      }
-    }
-    isApplying = false
+    await make(
+      document.calls.filter { call in
+        let isEarly = table[call.entry.method]?.phase.contains(.startup) ?? false
+        return isEarly == (phase == .startup)
+      }, in: phase)
     if phase == .runTime {
       if !pending.isEmpty { retryLater(Self.retrySeconds.first) }
       await save()
@@ -65,16 +66,41 @@ actor ConfigurationKeeper {
   func applyMissing() async throws(ConfigurationFileError) {
     guard let path, let document = try ConfigurationFile.read(path) else { return }
     let present = Set(await current().entries)
+    let calls = document.calls.filter { !present.contains($0.entry) }
+    pending.removeAll { call in calls.contains { $0.entry == call.entry } }
+    await make(calls, in: .runTime)
+    if !pending.isEmpty { retryLater(Self.retrySeconds.first) }
+    await save()
+  }
+
+  /// Makes calls in their order. Those of one method that follow upon each other run side by side when they are about
+  /// different names, so that a target that does not answer holds up no other one.
+  private func make(_ calls: [ConfigurationDocument.Call], in phase: RPCPhase) async {
     isApplying = true
-    for section in document.sections {
-      for entry in section.entries where !present.contains(entry) {
-        pending.removeAll { $0.entry == entry }
-        await make(entry, section.name, in: .runTime)
+    var rest = calls[...]
+    while let first = rest.first {
+      let group = rest.prefix { $0.entry.method == first.entry.method }
+      rest = rest.dropFirst(group.count)
+      var lanes: [[ConfigurationDocument.Call]] = []
+      var places: [String: Int] = [:]
+      for call in group {
+        let name = call.entry.name ?? ""
+        if let place = places[name] {
+          lanes[place].append(call)
+        } else {
+          places[name] = lanes.count
+          lanes.append([call])
+        }
+      }
+      await withTaskGroup(of: Void.self) { group in
+        for lane in lanes {
+          group.addTask(executorPreference: executor) {
+            for call in lane { await self.make(call.entry, call.section, in: phase) }
+          }
+        }
       }
     }
     isApplying = false
-    if !pending.isEmpty { retryLater(Self.retrySeconds.first) }
-    await save()
   }
 
   private func make(_ entry: ConfigurationEntry, _ section: String, in phase: RPCPhase) async {
@@ -91,7 +117,7 @@ actor ConfigurationKeeper {
       case .wrong: logger.error("the configuration has a call that fails", metadata: metadata)
       case .later:
         logger.warning("a call of the configuration fails for now, and will be tried again", metadata: metadata)
-        pending.append((section, entry))
+        pending.append(.init(section: section, entry: entry))
       }
     }
   }
@@ -125,7 +151,7 @@ actor ConfigurationKeeper {
   private func retryNow(_ seconds: Double) async {
     let calls = pending
     pending = []
-    for call in calls { await make(call.entry, call.section, in: .runTime) }
+    await make(calls, in: .runTime)
     if !pending.isEmpty { retryLater(min(2 * seconds, Self.retrySeconds.last)) }
     await save()
   }
@@ -159,12 +185,14 @@ actor ConfigurationKeeper {
     saveIsWanted = true
     let task =
       saving
-      ?? Task(executorPreference: executor) {
-        while self.saveIsWanted { await self.saveOnce(path) }
-        self.saving = nil
-      }
+      ?? Task(executorPreference: executor) { await self.saveWhileWanted(path) }
     saving = task
     await task.value
+  }
+
+  private func saveWhileWanted(_ path: String) async {
+    while saveIsWanted { await saveOnce(path) }
+    saving = nil
   }
 
   private func saveOnce(_ path: String) async {
@@ -178,14 +206,15 @@ actor ConfigurationKeeper {
       }
     }
     if document == written { return }
+    let complete = document
     // The disk may take its time: not on this thread.
     let result = await Task.detached { () -> Result<Void, ConfigurationFileError> in
-      do throws(ConfigurationFileError) { return .success(try ConfigurationFile.write(document, path)) } catch {
+      do throws(ConfigurationFileError) { return .success(try ConfigurationFile.write(complete, path)) } catch {
         return .failure(error)
       }
     }.value
     switch result {
-    case .success: written = document
+    case .success: written = complete
     case .failure(let error): logger.error("the configuration could not be kept", metadata: ["error": "\(error)"])
     }
   }

@@ -1,5 +1,3 @@
-package import JSONRPC
-
 /// One part of the configuration ("subsystem"): the calls that make the daemon what it is now.
 package struct ConfigurationSection: Sendable {
   package var name: String

@@ -26,8 +26,8 @@ public final class DaemonLog: Sendable {
 
   /// - Parameters:
   ///   - usesSystemLog: whether messages go to syslog(3) as well, up to ``systemLevel``.
-  ///   - descriptor: where lines are written to; it stays the caller's.
-  public init(format: Format = .text, usesSystemLog: Bool = false, descriptor: Int32 = STDERR_FILENO) {
+  ///   - descriptor: where lines are written to, by default standard error; it stays the caller's.
+  public init(format: Format = .text, usesSystemLog: Bool = false, descriptor: Int32 = 2) {
     self.format = format
     self.usesSystemLog = usesSystemLog
     self.descriptor = descriptor

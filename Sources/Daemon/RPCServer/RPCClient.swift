@@ -1,5 +1,6 @@
 internal import Glibc
 internal import JSONRPC
+internal import Logging
 internal import RingReactor
 
 /// One client of the ``RPCServer``: its socket, and what ``RPCConnection`` makes of what comes from there. Lives on the

@@ -1,5 +1,5 @@
-internal import JSONRPC
-public import Logging
+package import JSONRPC
+package import Logging
 internal import RingReactor
 internal import Synchronization
 
@@ -7,16 +7,16 @@ internal import Synchronization
 public final class RPCDispatcher: Sendable {
   private let table: RPCMethodTable
   private let phase: @Sendable () -> RPCPhase
-  private let didChange: @Sendable (_ method: String, _ parameters: JSONValue?) -> Void
+  private let didChange: @Sendable (_ method: String, _ parameters: JSONValue?) async -> Void
   let logger: Logger
   private let counts = Mutex<[String: RPCCounts]>([:])
 
   /// - Parameters:
   ///   - phase: the one the daemon is in.
-  ///   - didChange: told of every call that has succeeded.
+  ///   - didChange: told of every call that has succeeded, before its reply.
   package init(
     table: RPCMethodTable, logger: Logger, phase: @escaping @Sendable () -> RPCPhase,
-    didChange: @escaping @Sendable (_ method: String, _ parameters: JSONValue?) -> Void = { _, _ in }
+    didChange: @escaping @Sendable (_ method: String, _ parameters: JSONValue?) async -> Void = { _, _ in }
   ) {
     self.table = table
     self.logger = logger
@@ -44,7 +44,7 @@ public final class RPCDispatcher: Sendable {
     switch result {
     case .success:
       logger.debug("call succeeded", metadata: ["method": "\(method)", "microseconds": "\(nanoseconds / 1000)"])
-      didChange(method, parameters)
+      await didChange(table[method]?.name ?? method, parameters)
     case .failure(let error):
       logger.info(
         "call failed",

@@ -20,7 +20,9 @@ final class RPCLock: Sendable {
       // The one before us may have removed the file between our opening and our locking it: then it locks nobody out.
       var ours = stat()
       var named = stat()
-      if fstat(descriptor, &ours) == 0, stat(path, &named) == 0, ours.st_ino == named.st_ino, ours.st_dev == named.st_dev {
+      if fstat(descriptor, &ours) == 0, stat(path, &named) == 0, ours.st_ino == named.st_ino,
+        ours.st_dev == named.st_dev
+      {
         fileDescriptor = descriptor
         return
       }

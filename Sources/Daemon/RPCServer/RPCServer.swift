@@ -1,5 +1,6 @@
 internal import Glibc
 internal import JSONRPC
+internal import Logging
 internal import RingReactor
 
 /// Serves JSON-RPC on a Unix-domain socket: listens, and keeps a ``RPCClient`` for everybody who connects.

@@ -272,13 +272,15 @@ struct MeteredBlockDeviceTests {
     let writer = try device.openChannel(on: reactor, queueDepth: 32)
     #expect((995...1012).contains(requests([.read], channels: [reader], milliseconds: 100)[.read] ?? 0))
     #expect((98...103).contains(requests([.write], channels: [writer], milliseconds: 100)[.write] ?? 0))
-    // Both together have a limit of their own.
-    device.rateLimits = BlockRateLimits(bytesPerSecond: 8_192_000)
-    reactor.turn(.none)
-    let both = requests([.read, .write], blocks: 2, channels: [reader], milliseconds: 100)
-    #expect((95...105).contains(both.values.reduce(0, +)))
     reader.close()
     writer.close()
+    advance(0)
+    // Both together have a limit of their own.
+    device.rateLimits = BlockRateLimits(bytesPerSecond: 8_192_000)
+    let channel = try device.openChannel(on: reactor, queueDepth: 32)
+    let both = requests([.read, .write], blocks: 2, channels: [channel], milliseconds: 100)
+    #expect((95...105).contains(both.values.reduce(0, +)))
+    channel.close()
     advance(0)
   }
 

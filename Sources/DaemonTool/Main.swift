@@ -1,7 +1,0 @@
-import ArgumentParser
-import Daemon
-
-@main
-struct DaemonTool: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "nvmeofd")
-}
