@@ -23,6 +23,7 @@ let package = Package(
     .library(name: "EmbeddedTarget", targets: ["EmbeddedTarget"]),
     .executable(name: "nvmeof-bench", targets: ["Bench"]),
     .executable(name: "nvmeof", targets: ["CommandLineTool"]),
+    .executable(name: "nvmeofd", targets: ["DaemonTool"]),
     .executable(name: "nvmeof-conformance", targets: ["ConformanceTool"]),
   ],
   dependencies: [
@@ -42,6 +43,10 @@ let package = Package(
     // The ring, the reactor, sockets on them.
     .target(name: "RingReactor", dependencies: ["CLiburing", heap], swiftSettings: strict),
 
+    // JSON, strict and bounded, and JSON-RPC on it: sans-I/O.
+    .target(name: "JSON", swiftSettings: strict),
+    .target(name: "JSONRPC", dependencies: ["JSON"], swiftSettings: strict),
+
     // The host: controllers and queue pairs over any transport; TCP is one.
     .target(name: "NVMeHost", dependencies: ["NVMeProtocol", "RingReactor", logging], swiftSettings: strict),
     .target(
@@ -57,6 +62,14 @@ let package = Package(
     .target(
       name: "EmbeddedTarget", dependencies: ["CCRC32C", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
       swiftSettings: strict),
+
+    // The daemon: controllers and block devices behind JSON-RPC.
+    .target(
+      name: "Daemon",
+      dependencies: ["BlockDevice", "JSONRPC", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing", logging],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "DaemonTool", dependencies: ["Daemon", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
     .target(
@@ -104,6 +117,10 @@ let package = Package(
       name: "TCPTransportTests",
       dependencies: ["BlockDevice", "TCPTransport", "NVMeHost", "NVMeTCPProtocol", "RingReactor"],
       swiftSettings: strict),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+    .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
+    .testTarget(
+      name: "DaemonTests", dependencies: ["JSON", "Daemon", "BlockDevice", "EmbeddedTarget"], swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),

@@ -1,7 +1,7 @@
 internal import CLiburing
 import Glibc
 
-/// A TCP socket on a reactor's ring: at most one receive and one send in flight.
+/// A TCP or Unix-domain socket on a reactor's ring: at most one receive and one send in flight.
 ///
 /// The socket is a value its owner keeps: the owner starts operations under its own name (a ``ReactorSource``), and
 /// passes the completions back through ``completed(_:)``, which says what they mean. Buffers given to the
@@ -71,6 +71,9 @@ public struct StreamSocket: ~Copyable {
     setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds))
   }
 
+  /// The priority of what is sent (SO_PRIORITY).
+  public func setPriority(_ priority: Int32) { setOption(SOL_SOCKET, SO_PRIORITY, priority) }
+
   /// Tells the peer that nothing more will be sent, once what has been sent is with it.
   public func endSending() {
     if let kernel { kernel.endSending(fileDescriptor) } else { shutdown(fileDescriptor, Int32(SHUT_WR)) }
@@ -83,12 +86,20 @@ public struct StreamSocket: ~Copyable {
   }
 
   /// Starts connecting to `address`. The deadline is the owner's: it closes the socket when its time is over.
-  public mutating func connect(to address: SocketAddress, source: ReactorSource) throws(RingError) {
+  ///
+  /// - Parameter local: the address to connect from, of the same family; port 0 is any.
+  public mutating func connect(
+    to address: SocketAddress, from local: SocketAddress? = nil, source: ReactorSource
+  ) throws(RingError) {
     precondition(fileDescriptor < 0, "a socket connects once")
     kernel = source.reactor.kernel
     fileDescriptor = kernel?.openSocket() ?? socket(address.family, Int32(nvmeof_stream_socket_type), 0)
     guard fileDescriptor >= 0 else { throw .systemCall(name: "socket", errno: errno) }
     setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    if let local, kernel == nil {
+      let code = local.withSocketAddress { bind(fileDescriptor, $0, $1) }
+      guard code == 0 else { throw .systemCall(name: "bind to \(local.host)", errno: errno) }
+    }
     view.pointee.address = address.storage
     let kernelAddress = UnsafeRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.address)!)

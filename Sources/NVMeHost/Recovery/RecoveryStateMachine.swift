@@ -201,7 +201,7 @@ public struct RecoveryStateMachine: Sendable {
       statistics.lossCount += 1
       statistics.lastLossReason = error
       statistics.lastLossNanoseconds = now
-      guard timers.reconnects else {
+      guard timers.reconnects || timers.promptAttemptCount > 0 else {
         failure = error
         move(to: .failed)
         dispose(.fail)
@@ -244,6 +244,10 @@ public struct RecoveryStateMachine: Sendable {
     statistics.failedAttemptCount += 1
     statistics.lastAttemptFailure = error
     failedAttempts += 1
+    if !timers.reconnects, hasBeenEnabled, failedAttempts < timers.promptAttemptCount, !error.isPermanent {
+      beginAttempt()
+      return
+    }
     guard timers.reconnects, hasBeenEnabled || retriesFirstConnect, !error.isPermanent else {
       // The controller loss timer goes on: whoever mends the cause may reset the controller until then.
       nextAttemptNanoseconds = .max
