@@ -120,7 +120,8 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
     .testTarget(
-      name: "DaemonTests", dependencies: ["Daemon", "BlockDevice", "EmbeddedTarget"], swiftSettings: strict),
+      name: "DaemonTests", dependencies: ["Daemon", "BlockDevice", "EmbeddedTarget", "JSONRPC", logging],
+      swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),
