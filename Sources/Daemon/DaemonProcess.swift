@@ -66,11 +66,14 @@ public final class DaemonProcess: Sendable {
         }
       }
     }
+    try await keeper.apply(.startup)
+    // Nobody is to find a daemon in the wrong phase who was not told to look for it.
+    if !options.waitsForRPC { _ = service.lifecycle.start() }
+    try await control.handle.perform { _ in served.server?.serve() }
     logger.notice(
       "JSON-RPC is served",
       metadata: ["socket": "\(options.rpcSocketPath)", "reactors": "\(options.reactorCount)"])
-    try await keeper.apply(.startup)
-    if !options.waitsForRPC { _ = await service.start() }
+    if !options.waitsForRPC { await service.configure() }
   }
 
   /// Makes the daemon what its configuration file asks for and it is not yet.

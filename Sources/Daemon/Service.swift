@@ -76,11 +76,16 @@ public final class Service: Sendable {
   /// - Returns: false when it has ended before.
   package func start() async -> Bool {
     guard lifecycle.start() else { return false }
+    await configure()
+    return true
+  }
+
+  /// Carries out what the configuration has for run time.
+  func configure() async {
     let keeper = installed.withLock { $0.keeper }
     do throws(ConfigurationFileError) { try await keeper?.apply(.runTime) } catch {
       logger(.configuration).error("the configuration could not be read", metadata: ["error": "\(error)"])
     }
-    return true
   }
 
   public func logger(_ part: LogFlag) -> Logger { log.logger(part) }

@@ -50,9 +50,11 @@ class Daemon:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise AssertionError(f"nvmeofd ended with {self.process.returncode}:\n{self.log_text()}")
-            with contextlib.suppress(OSError):
-                self.connect().close()
-                return
+            # More than a connect: one to the socket of a daemon that was killed may still succeed for a moment.
+            with contextlib.suppress(OSError), self.connect() as connection:
+                connection.sendall(b'{"method":"spdk_get_version","id":1}')
+                if connection.recv(4096):
+                    return
             time.sleep(0.02)
         raise AssertionError("nvmeofd does not serve its socket")
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 
-from daemon import NVMEOFD, PATIENCE, Daemon, RPCFailure
+from daemon import NVMEOFD, PATIENCE, Daemon
 
 
 def entries(document):

@@ -3,7 +3,7 @@ import json
 import os
 import tempfile
 
-from daemon import RELEASE, Daemon, DaemonTest
+from daemon import RELEASE, DaemonTest
 
 DECODE_INTERNAL = (-32603, "spdk_json_decode_object failed")
 DECODE_PARAMS = (-32602, "spdk_json_decode_object failed")

@@ -16,6 +16,7 @@ enum Metrics {
     page.sample(Double(time(nil)) - seconds(age).rounded(.down))
     addCalls(calls, &page)
     addDevices(service, &page)
+    addControllers(service, &page)
     return page.text
   }
 

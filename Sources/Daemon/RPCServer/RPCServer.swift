@@ -22,6 +22,7 @@ final class RPCServer: ReactorSource {
   /// After a failed accept, which is for want of descriptors or memory.
   private static let retryNanoseconds: UInt64 = 100_000_000
 
+  /// Has the socket and its lock; ``serve()`` follows.
   init(
     reactor: Reactor, path: String, dispatcher: RPCDispatcher, limits: RPCLimits = RPCLimits()
   ) throws(RPCServerError) {
@@ -29,15 +30,22 @@ final class RPCServer: ReactorSource {
     self.path = path
     self.dispatcher = dispatcher
     self.limits = limits
-    // First the lock: with it in our hands a socket that nobody listens at is a leftover.
+    // First the lock: with it in our hands a socket of that name is a leftover. One that somebody still seems to listen
+    // at is, too: the kernel takes its time to end the ring of a process that was killed, and with it the socket.
     lock = try RPCLock(besides: path)
+    var status = stat()
+    if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
     do throws(RingError) {
       socket = try ListeningSocket(address: address, mode: 0o600)
     } catch {
       throw .socket(path, error)
     }
     super.init(reactor: reactor)
-    socket.accept(source: self)
+  }
+
+  /// Begins to serve. Whoever has connected before has waited until now.
+  func serve() {
+    if !isClosing && !socket.isAccepting { socket.accept(source: self) }
   }
 
   /// Those connected now.
@@ -56,9 +64,7 @@ final class RPCServer: ReactorSource {
     }
   }
 
-  override func deadlineExpired() {
-    if !isClosing && !socket.isAccepting { socket.accept(source: self) }
-  }
+  override func deadlineExpired() { serve() }
 
   private func accept(_ descriptor: Int32) {
     guard clients.count < Self.maximumClientCount, !isClosing else {
