@@ -29,6 +29,8 @@ package actor ControllerRegistry {
   private var lanes = SerialLanes()
   /// Ways that controllers are being connected by, beside those that are attached.
   private var pending: [(address: TransportAddress, hostNQN: String)] = []
+  /// Controllers that are being connected and belong to no set yet.
+  private var connecting: [ObjectIdentifier: Controller] = [:]
   private var isStopped = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { control.asUnownedSerialExecutor() }
@@ -178,9 +180,12 @@ package actor ControllerRegistry {
 
   private func connect(_ member: AttachedController, _ request: AttachRequest) async throws(RPCError) {
     let controller = member.controller
+    connecting[ObjectIdentifier(controller)] = controller
+    defer { connecting[ObjectIdentifier(controller)] = nil }
     controller.connect()
     do throws(ControllerError) {
       try await controller.ready()
+      if isStopped { throw .disconnected }
     } catch {
       logger.error(
         "attach failed", metadata: ["name": "\(request.name)", "path": "\(member.transport)", "reason": "\(error)"])
@@ -401,6 +406,7 @@ package actor ControllerRegistry {
   /// Ends all discovery, and detaches everything in good order.
   package func stop() async {
     isStopped = true
+    for controller in connecting.values { await controller.delete() }
     for discovery in discoveries { try? await stopDiscovery(discovery.name) }
     await withTaskGroup(of: Void.self) { group in
       for name in sets.map(\.name) { group.addTask { try? await self.detach(name, PathFilter()) } }
