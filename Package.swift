@@ -120,7 +120,8 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
     .testTarget(
-      name: "DaemonTests", dependencies: ["JSON", "Daemon", "BlockDevice", "EmbeddedTarget"], swiftSettings: strict),
+      name: "DaemonTests", dependencies: ["JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", logging],
+      swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),

@@ -230,7 +230,8 @@ final class MultipathChannel: BlockChannel {
     if let channel = paths[path].channel {
       // After a reconnect the controller may have fewer queues: the channel's may not be among them.
       let isTheSame = paths[path].device === device && !channel.isClosed
-      let isConnected = association == paths[path].association || (paths[path].inner as? NVMeChannel)?.isConnected != false
+      let isConnected =
+        association == paths[path].association || (paths[path].inner as? NVMeChannel)?.isConnected != false
       paths[path].association = association
       if isTheSame && isConnected { return true }
       drop(path)

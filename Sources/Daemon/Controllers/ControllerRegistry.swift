@@ -29,6 +29,8 @@ package actor ControllerRegistry {
   private var lanes = SerialLanes()
   /// Ways that controllers are being connected by, beside those that are attached.
   private var pending: [(address: TransportAddress, hostNQN: String)] = []
+  /// Controllers that are being connected and belong to no set yet.
+  private var connecting: [ObjectIdentifier: Controller] = [:]
   private var isStopped = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { control.asUnownedSerialExecutor() }
@@ -77,14 +79,13 @@ package actor ControllerRegistry {
     pending.append((request.address, request.hostNQN))
     defer { pending.removeAll { $0.address == request.address && $0.hostNQN == request.hostNQN } }
     let member = try makeController(request, timers)
-    let set: ControllerSet
+    let names: [String]
     if request.usesMultipath || self.set(named: request.name) == nil {
       try await connect(member, request)
-      set = adopt(member, request)
+      names = Self.names(in: adopt(member, request), presentedBy: member)
     } else {
-      set = try await addAlternate(member, request)
+      names = try await addAlternate(member, request)
     }
-    let names = Self.names(in: set, presentedBy: member)
     logger.info(
       "attached", metadata: ["name": "\(request.name)", "path": "\(member.transport)", "devices": "\(names)"])
     if names.count > Int(request.maximumDeviceCount) {
@@ -179,9 +180,12 @@ package actor ControllerRegistry {
 
   private func connect(_ member: AttachedController, _ request: AttachRequest) async throws(RPCError) {
     let controller = member.controller
+    connecting[ObjectIdentifier(controller)] = controller
+    defer { connecting[ObjectIdentifier(controller)] = nil }
     controller.connect()
     do throws(ControllerError) {
       try await controller.ready()
+      if isStopped { throw .disconnected }
     } catch {
       logger.error(
         "attach failed", metadata: ["name": "\(request.name)", "path": "\(member.transport)", "reason": "\(error)"])
@@ -227,6 +231,7 @@ package actor ControllerRegistry {
     configuration.shutdownTimeoutMilliseconds = 5000
     let controller = Controller(
       transport: transport, configuration: configuration, home: control, queueReactors: reactors)
+    if !request.usesMultipath { Self.alternate(transport, of: controller) }
     return AttachedController(controller: controller, transport: transport)
   }
 
@@ -327,9 +332,30 @@ package actor ControllerRegistry {
 
   // MARK: Several addresses of one controller
 
+  /// Has a controller go to its next address whenever it has been lost, or could not be connected again. News comes before
+  /// the attempt that follows from it.
+  private static func alternate(_ transport: AlternatingTransport<AddressedTransport>, of controller: Controller) {
+    let losses = Mutex(UInt64(0))
+    _ = controller.addObserver { [weak controller] notice in
+      guard let controller else { return }
+      switch notice {
+      case .recovery(.reconnectDelayed, _): transport.advance()
+      case .recovery(.resetting, _):
+        let count = controller.snapshot.recovery.lossCount
+        let isLoss = losses.withLock { known in
+          defer { known = count }
+          return count > known
+        }
+        // A reset that somebody wished for keeps the address.
+        if isLoss { transport.advance() }
+      default: break
+      }
+    }
+  }
+
   /// Makes the address that `probe` would connect by an alternate of the controller attached under the name, once it has
   /// been seen that the same namespaces are found there.
-  private func addAlternate(_ probe: AttachedController, _ request: AttachRequest) async throws(RPCError) -> ControllerSet {
+  private func addAlternate(_ probe: AttachedController, _ request: AttachRequest) async throws(RPCError) -> [String] {
     try await connect(probe, request)
     let found = probe.controller.snapshot.namespaces
     await probe.controller.delete()
@@ -341,7 +367,7 @@ package actor ControllerRegistry {
     }
     guard isSame else { throw .system(EINVAL, detail: "other namespaces are found at \(request.address.host)") }
     member.transport.append(probe.transport.all[0])
-    return set
+    return Self.names(in: set, presentedBy: member)
   }
 
   // MARK: Detaching
@@ -380,6 +406,7 @@ package actor ControllerRegistry {
   /// Ends all discovery, and detaches everything in good order.
   package func stop() async {
     isStopped = true
+    for controller in connecting.values { await controller.delete() }
     for discovery in discoveries { try? await stopDiscovery(discovery.name) }
     await withTaskGroup(of: Void.self) { group in
       for name in sets.map(\.name) { group.addTask { try? await self.detach(name, PathFilter()) } }

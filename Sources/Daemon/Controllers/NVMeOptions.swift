@@ -2,7 +2,6 @@ internal import BlockDevice
 internal import JSONRPC
 internal import Glibc
 
-
 /// What `bdev_nvme_set_options` sets: the defaults of all controllers.
 package struct NVMeOptions: Sendable, Hashable {
   package enum TimeoutAction: String, RPCEnumeration { case none, reset, abort }
@@ -110,7 +109,9 @@ package struct NVMeOptions: Sendable, Hashable {
       ("transport_tos", transportTypeOfService == 0), ("rdma_srq_size", rdmaSharedReceiveQueueSize == 0),
       ("rdma_max_cq_size", rdmaMaximumCompletionQueueSize == 0),
       ("rdma_cm_event_timeout_ms", rdmaEventTimeoutMilliseconds == 0), ("rdma_umr_per_io", !rdmaRegistersMemoryPerIO),
-    ] where !isDefault { throw .invalidArgument("\(name) is about RDMA, and there is none here: leave it at its default") }
+    ] where !isDefault {
+      throw .invalidArgument("\(name) is about RDMA, and there is none here: leave it at its default")
+    }
     if allowsAccelerationSequences {
       throw .invalidArgument("allow_accel_sequence cannot be honoured: there is no acceleration framework here")
     }
@@ -171,7 +172,8 @@ extension NVMeOptions {
   func apply(to configuration: inout ControllerConfiguration) {
     configuration.keepAliveTimeoutMilliseconds = keepAliveTimeoutMilliseconds
     if tcpConnectTimeoutMilliseconds > 0 { configuration.connectTimeoutMilliseconds = tcpConnectTimeoutMilliseconds }
-    configuration.timeoutAction = switch timeoutAction {
+    configuration.timeoutAction =
+      switch timeoutAction {
       case .none: .none
       case .reset: .reset
       case .abort: .abort

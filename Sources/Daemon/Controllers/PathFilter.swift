@@ -16,7 +16,8 @@ package struct PathFilter: Sendable {
     func fits(_ wanted: String?, _ text: String) -> Bool { wanted.map { $0.isEmpty || $0 == text } ?? true }
     let address = request.address
     return fits(transportType?.uppercased(), address.transportType.uppercased()) && fits(host, address.host)
-      && (addressFamily.map { $0 == address.addressFamily } ?? true) && fits(serviceIdentifier, address.serviceIdentifier)
+      && (addressFamily.map { $0 == address.addressFamily } ?? true)
+      && fits(serviceIdentifier, address.serviceIdentifier)
       && fits(subsystemNQN, address.subsystemNQN) && fits(hostAddress, request.hostAddress)
       // None is ever bound to.
       && fits(hostServiceIdentifier, "")

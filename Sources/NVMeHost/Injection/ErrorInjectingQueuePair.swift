@@ -92,7 +92,8 @@ final class ErrorInjectingQueuePair: QueuePair {
   // MARK: Commands that are withheld
 
   private func keepTime() {
-    reactor.setDeadline(pending.values.compactMap(\.answerNanoseconds).min().flatMap { $0 == .max ? nil : $0 }, of: self)
+    reactor.setDeadline(
+      pending.values.compactMap(\.answerNanoseconds).min().flatMap { $0 == .max ? nil : $0 }, of: self)
   }
 
   override func deadlineExpired() {

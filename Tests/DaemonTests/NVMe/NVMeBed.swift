@@ -96,16 +96,21 @@ final class NVMeBed: Sendable {
 
   /// Ends all of it.
   ///
-  /// - Parameter faces: `async` faces that have been used and whose devices are still held: each keeps two sources.
-  /// - Returns: sources left on the host's reactors beside those; 0 is right.
-  func end(faces: Int = 0) async throws -> Int {
+  /// - Returns: sources left on the host's reactors; 0 is right.
+  func end() async throws -> Int {
     await service.controllers.stop()
+    let threads = [control] + reactors
     var left = 0
-    for thread in [control] + reactors { left += try await thread.handle.perform { $0.sourceCount } }
+    // Channels of devices that are still held close within a few turns.
+    for _ in 0..<400 {
+      left = 0
+      for thread in threads { left += try await thread.handle.perform { $0.sourceCount } }
+      if left == 0 { break }
+      try await Task.sleep(for: .milliseconds(5))
+    }
     await target.stop()
-    control.stop()
-    for thread in reactors { thread.stop() }
-    return left - 2 * faces
+    for thread in threads { thread.stop() }
+    return left
   }
 }
 

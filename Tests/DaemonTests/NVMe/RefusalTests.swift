@@ -82,7 +82,8 @@ import Testing
         "bdev_nvme_apply_firmware", ["filename": "/dev/null", "bdev_name": "a"],
         .internalError("bdev a could not be opened")
       ),
-      ("bdev_get_bdevs", ["name": "a"], .system(ENODEV)), ("bdev_get_bdevs", ["name": "a", "timeout": 5], .system(ENODEV)),
+      ("bdev_get_bdevs", ["name": "a"], .system(ENODEV)),
+      ("bdev_get_bdevs", ["name": "a", "timeout": 5], .system(ENODEV)),
     ]
     for (method, parameters, error) in cases {
       #expect(await bed.failure(method, parameters) == error, "\(method) \(parameters ?? nil)")
@@ -185,8 +186,9 @@ import Testing
     for (parameters, error) in cases {
       #expect(await bed.failure("bdev_nvme_attach_controller", parameters) == error, "\(parameters)")
     }
-    #expect(await bed.failure("bdev_nvme_attach_controller", bed.attachment("many", port: second, ["max_bdevs": 1]))
-      == .system(ERANGE))
+    #expect(
+      await bed.failure("bdev_nvme_attach_controller", bed.attachment("many", port: second, ["max_bdevs": 1]))
+        == .system(ERANGE))
     #expect(bed.deviceNames == ["Nvme0n1", "Nvme0n2", "manyn1", "manyn2"])
     #expect(try await bed.end() == 0)
   }

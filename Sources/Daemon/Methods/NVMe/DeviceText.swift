@@ -12,7 +12,8 @@ enum DeviceText {
     ]
     let limits = device.meter?.rateLimits ?? .none
     members["assigned_rate_limits"] = [
-      "rw_ios_per_sec": .integer(limits.operationsPerSecond), "rw_mbytes_per_sec": .integer(limits.bytesPerSecond >> 20),
+      "rw_ios_per_sec": .integer(limits.operationsPerSecond),
+      "rw_mbytes_per_sec": .integer(limits.bytesPerSecond >> 20),
       "r_mbytes_per_sec": .integer(limits.readBytesPerSecond >> 20),
       "w_mbytes_per_sec": .integer(limits.writeBytesPerSecond >> 20),
     ]

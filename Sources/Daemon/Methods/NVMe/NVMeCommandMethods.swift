@@ -146,8 +146,10 @@ enum NVMeCommandMethods {
   /// - Throws: -32603 with what upstream says when there is no connection, or no answer in time.
   private static func reply(to command: Command, from controller: Controller) async throws(RPCError) -> AdminReply {
     // What is written, or as many zeroes as were asked for.
-    let out = command.isToController ? command.data.isEmpty
-      ? [UInt8](repeating: 0, count: command.dataByteCount) : command.data : []
+    let out =
+      command.isToController
+      ? command.data.isEmpty
+        ? [UInt8](repeating: 0, count: command.dataByteCount) : command.data : []
     let inCount = command.isToController ? 0 : command.dataByteCount
     let (entry, queue) = (command.entry, command.queue)
     let answer = await Deadline.first(milliseconds: command.timeoutMilliseconds) {

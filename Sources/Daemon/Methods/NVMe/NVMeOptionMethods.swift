@@ -3,7 +3,9 @@ internal import JSONRPC
 
 /// Options of all controllers.
 enum NVMeOptionMethods {
-  static func all(_ service: NVMeService) -> [RPCMethod] { [setOptions(service), setHotplug(service), setKeys(service)] }
+  static func all(_ service: NVMeService) -> [RPCMethod] {
+    [setOptions(service), setHotplug(service), setKeys(service)]
+  }
 
   private static func setOptions(_ service: NVMeService) -> RPCMethod {
     RPCMethod(

@@ -154,7 +154,8 @@ enum NVMePathMethods {
             [
               "trname": "TCP", "polls": .integer(reactor.turnCount), "idle_polls": .integer(reactor.idleTurnCount),
               "socket_completions": .integer(reactor.completionCount), "nvme_completions": .integer(completed),
-              "queued_requests": .integer(sum.heldCount), "submitted_requests": .integer(completed &+ sum.outstandingCount),
+              "queued_requests": .integer(sum.heldCount),
+              "submitted_requests": .integer(completed &+ sum.outstandingCount),
             ]
           ],
         ])
