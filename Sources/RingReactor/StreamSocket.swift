@@ -71,6 +71,9 @@ public struct StreamSocket: ~Copyable {
     setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds))
   }
 
+  /// Has the kernel look now and then whether a peer that is silent is still there (SO_KEEPALIVE).
+  public func setKeepAlive() { setOption(SOL_SOCKET, SO_KEEPALIVE, 1) }
+
   /// Tells the peer that nothing more will be sent, once what has been sent is with it.
   public func endSending() {
     if let kernel { kernel.endSending(fileDescriptor) } else { shutdown(fileDescriptor, Int32(SHUT_WR)) }
