@@ -131,7 +131,7 @@ let package = Package(
     .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
     .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
     .testTarget(
-      name: "NBDServerTests", dependencies: ["NBDServer", "BlockExport", "BlockDevice", "RingReactor"],
+      name: "NBDServerTests", dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor"],
       swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(
