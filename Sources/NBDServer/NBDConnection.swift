@@ -242,7 +242,7 @@ final class NBDConnection: ReactorSource {
     guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return negotiationOutputSent(count) }
     engine.pointee.didSend(byteCount: count)
     if engine.pointee.wantsToSend { becomeDirty() }
-    if st.pointee.isBlocked || st.pointee.isDraining { markReady() }
+    if st.pointee.isBlocked || st.pointee.isDraining || engine.pointee.hasRequests { markReady() }
   }
 
   // MARK: Requests
@@ -309,7 +309,7 @@ final class NBDConnection: ReactorSource {
       return
     }
     if engine.pointee.hasRequests { submitRequests(engine) }
-    if engine.pointee.wantsToSend { becomeDirty() }
+    if engine.pointee.wantsToSend, !st.pointee.socket.isSending { becomeDirty() }
     if st.pointee.isBlocked { takeInput() }
     lookForEnd(engine)
   }

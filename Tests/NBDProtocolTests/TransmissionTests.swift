@@ -356,17 +356,48 @@ import Testing
     let world = TransmissionWorld(configuration: configuration)
     world.answersAtOnce = false
     func read(_ length: UInt64) -> [UInt8] { ClientRequest(command: .read, cookie: 1, length: length).encoded(.simple) }
-    #expect(world.feed(read(16_384) + read(4096) + read(4096)) == 28)
+    func write(_ length: UInt64) -> [UInt8] {
+      ClientRequest(command: .write, cookie: 1, length: length, payload: [UInt8](repeating: 1, count: Int(length)))
+        .encoded(.simple)
+    }
+    // Reads wait where they are known, writes in the socket.
+    world.feed(read(16_384) + read(4096) + read(4096))
+    #expect(world.held.count == 1)
     #expect(world.pool.lentByteCount == 16_384)
+    #expect(world.feed(write(4096)) == 0)
     world.carryOut(world.held.removeFirst())
     world.work()
-    #expect(world.feed(read(4096) + read(4096) + read(4096) + read(4096) + read(4096)) == 4 * 28)
+    #expect(world.held.count == 2)
+    #expect(world.feed(write(4096) + write(4096) + write(4096)) == 2 * 4124)
     #expect(world.pool.lentByteCount == 16_384)
+    while !world.held.isEmpty { world.carryOut(world.held.removeFirst()) }
+    world.work()
+    #expect(world.pool.lentByteCount == 0)
     // One may always be there, however large.
     configuration.memoryLimitByteCount = 1
     let small = TransmissionWorld(configuration: configuration)
     #expect(small.feed(read(16_384)) == 28)
     #expect(small.output.count == 16_400)
+  }
+
+  @Test func whatIsNotFetchedIsNotRead() {
+    var limits = Catalogue.disk
+    limits.limits.byteCount = 1 << 20
+    limits.limits.maximumPayloadByteCount = 1 << 20
+    let world = TransmissionWorld(limits)
+    let request = ClientRequest(command: .read, cookie: 1, length: 256 << 10).encoded(.simple)
+    // A client that fetches nothing.
+    for _ in 0..<8 { _ = request.withUnsafeBytes { world.engine.receive($0) } }
+    var count = 0
+    while let request = world.engine.popRequest() {
+      world.carryOut(request)
+      count += 1
+    }
+    #expect(count == 4)
+    #expect(world.pool.lentByteCount == 1 << 20)
+    world.work()
+    #expect(world.output.count == 8 * (16 + (256 << 10)))
+    #expect(world.isIdle)
   }
 
   @Test func whatIsLeftIsGivenBack() {

@@ -46,17 +46,24 @@ final class TransmissionWorld {
       }
       let taken = input[position...].withUnsafeBytes { engine.receive($0) }
       position += taken
-      let hadWork = engine.hasRequests || engine.wantsToSend
-      work()
+      let hadWork = work()
       if position == input.count && !engine.isWaitingForPlace || taken == 0 && !hadWork { return position }
     }
   }
 
-  func work() {
-    while let request = engine.popRequest() {
-      if answersAtOnce { carryOut(request) } else { held.append(request) }
+  /// Returns whether there was something to do.
+  @discardableResult
+  func work() -> Bool {
+    var hadWork = false
+    while true {
+      let before = (held.count, output.count)
+      while let request = engine.popRequest() {
+        if answersAtOnce { carryOut(request) } else { held.append(request) }
+      }
+      send()
+      if before == (held.count, output.count) { return hadWork }
+      hadWork = true
     }
-    send()
   }
 
   func carryOut(_ request: NBDRequest, failure: NBDFailure? = nil) {

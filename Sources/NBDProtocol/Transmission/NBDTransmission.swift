@@ -2,15 +2,19 @@ public import NVMeProtocol
 
 /// The server's side of the transmission phase, sans-I/O: bytes in, requests out; their ends in, replies out.
 ///
-/// It holds a table of requests. A request is taken when it has a place there and memory for its data; while there is none
-/// the input stays where it is, and so, in the end, in the client's socket. What breaks a rule that has an error number is
-/// answered without the device. A write's payload may be received straight into its memory (``directVector``).
+/// It holds a table of requests. A request is taken when it has a place there, and a write also memory for its data; while
+/// there is none the input stays where it is, and so, in the end, in the client's socket. Reads get memory when they are
+/// handed out, which they are not while the client has much to fetch: what has been read would only be pushed out of the
+/// processor's caches before it is sent. What breaks a rule that has an error number is answered without the device. A
+/// write's payload may be received straight into its memory (``directVector``).
 ///
 /// Replies go out in the order in which requests end, as I/O vectors of headers kept here and of the requests' memory; the
 /// memory is given back when the last byte has been sent.
 public struct NBDTransmission: ~Copyable {
   /// Payload that no server has to call an attack ("Size constraints").
   private static let harmlessPayloadByteCount: UInt64 = 1 << 25
+  /// With so much to be fetched by the client no more is read.
+  private static let replyWindowByteCount = 1 << 20
   private static let requestByteCount = 28
   private static let extendedRequestByteCount = 32
   /// Room for any reply without its data: an extended header and the longest fixed payload.
@@ -44,6 +48,8 @@ public struct NBDTransmission: ~Copyable {
   private var firstVector = 0
   private var vectorEnd = 0
   private var memoryByteCount = 0
+  /// Of buffers of reads that have ended and have not been sent.
+  private var replyByteCount = 0
   /// Requests with the device.
   public private(set) var outstandingCount = 0
 
@@ -192,7 +198,7 @@ public struct NBDTransmission: ~Copyable {
     slot.pointee.flags = flags
     slot.pointee.slackByteCount = 0
     slot.pointee.failure = failure(command, flags, offset, length, hasPayload)
-    if slot.pointee.failure == nil, command == .read || command == .write, !takeBuffer(slot) {
+    if slot.pointee.failure == nil, command == .write, !takeBuffer(slot) {
       free.prepend(index)
       return false
     }
@@ -310,13 +316,18 @@ public struct NBDTransmission: ~Copyable {
 
   // MARK: Requests
 
+  /// Some may have to wait until others have ended, or answers have been sent.
   public var hasRequests: Bool { !ready.isEmpty }
 
   /// Hands out a request for the device; it is answered by ``complete(_:_:)``.
   public mutating func popRequest() -> NBDRequest? {
-    guard let index = ready.popFirst() else { return nil }
-    outstandingCount += 1
+    guard let index = ready.first else { return nil }
     let slot = slots + Int(index)
+    if slot.pointee.command == .read, slot.pointee.buffer == nil {
+      guard replyByteCount < Self.replyWindowByteCount, takeBuffer(slot) else { return nil }
+    }
+    _ = ready.popFirst()
+    outstandingCount += 1
     var request = NBDRequest(
       index: index, operation: .flush,
       isForceUnitAccess: slot.pointee.flags.contains(.forceUnitAccess), offset: 0, byteCount: 0,
@@ -358,7 +369,15 @@ public struct NBDTransmission: ~Copyable {
   /// A request that was handed out has ended; its memory is the engine's again.
   public mutating func complete(_ index: UInt16, _ failure: NBDFailure?) {
     outstandingCount -= 1
-    slots[Int(index)].failure = failure
+    let slot = slots + Int(index)
+    slot.pointee.failure = failure
+    if slot.pointee.buffer != nil {
+      if slot.pointee.command == .read, failure == nil {
+        replyByteCount += NBDBufferPool.byteCount(of: slot.pointee.sizeClass)
+      } else {
+        giveBuffer(slot)
+      }
+    }
     replies.append(index)
   }
 
@@ -404,17 +423,22 @@ public struct NBDTransmission: ~Copyable {
     slots[Int(index)].vectorCount -= 1
     guard slots[Int(index)].vectorCount == 0 else { return }
     _ = sending.popFirst()
+    if slots[Int(index)].buffer != nil {
+      replyByteCount -= NBDBufferPool.byteCount(of: slots[Int(index)].sizeClass)
+    }
     release(index)
   }
 
+  private mutating func giveBuffer(_ slot: UnsafeMutablePointer<NBDRequestSlot>) {
+    guard let buffer = slot.pointee.buffer else { return }
+    let sizeClass = slot.pointee.sizeClass
+    slot.pointee.buffer = nil
+    memoryByteCount -= NBDBufferPool.byteCount(of: sizeClass)
+    pool._withUnsafeGuaranteedRef { $0.give(buffer, sizeClass) }
+  }
+
   private mutating func release(_ index: UInt16) {
-    let slot = slots + Int(index)
-    if let buffer = slot.pointee.buffer {
-      let sizeClass = slot.pointee.sizeClass
-      slot.pointee.buffer = nil
-      memoryByteCount -= NBDBufferPool.byteCount(of: sizeClass)
-      pool._withUnsafeGuaranteedRef { $0.give(buffer, sizeClass) }
-    }
+    giveBuffer(slots + Int(index))
     // Last in, first out: what was used last is in the processor's caches.
     free.prepend(index)
   }
