@@ -99,16 +99,17 @@ import Testing
     #expect(log.all == [.ended(.removed), .ended(.removed)])
     #expect(export.endReason == .removed)
     #expect(export.attach(ExportClient(backEnd: "test", peer: "3")) { _ in } == nil)
-    let drained = Atomic<Bool>(false)
+    let order = Log<String>()
     async let end: Void = {
       await export.drained()
-      drained.store(true, ordering: .relaxed)
+      order.add("drained")
     }()
     export.detach(first)
     export.detach(first)
-    #expect(!drained.load(ordering: .relaxed))
+    order.add("last client")
     export.detach(second)
     await end
+    #expect(order.all == ["last client", "drained"])
     await export.drained()
   }
 

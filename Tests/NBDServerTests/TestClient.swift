@@ -32,7 +32,7 @@ final class TestClient {
     var position = 0
     while position < bytes.count {
       let count = bytes[position...].withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
       guard count > 0 else { throw Failure(description: "send: \(errno)") }
       position += count
