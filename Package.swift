@@ -21,6 +21,7 @@ let package = Package(
     .library(name: "BlockDevice", targets: ["BlockDevice"]),
     .library(name: "NVMeProtocol", targets: ["NVMeProtocol", "NVMeTCPProtocol"]),
     .library(name: "EmbeddedTarget", targets: ["EmbeddedTarget"]),
+    .library(name: "NBDServer", targets: ["BlockExport", "NBDServer"]),
     .executable(name: "nvmeof-bench", targets: ["Bench"]),
     .executable(name: "nvmeof", targets: ["CommandLineTool"]),
     .executable(name: "nvmeofd", targets: ["DaemonTool"]),
@@ -58,6 +59,13 @@ let package = Package(
       name: "BlockDevice", dependencies: ["NVMeProtocol", "NVMeHost", "TCPTransport", "RingReactor", "CLiburing"],
       swiftSettings: strict),
 
+    // What is exported, apart from any wire; and one wire.
+    .target(name: "BlockExport", dependencies: ["BlockDevice"], swiftSettings: strict),
+    .target(name: "NBDProtocol", dependencies: ["NVMeProtocol"], swiftSettings: strict),
+    .target(
+      name: "NBDServer", dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor"],
+      swiftSettings: strict),
+
     // For tests, demonstrations and benchmarks.
     .target(
       name: "EmbeddedTarget", dependencies: ["CCRC32C", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
@@ -78,7 +86,9 @@ let package = Package(
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "CommandLineTool",
-      dependencies: ["BlockDevice", "EmbeddedTarget", "NVMeProtocol", argumentParser, logging],
+      dependencies: [
+        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NVMeProtocol", argumentParser, logging,
+      ],
       swiftSettings: strict),
     .target(
       name: "Conformance",
@@ -136,6 +146,11 @@ let package = Package(
       name: "simulate", dependencies: ["BlockDevice", "Simulation"], path: "Tests/Simulation/Tool",
       swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BlockDevice", "Simulation"], swiftSettings: strict),
+    .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
+    .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
+    .testTarget(
+      name: "NBDServerTests", dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor"],
+      swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(
       name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget"],
