@@ -155,6 +155,8 @@ let package = Package(
     .testTarget(
       name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget"],
       swiftSettings: strict),
+    // Whole processes and virtual machines.
+    .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],

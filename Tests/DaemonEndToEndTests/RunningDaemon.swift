@@ -19,7 +19,7 @@ final class RunningDaemon {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let log = directory + "/log"
-    FileManager.default.createFile(atPath: log, contents: nil)
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
     process.executableURL = root.appendingPathComponent(".build/debug/nvmeofd")
     process.arguments = ["--rpc-socket", directory + "/rpc.sock"]
     process.standardInput = FileHandle.nullDevice
