@@ -74,7 +74,10 @@ let package = Package(
     // The daemon: controllers and block devices behind JSON-RPC.
     .target(
       name: "Daemon",
-      dependencies: ["BlockDevice", "JSONRPC", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing", logging],
+      dependencies: [
+        "BlockDevice", "BlockExport", "JSONRPC", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing",
+        logging,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "DaemonTool", dependencies: ["Daemon", argumentParser, logging], swiftSettings: strict),

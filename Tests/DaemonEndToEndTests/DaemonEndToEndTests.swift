@@ -26,7 +26,7 @@ struct DaemonEndToEndTests {
     setsid sh /root/work </dev/null >/dev/null 2>&1 &
     """
 
-  @Test("paths go and come back, the target reboots: the machine notices nothing; beyond the timers it gets an honest error")
+  @Test("paths go and come back, the target reboots: nothing is noticed; beyond the timers there is an honest error")
   func machineOnAnExport() async throws {
     let target = try await NvmetGuest.start()
     let daemon = try RunningDaemon()
