@@ -45,9 +45,11 @@ public final class DaemonProcess: Sendable {
     self.keeper = keeper
     service.install(keeper)
     dispatcher = RPCDispatcher(table: service.table, logger: logger, phase: { service.lifecycle.phase }) {
-      method, parameters in
+      method, parameters, result in
       // What only looks changes nothing.
-      if !method.contains("_get_") { await keeper.noteChange(method, parameters) }
+      if !method.contains("_get_") && !method.hasPrefix("log_") {
+        await keeper.noteCall(method, parameters, result)
+      }
     }
   }
 
@@ -57,7 +59,7 @@ public final class DaemonProcess: Sendable {
   public func start() async throws {
     let (options, dispatcher, served, service) = (options, dispatcher, served, service)
     // A file that is wrong is told of before anybody is served.
-    try await keeper.check()
+    try await keeper.load()
     try await control.handle.perform { reactor in
       served.server = try RPCServer(reactor: reactor, path: options.rpcSocketPath, dispatcher: dispatcher)
       if let port = options.metricsPort {
@@ -66,7 +68,7 @@ public final class DaemonProcess: Sendable {
         }
       }
     }
-    try await keeper.apply(.startup)
+    await keeper.apply(.startup)
     // Nobody is to find a daemon in the wrong phase who was not told to look for it.
     if !options.waitsForRPC { _ = service.lifecycle.start() }
     try await control.handle.perform { _ in served.server?.serve() }

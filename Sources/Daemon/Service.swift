@@ -82,10 +82,7 @@ public final class Service: Sendable {
 
   /// Carries out what the configuration has for run time.
   func configure() async {
-    let keeper = installed.withLock { $0.keeper }
-    do throws(ConfigurationFileError) { try await keeper?.apply(.runTime) } catch {
-      logger(.configuration).error("the configuration could not be read", metadata: ["error": "\(error)"])
-    }
+    await installed.withLock { $0.keeper }?.apply(.runTime)
   }
 
   public func logger(_ part: LogFlag) -> Logger { log.logger(part) }

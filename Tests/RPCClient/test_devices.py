@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from daemon import PATIENCE, Daemon, DaemonTest, Target
+from daemon import PATIENCE, Daemon, DaemonTest, RPCFailure, Target
 
 NQN = "nqn.2014-08.org.nvmexpress:uuid:5e1f0000-0000-4000-8000-0000656d6264"
 
@@ -169,6 +169,41 @@ class RestartTests(unittest.TestCase):
             self.assertIn("bdev_nvme_attach_controller", file.read())
         self.assertTrue(self.target.say(f"port {port} on")["ok"])
         self.wait_for(lambda: self.names(second) == ["Nvme0n1"])
+
+    def test_what_a_client_detaches_is_not_tried_again(self):
+        first = self.start("--config", self.file, "--keep-config")
+        self.attach(first)
+        self.assertEqual(first.stop(), 0)
+        port = self.target.description["ports"][0]["port"]
+        self.assertTrue(self.target.say(f"port {port} off")["ok"])
+        second = self.start("--config", self.file, "--keep-config")
+        self.wait_for(lambda: "will be tried again" in second.log_text())
+        # Between two attempts: one that is under way goes to its end.
+        def detached():
+            with self.assertRaises(RPCFailure) as caught:
+                second.call("bdev_nvme_detach_controller", {"name": "Nvme0"})
+            self.assertEqual(caught.exception.code, -19)
+            with open(self.file, encoding="utf-8") as file:
+                return "bdev_nvme_attach_controller" not in file.read()
+
+        self.wait_for(detached)
+        self.assertTrue(self.target.say(f"port {port} on")["ok"])
+        third = self.start("--config", self.file)
+        third.call("bdev_get_bdevs")
+        self.assertEqual(self.names(third) + self.names(second), [])
+
+    def test_a_change_before_the_start_loses_nothing(self):
+        first = self.start("--config", self.file, "--keep-config")
+        self.attach(first)
+        self.assertEqual(first.stop(), 0)
+        second = self.start("--config", self.file, "--keep-config", "--wait-for-rpc")
+        second.call("bdev_set_options", {"bdev_io_pool_size": 512})
+        second.process.kill()
+        second.process.wait()
+        third = self.start("--config", self.file, "--keep-config")
+        self.wait_for(lambda: self.names(third) == ["Nvme0n1"])
+        options = third.call("framework_get_config", {"name": "bdev"})[0]["params"]
+        self.assertEqual(options["bdev_io_pool_size"], 512)
 
     def test_client_saves_and_loads(self):
         first = self.start()

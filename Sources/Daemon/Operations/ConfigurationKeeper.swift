@@ -4,9 +4,27 @@ internal import RingReactor
 
 /// Makes the daemon what its configuration file says, and the file what the daemon is.
 ///
-/// At start the file's calls are made in their order. What fails because a target cannot be reached just now is tried
-/// again until it succeeds or a client takes it back; until then it stays in the file.
+/// A call of the file is pending until it has succeeded. Written is what the daemon is and what is pending: at no moment
+/// does the file lose what could not be had yet. What fails because something is away for now is tried again until it
+/// succeeds, or until a client takes it back.
 actor ConfigurationKeeper {
+  private struct Pending {
+    enum State {
+      /// To be made when its phase comes.
+      case waiting
+      case running
+      /// To be tried again.
+      case failed
+      /// It will never succeed as it is; kept for whoever wrote it.
+      case refused
+    }
+
+    var call: ConfigurationDocument.Call
+    var state = State.waiting
+    /// A client has taken it back while it was running.
+    var isRevoked = false
+  }
+
   private let path: String?
   /// Whether the file follows the daemon.
   private let isKept: Bool
@@ -16,11 +34,9 @@ actor ConfigurationKeeper {
   private let executor: ReactorHandle
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  /// Calls that are still to succeed.
-  private var pending: [ConfigurationDocument.Call] = []
+  private var pending: [Pending] = []
   private var retry: Task<Void, Never>?
   private var written: ConfigurationDocument?
-  private var isApplying = false
   private var saving: Task<Void, Never>?
   private var saveIsWanted = false
 
@@ -41,42 +57,49 @@ actor ConfigurationKeeper {
 
   // MARK: From the file
 
-  /// Looks whether the file can be read, without doing what it says.
-  func check() throws(ConfigurationFileError) {
-    if let path { _ = try ConfigurationFile.read(path) }
+  /// Reads the file, whose calls are pending from then on. One that is not there is an empty one.
+  func load() throws(ConfigurationFileError) {
+    guard let path, let document = try ConfigurationFile.read(path) else { return }
+    pending = document.calls.map { Pending(call: $0) }
   }
 
-  /// Makes the file's calls that belong to a phase. A file that is not there is an empty one.
+  /// Makes the pending calls that belong to a phase.
   ///
   /// - Parameter phase: ``RPCPhase/startup``: calls that may be made before the start; ``RPCPhase/runTime``: the others.
-  func apply(_ phase: RPCPhase) async throws(ConfigurationFileError) {
-    guard let path, let document = try ConfigurationFile.read(path) else { return }
-    await make(
-      document.calls.filter { call in
-        let isEarly = table[call.entry.method]?.phase.contains(.startup) ?? false
-        return isEarly == (phase == .startup)
-      }, in: phase)
-    if phase == .runTime {
-      if !pending.isEmpty { retryLater(Self.retrySeconds.first) }
-      await save()
+  func apply(_ phase: RPCPhase) async {
+    await make(in: phase) { pending in
+      let isEarly = self.table[pending.call.entry.method]?.phase.contains(.startup) ?? false
+      return pending.state == .waiting && isEarly == (phase == .startup)
     }
-  }
-
-  /// Makes those of the file's calls that are not what the daemon is already.
-  func applyMissing() async throws(ConfigurationFileError) {
-    guard let path, let document = try ConfigurationFile.read(path) else { return }
-    let present = Set(await current().entries)
-    let calls = document.calls.filter { !present.contains($0.entry) }
-    pending.removeAll { call in calls.contains { $0.entry == call.entry } }
-    await make(calls, in: .runTime)
-    if !pending.isEmpty { retryLater(Self.retrySeconds.first) }
+    guard phase == .runTime else { return }
+    retryLater(Self.retrySeconds.first)
     await save()
   }
 
-  /// Makes calls in their order. Those of one method that follow upon each other run side by side when they are about
-  /// different names, so that a target that does not answer holds up no other one.
-  private func make(_ calls: [ConfigurationDocument.Call], in phase: RPCPhase) async {
-    isApplying = true
+  /// Reads the file again, and makes those of its calls that are not what the daemon is already.
+  func applyMissing() async throws(ConfigurationFileError) {
+    guard let path, let document = try ConfigurationFile.read(path) else { return }
+    let present = Set(await current().entries)
+    for call in document.calls where !present.contains(call.entry) {
+      if let index = pending.firstIndex(where: { $0.call == call }) {
+        if pending[index].state != .running { pending[index].state = .waiting }
+      } else {
+        pending.append(Pending(call: call))
+      }
+    }
+    await make(in: .runTime) { $0.state == .waiting }
+    retryLater(Self.retrySeconds.first)
+    await save()
+  }
+
+  /// Makes pending calls in their order. Those of one method that follow upon each other run side by side when they are
+  /// about different names, so that a target that does not answer holds up no other one.
+  private func make(in phase: RPCPhase, where isWanted: (Pending) -> Bool) async {
+    var calls: [ConfigurationDocument.Call] = []
+    for index in pending.indices where isWanted(pending[index]) {
+      pending[index].state = .running
+      calls.append(pending[index].call)
+    }
     var rest = calls[...]
     while let first = rest.first {
       let group = rest.prefix { $0.entry.method == first.entry.method }
@@ -95,52 +118,50 @@ actor ConfigurationKeeper {
       await withTaskGroup(of: Void.self) { group in
         for lane in lanes {
           group.addTask(executorPreference: executor) {
-            for call in lane { await self.make(call.entry, call.section, in: phase) }
+            for call in lane { await self.make(call, in: phase) }
           }
         }
       }
     }
-    isApplying = false
   }
 
-  private func make(_ entry: ConfigurationEntry, _ section: String, in phase: RPCPhase) async {
+  private func make(_ call: ConfigurationDocument.Call, in phase: RPCPhase) async {
+    let entry = call.entry
     do throws(RPCError) {
       _ = try await table.call(entry.method, entry.parameters.map { .object($0) }, in: phase)
       logger.info("configured", metadata: ["method": "\(entry.method)", "name": "\(entry.name ?? "")"])
+      end(call, nil)
     } catch {
       let metadata: Logger.Metadata = [
         "method": "\(entry.method)", "name": "\(entry.name ?? "")", "code": "\(error.code)",
         "error": "\(error.message)", "detail": "\(error.detail ?? "")",
       ]
-      switch Outcome(error) {
-      case .isThere: logger.debug("is configured already", metadata: metadata)
-      case .wrong: logger.error("the configuration has a call that fails", metadata: metadata)
-      case .later:
+      switch error.code {
+      // File exists, Operation already in progress; a setting that cannot be changed now is what it is.
+      case -17, -114, -1:
+        logger.info("is configured already", metadata: metadata)
+        end(call, nil)
+      // Invalid argument, a key that is missing, what JSON-RPC has of its own.
+      case -22, -126, ..<(-32000):
+        logger.error("the configuration has a call that fails", metadata: metadata)
+        end(call, .refused)
+      default:
         logger.warning("a call of the configuration fails for now, and will be tried again", metadata: metadata)
-        pending.append(.init(section: section, entry: entry))
+        end(call, .failed)
       }
     }
   }
 
-  private enum Outcome {
-    case isThere
-    /// It will never succeed as it is.
-    case wrong
-    case later
-
-    init(_ error: RPCError) {
-      switch error.code {
-      // File exists, Operation already in progress.
-      case -17, -114: self = .isThere
-      // Invalid argument, wrong state, what JSON-RPC has of its own; a key that is missing.
-      case -22, -1, -126, ..<(-32000): self = .wrong
-      default: self = .later
-      }
-    }
+  /// - Parameter state: nil: the call is not pending any more.
+  private func end(_ call: ConfigurationDocument.Call, _ state: Pending.State?) {
+    guard let index = pending.firstIndex(where: { $0.call == call && $0.state == .running }) else { return }
+    if let state, !pending[index].isRevoked { pending[index].state = state } else { pending.remove(at: index) }
   }
 
   private func retryLater(_ seconds: Double) {
     retry?.cancel()
+    retry = nil
+    guard pending.contains(where: { $0.state == .failed }) else { return }
     retry = Task(executorPreference: executor) {
       try? await Task.sleep(for: .seconds(seconds))
       guard !Task.isCancelled else { return }
@@ -149,10 +170,9 @@ actor ConfigurationKeeper {
   }
 
   private func retryNow(_ seconds: Double) async {
-    let calls = pending
-    pending = []
-    await make(calls, in: .runTime)
-    if !pending.isEmpty { retryLater(min(2 * seconds, Self.retrySeconds.last)) }
+    await make(in: .runTime) { $0.state == .failed }
+    guard !Task.isCancelled else { return }
+    retryLater(min(2 * seconds, Self.retrySeconds.last))
     await save()
   }
 
@@ -167,13 +187,20 @@ actor ConfigurationKeeper {
     return document
   }
 
-  /// A client has changed something. Returns when the file says so.
-  func noteChange(_ method: String, _ parameters: JSONValue?) async {
-    // What a client detaches is not to come back.
-    if method.contains("detach") || method.contains("stop_discovery"), let name = parameters?["name"] {
-      pending.removeAll { $0.entry.parameters?["name"] == name }
-    }
-    guard isKept, !isApplying, !method.contains("_get_"), !method.hasPrefix("rpc_"), !method.hasPrefix("log_") else {
+  /// A client's call has ended. Returns when the file says what follows from it.
+  func noteCall(_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async {
+    // What a client detaches is not to come back, whether or not it was there by then.
+    if method == "bdev_nvme_detach_controller" || method == "bdev_nvme_stop_discovery", let name = parameters?["name"] {
+      let isGone =
+        switch result {
+        case .success: true
+        case .failure(let error): error.code == -19 || error.code == -2
+        }
+      guard isGone else { return }
+      for index in pending.indices.reversed() where pending[index].call.entry.parameters?["name"] == name {
+        if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
+      }
+    } else if case .failure = result {
       return
     }
     await save()
@@ -183,9 +210,7 @@ actor ConfigurationKeeper {
     guard isKept, let path else { return }
     // One at a time; what changes in the meantime is in the next, which the same task writes.
     saveIsWanted = true
-    let task =
-      saving
-      ?? Task(executorPreference: executor) { await self.saveWhileWanted(path) }
+    let task = saving ?? Task(executorPreference: executor) { await self.saveWhileWanted(path) }
     saving = task
     await task.value
   }
@@ -198,7 +223,8 @@ actor ConfigurationKeeper {
   private func saveOnce(_ path: String) async {
     saveIsWanted = false
     var document = await current()
-    for call in pending {
+    let present = Set(document.entries)
+    for call in pending.map(\.call) where !present.contains(call.entry) {
       if let index = document.sections.firstIndex(where: { $0.name == call.section }) {
         document.sections[index].entries.append(call.entry)
       } else {

@@ -24,11 +24,18 @@ public final class Keyring: Sendable {
 
   /// - Throws: -1 when others could read the file or it is another user's, -2 when there is none, -17 when the name is
   ///   taken, -22 when name or path make no sense.
-  func add(_ name: String, path: String) throws(RPCError) {
+  func add(_ name: String, path: String) async throws(RPCError) {
     guard !name.isEmpty else { throw .system(EINVAL, detail: "name: is empty") }
     guard path.hasPrefix("/") else { throw .system(EINVAL, detail: "path: must be absolute") }
     guard !contains(name) else { throw .system(EEXIST, detail: "name: there is a key '\(name)' already") }
-    try Self.check(path)
+    // A file system may take its time: not on this thread.
+    let problem = await Task.detached { () -> RPCError? in
+      do throws(RPCError) {
+        try Self.check(path)
+        return nil
+      } catch { return error }
+    }.value
+    if let problem { throw problem }
     let isNew = keys.withLock { keys in
       if keys.contains(where: { $0.name == name }) { return false }
       keys.append(Key(name: name, path: path))

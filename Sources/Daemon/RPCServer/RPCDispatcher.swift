@@ -5,23 +5,26 @@ internal import Synchronization
 
 /// Carries out requests: finds their method, calls it, logs and counts. Any thread may call.
 public final class RPCDispatcher: Sendable {
+  package typealias Observer =
+    @Sendable (_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async -> Void
+
   private let table: RPCMethodTable
   private let phase: @Sendable () -> RPCPhase
-  private let didChange: @Sendable (_ method: String, _ parameters: JSONValue?) async -> Void
+  private let didEnd: Observer
   let logger: Logger
   private let counts = Mutex<[String: RPCCounts]>([:])
 
   /// - Parameters:
   ///   - phase: the one the daemon is in.
-  ///   - didChange: told of every call that has succeeded, before its reply.
+  ///   - didEnd: told of every call of a method there is, before its reply.
   package init(
     table: RPCMethodTable, logger: Logger, phase: @escaping @Sendable () -> RPCPhase,
-    didChange: @escaping @Sendable (_ method: String, _ parameters: JSONValue?) async -> Void = { _, _ in }
+    didEnd: @escaping Observer = { _, _, _ in }
   ) {
     self.table = table
     self.logger = logger
     self.phase = phase
-    self.didChange = didChange
+    self.didEnd = didEnd
   }
 
   /// Calls by method, those of unknown methods under one name.
@@ -44,7 +47,6 @@ public final class RPCDispatcher: Sendable {
     switch result {
     case .success:
       logger.debug("call succeeded", metadata: ["method": "\(method)", "microseconds": "\(nanoseconds / 1000)"])
-      await didChange(table[method]?.name ?? method, parameters)
     case .failure(let error):
       logger.info(
         "call failed",
@@ -53,6 +55,7 @@ public final class RPCDispatcher: Sendable {
           "detail": "\(error.detail ?? "")", "microseconds": "\(nanoseconds / 1000)",
         ])
     }
+    if let method = table[method] { await didEnd(method.name, parameters, result) }
     return result
   }
 

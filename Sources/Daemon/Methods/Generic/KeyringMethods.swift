@@ -12,8 +12,8 @@ enum KeyringMethods {
         decode: { parameters throws(RPCParameterError) in
           Addition(name: try parameters.required("name"), path: try parameters.required("path"))
         },
-        body: { addition throws(RPCError) in
-          try keyring.add(addition.name, path: addition.path)
+        body: { addition async throws(RPCError) in
+          try await keyring.add(addition.name, path: addition.path)
           return true
         }),
       RPCMethod(
