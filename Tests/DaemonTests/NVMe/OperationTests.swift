@@ -158,6 +158,22 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test(arguments: ["reset", "abort"]) func commandsThatTakeTooLong(_ action: String) async throws {
+    let bed = try await NVMeBed()
+    try await bed.call(
+      "bdev_nvme_set_options",
+      ["timeout_us": 100_000, "action_on_timeout": .string(action), "keep_alive_timeout_ms": 10_000])
+    try await bed.attach(["ctrlr_loss_timeout_sec": 60, "reconnect_delay_sec": 1])
+    let device = try #require(bed.device("Nvme0n1"))
+    _ = try await device.read(at: 0, blockCount: 8)
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .neverAnswer, count: 1))
+    // It is carried out all the same, once that has been noticed.
+    _ = try await device.read(at: 0, blockCount: 8)
+    let snapshot = bed.service.controllers.set(named: "Nvme0")?.controllers[0].controller.snapshot
+    #expect(action == "abort" ? (snapshot?.abortCount ?? 0) > 0 : snapshot?.recovery.lossCount == 1)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func pathsAndTransportsAreCounted() async throws {
     let bed = try await NVMeBed()
     try await bed.call("bdev_nvme_set_options", ["io_path_stat": true])

@@ -17,7 +17,12 @@ import Testing
 
   private static func nqn(_ name: String) -> String { "nqn.x:\(name)" }
 
-  @Test(arguments: [1, 2, 3] as [UInt64]) func storm(_ seed: UInt64) async throws {
+  /// NVMEOFD_STORM_SEEDS=n tries so many more.
+  private static var seeds: ClosedRange<UInt64> {
+    1...(getenv("NVMEOFD_STORM_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 3)
+  }
+
+  @Test(arguments: seeds) func storm(_ seed: UInt64) async throws {
     let bed = try await NVMeBed(reactorCount: 2)
     let second = try await bed.target.addPort()
     for name in Self.names {
