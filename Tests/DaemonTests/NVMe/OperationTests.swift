@@ -29,6 +29,25 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func disabledAndEnabledAtOnceBothEnd() async throws {
+    let bed = try await NVMeBed()
+    try await bed.attach()
+    for _ in 0..<20 {
+      // Whichever comes first; a wish that is overtaken is not waited for.
+      async let disabled = bed.failure("bdev_nvme_disable_controller", ["name": "Nvme0"])
+      async let enabled = bed.failure("bdev_nvme_enable_controller", ["name": "Nvme0"])
+      async let again = bed.failure("bdev_nvme_enable_controller", ["name": "Nvme0"])
+      for error in [await disabled, await enabled, await again] {
+        #expect(error == nil || error == .system(EBUSY) || error == .system(EPERM))
+      }
+    }
+    try await eventually {
+      await bed.failure("bdev_nvme_enable_controller", ["name": "Nvme0"]) == nil
+    }
+    #expect(try await bed.states() == ["enabled"])
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func whileAResetHangsEverythingElseAnswers() async throws {
     let bed = try await NVMeBed()
     try await bed.attach(["ctrlr_loss_timeout_sec": 60, "reconnect_delay_sec": 1])
