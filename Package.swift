@@ -120,7 +120,8 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
     .testTarget(
-      name: "DaemonTests", dependencies: ["JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", logging],
+      name: "DaemonTests",
+      dependencies: ["JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", "RingReactor", logging],
       swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(

@@ -1,3 +1,4 @@
+internal import CLiburing
 import Glibc
 
 /// The time all deadlines here are on: nanoseconds of `CLOCK_MONOTONIC`.

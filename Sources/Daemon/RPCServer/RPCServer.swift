@@ -9,7 +9,8 @@ internal import RingReactor
 final class RPCServer: ReactorSource {
   private var socket: ListeningSocket
   private let path: String
-  private let lock: RPCLock
+  /// Held until the socket is closed.
+  private var lock: RPCLock?
   private let dispatcher: RPCDispatcher
   private let limits: RPCLimits
   /// By their identifiers.
@@ -105,6 +106,7 @@ final class RPCServer: ReactorSource {
     guard isClosing, hasListeningEnded, clients.isEmpty else { return }
     let tell = whenClosed
     whenClosed = nil
+    lock = nil
     retire()
     tell?()
   }

@@ -1,5 +1,6 @@
 internal import BlockDevice
 internal import JSONRPC
+internal import NVMeProtocol
 internal import RingReactor
 
 /// Statistics of block devices. Ticks are nanoseconds.
@@ -98,7 +99,37 @@ enum StatisticsMethods {
       entry["io_time"] = .integer(reading.busyMicroseconds)
       entry["weighted_io_time"] = .integer(reading.weightedBusyMicroseconds)
     }
+    if device.nvme != nil, service.controllers.options.countsErrors {
+      entry["driver_specific"] = ["nvme_error": errors(statistics)]
+    }
     return .object(entry)
+  }
+
+  /// Requests that failed, by the type of their NVMe status, and by the status.
+  private static func errors(_ statistics: BlockStatistics) -> JSONValue {
+    var types = JSONObject()
+    var codes = JSONObject()
+    func add(_ count: UInt64, _ name: String, to object: inout JSONObject) {
+      object[name] = .integer((object[name]?.integerValue(UInt64.self) ?? 0) &+ count)
+    }
+    let failures = statistics.failures.filter { $0.key.outcome != .systemError }
+    for (failure, count) in failures.sorted(by: { $0.key.status < $1.key.status }) {
+      let status = StatusField(rawValue: failure.status)
+      add(count, typeWord(status.statusCodeType), to: &types)
+      add(count, status.name.lowercased().split { !$0.isLetter && !$0.isNumber }.joined(separator: "_"), to: &codes)
+    }
+    return ["status_type": .object(types), "status_code": .object(codes)]
+  }
+
+  private static func typeWord(_ type: StatusCodeType) -> String {
+    switch type {
+    case .generic: "generic"
+    case .commandSpecific: "command_specific"
+    case .mediaAndDataIntegrity: "media_error"
+    case .pathRelated: "path"
+    case .vendorSpecific: "vendor_specific"
+    default: "reserved"
+    }
   }
 
   /// The members that every set of statistics has.
