@@ -219,7 +219,7 @@ import Testing
       request.cookie = 0xFEED
       if style == .extended, request.command == .write, !request.payload.isEmpty { request.flags.insert(.payloadLength) }
       let input = request.encoded(style) + ClientRequest(command: .read, cookie: 2, length: 16).encoded(style)
-      for size in [1, 100, 100_000] {
+      for size in [7, 100, 100_000] {
         let world = TransmissionWorld(refused.isFrozen ? Catalogue.frozen : Catalogue.disk, style: style)
         let before = world.disk
         var rest = input[...]
@@ -433,7 +433,7 @@ import Testing
 
   /// Requests of all kinds, good and bad, in pieces of any size, answered in any order, sent in pieces of any size: each is
   /// answered once, as a model says, and the disk is the model's.
-  @Test(arguments: styles, 0..<40) func randomSessions(_ style: NBDReplyStyle, _ seed: Int) {
+  @Test(arguments: styles, 0..<25) func randomSessions(_ style: NBDReplyStyle, _ seed: Int) {
     var random = SplitMix64(seed: UInt64(seed))
     var configuration = NBDTransmissionConfiguration()
     configuration.requestLimit = Int.random(in: 1...20, using: &random)
@@ -460,7 +460,7 @@ import Testing
       }
       if command == .flush, Bool.random(using: &random) { (request.offset, request.length) = (0, 0) }
       if command == .write {
-        request.payload = (0..<Int(request.length)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        request.payload = [UInt8](repeating: UInt8.random(in: 0...255, using: &random), count: Int(request.length))
         if style == .extended { request.flags.insert(.payloadLength) }
       }
       expected[cookie] = Self.answer(request, style, &model)
@@ -506,8 +506,7 @@ import Testing
       let end = range.upperBound / 512 * 512
       if start < end { disk.replaceSubrange(start..<end, with: repeatElement(0, count: end - start)) }
     case .blockStatus:
-      if style == .simple { reply.extents = [] }
-      reply.extents = [[request.length, 0]]
+      if style == .simple { fail(.invalid) } else { reply.extents = [[request.length, 0]] }
     default: break
     }
     return reply

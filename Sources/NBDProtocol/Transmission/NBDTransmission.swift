@@ -277,7 +277,8 @@ public struct NBDTransmission: ~Copyable {
     case .blockStatus:
       allowed.insert(.requestOne)
       guard allowed.isSuperset(of: flags) else { return .unknownFlags }
-      guard session.allocationContextIdentifier != nil else { return .notNegotiated }
+      // Only chunks can answer it.
+      guard session.allocationContextIdentifier != nil, session.style != .simple else { return .notNegotiated }
       if length == 0 { return .zeroLength }
       return isWithin(offset, length) ? nil : .readBeyondEnd
     default:
