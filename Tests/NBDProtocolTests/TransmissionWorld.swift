@@ -44,7 +44,9 @@ final class TransmissionWorld {
       // In place where it is offered, now and then.
       if let direct = engine.directVector, direct.count % 3 == 1 {
         let count = min(direct.count, input.count - position)
-        input[position..<position + count].withUnsafeBytes { direct.base!.copyMemory(from: $0.baseAddress!, byteCount: count) }
+        input[position..<position + count].withUnsafeBytes {
+          direct.base!.copyMemory(from: $0.baseAddress!, byteCount: count)
+        }
         engine.didReceiveDirectly(byteCount: count)
         position += count
       }
@@ -128,7 +130,9 @@ struct ClientReply: Equatable {
   var extents: [[UInt64]] = []
 
   /// Reads all replies; nil when they are malformed. `lengths` are those of reads, by cookie.
-  static func parse(_ output: [UInt8], style: NBDReplyStyle, reads: [UInt64: (offset: UInt64, length: Int)]) -> [ClientReply]? {
+  static func parse(_ output: [UInt8], style: NBDReplyStyle, reads: [UInt64: (offset: UInt64, length: Int)])
+    -> [ClientReply]?
+  {
     var rest = output[...]
     func take<Value: FixedWidthInteger & UnsignedInteger>(_ type: Value.Type) -> Value? {
       let size = MemoryLayout<Value>.size
@@ -166,7 +170,9 @@ struct ClientReply: Equatable {
         guard let read = reads[cookie], take(UInt64.self) == read.offset, rest.count == read.length else { return nil }
         reply.data = Array(rest)
       case .error:
-        guard let error = take(UInt32.self), error != 0, let count = take(UInt16.self), rest.count == count else { return nil }
+        guard let error = take(UInt32.self), error != 0, let count = take(UInt16.self), rest.count == count else {
+          return nil
+        }
         reply.error = error
       case .blockStatus:
         guard take(UInt32.self) == 7, let length = take(UInt32.self), let flags = take(UInt32.self) else { return nil }

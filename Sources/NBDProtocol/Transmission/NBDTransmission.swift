@@ -401,7 +401,8 @@ public struct NBDTransmission: ~Copyable {
         sending.append(index)
       }
     }
-    return UnsafeMutableBufferPointer(rebasing: UnsafeMutableBufferPointer(start: vectors, count: vectorEnd)[firstVector...])
+    return UnsafeMutableBufferPointer(
+      rebasing: UnsafeMutableBufferPointer(start: vectors, count: vectorEnd)[firstVector...])
   }
 
   /// So many bytes of what was to be sent are with the kernel, which needs the memory no more.
