@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites and tests full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
-ALONE := AttachGateTests|TCPTransportTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests|pathsThatAreLostCostNoData
+ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc allocations instructions clean
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,9 +28,9 @@ release: ## release build of the tools, which run where there is no Swift
 	@Scripts/setup build
 	swift build -c release --static-swift-stdlib
 
-test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, allocation and instruction gates, fuzzing, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit readers rpc allocations instructions simulate fuzz
+	$(MAKE) lint unit readers rpc nbd allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -73,6 +73,10 @@ readers: ## tools that read fio's JSON, on ours
 rpc: ## SPDK's client from PyPI, in two releases, drives nvmeofd
 	@Scripts/setup test
 	Tests/RPCClient/run
+
+nbd: ## NBD clients (nbdinfo, nbdcopy, qemu-img, fio, a guest's kernel) on what nvmeof export serves
+	@Scripts/setup test
+	Tests/NBDClients/run
 
 clean: ## remove what was built
 	rm -rf .build build

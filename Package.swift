@@ -21,6 +21,7 @@ let package = Package(
     .library(name: "BlockDevice", targets: ["BlockDevice"]),
     .library(name: "NVMeProtocol", targets: ["NVMeProtocol", "NVMeTCPProtocol"]),
     .library(name: "EmbeddedTarget", targets: ["EmbeddedTarget"]),
+    .library(name: "NBDServer", targets: ["BlockExport", "NBDServer"]),
     .executable(name: "nvmeof-bench", targets: ["Bench"]),
     .executable(name: "nvmeof", targets: ["CommandLineTool"]),
     .executable(name: "nvmeofd", targets: ["DaemonTool"]),
@@ -58,6 +59,13 @@ let package = Package(
       name: "BlockDevice", dependencies: ["NVMeProtocol", "NVMeHost", "TCPTransport", "RingReactor", "CLiburing"],
       swiftSettings: strict),
 
+    // What is exported, apart from any wire; and one wire.
+    .target(name: "BlockExport", dependencies: ["BlockDevice"], swiftSettings: strict),
+    .target(name: "NBDProtocol", dependencies: ["NVMeProtocol"], swiftSettings: strict),
+    .target(
+      name: "NBDServer", dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor"],
+      swiftSettings: strict),
+
     // For tests, demonstrations and benchmarks.
     .target(
       name: "EmbeddedTarget", dependencies: ["CCRC32C", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
@@ -66,7 +74,10 @@ let package = Package(
     // The daemon: controllers and block devices behind JSON-RPC.
     .target(
       name: "Daemon",
-      dependencies: ["BlockDevice", "JSONRPC", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing", logging],
+      dependencies: [
+        "BlockDevice", "BlockExport", "JSONRPC", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing",
+        logging,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "DaemonTool", dependencies: ["Daemon", argumentParser, logging], swiftSettings: strict),
@@ -78,7 +89,9 @@ let package = Package(
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "CommandLineTool",
-      dependencies: ["BlockDevice", "EmbeddedTarget", "NVMeProtocol", argumentParser, logging],
+      dependencies: [
+        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NVMeProtocol", argumentParser, logging,
+      ],
       swiftSettings: strict),
     .target(
       name: "Conformance",
@@ -137,10 +150,17 @@ let package = Package(
       name: "simulate", dependencies: ["BlockDevice", "Simulation"], path: "Tests/Simulation/Tool",
       swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BlockDevice", "Simulation"], swiftSettings: strict),
+    .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
+    .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
+    .testTarget(
+      name: "NBDServerTests", dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor"],
+      swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(
       name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget"],
       swiftSettings: strict),
+    // Whole processes and virtual machines.
+    .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],

@@ -17,6 +17,13 @@ package enum Configuration {
         entries.append(ConfigurationEntry("bdev_wait_for_examine"))
         return entries
       },
+      ConfigurationSection("nbd", dependsOn: ["bdev"]) {
+        service.exports.served.map { served in
+          guard let path = served.socketPath else { return ExportRequest.entry(served) }
+          return ConfigurationEntry(
+            "nbd_start_disk", ["bdev_name": .string(served.device.name), "nbd_device": .string(path)])
+        }
+      },
     ]
   }
 }

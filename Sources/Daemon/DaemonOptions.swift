@@ -16,11 +16,14 @@ public struct DaemonOptions: Sendable {
   public var identity: HostIdentity
   /// Where Prometheus fetches metrics, on loopback; nil for nowhere.
   public var metricsPort: UInt16?
+  /// Where exports are served over NBD, each by its name: a Unix-domain socket, a port on loopback, both, or nothing.
+  public var nbdSocketPath: String?
+  public var nbdPort: UInt16?
 
   public init(
     rpcSocketPath: String = DaemonOptions.defaultRPCSocketPath, reactorCount: Int = 1, configurationPath: String? = nil,
     keepsConfiguration: Bool = false, waitsForRPC: Bool = false, identity: HostIdentity = .random(),
-    metricsPort: UInt16? = nil
+    metricsPort: UInt16? = nil, nbdSocketPath: String? = nil, nbdPort: UInt16? = nil
   ) {
     self.rpcSocketPath = rpcSocketPath
     self.reactorCount = reactorCount
@@ -29,6 +32,8 @@ public struct DaemonOptions: Sendable {
     self.waitsForRPC = waitsForRPC
     self.identity = identity
     self.metricsPort = metricsPort
+    self.nbdSocketPath = nbdSocketPath
+    self.nbdPort = nbdPort
   }
 
   /// SPDK's.

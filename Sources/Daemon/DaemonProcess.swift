@@ -55,7 +55,7 @@ public final class DaemonProcess: Sendable {
 
   /// Serves JSON-RPC (and metrics), and makes the daemon what its configuration says.
   ///
-  /// - Throws: ``RPCServerError``, ``ConfigurationFileError``, ``RingError``.
+  /// - Throws: ``RPCServerError``, ``ExportSocketError``, ``ConfigurationFileError``, ``RingError``.
   public func start() async throws {
     let (options, dispatcher, served, service) = (options, dispatcher, served, service)
     // A file that is wrong is told of before anybody is served.
@@ -68,6 +68,7 @@ public final class DaemonProcess: Sendable {
         }
       }
     }
+    try await listenForExports()
     await keeper.apply(.startup)
     // Nobody is to find a daemon in the wrong phase who was not told to look for it.
     if !options.waitsForRPC { _ = service.lifecycle.start() }
@@ -76,6 +77,28 @@ public final class DaemonProcess: Sendable {
       "JSON-RPC is served",
       metadata: ["socket": "\(options.rpcSocketPath)", "reactors": "\(options.reactorCount)"])
     if !options.waitsForRPC { await service.configure() }
+  }
+
+  private func listenForExports() async throws(ExportSocketError) {
+    if let path = options.nbdSocketPath {
+      guard let address = SocketAddress(unixPath: path) else {
+        throw ExportSocketError(
+          option: "--nbd-socket '\(path)'",
+          reason: "a socket's path has 1 to \(SocketAddress.maximumPathByteCount) bytes")
+      }
+      try await listenForExports(at: address, "--nbd-socket '\(path)'")
+    }
+    if let port = options.nbdPort {
+      try await listenForExports(at: SocketAddress(numericHost: "127.0.0.1", port: port)!, "--nbd-port \(port)")
+    }
+  }
+
+  private func listenForExports(at address: SocketAddress, _ option: String) async throws(ExportSocketError) {
+    do {
+      try await service.exports.listen(on: address)
+    } catch {
+      throw ExportSocketError(option: option, reason: "\(error)")
+    }
   }
 
   /// Makes the daemon what its configuration file asks for and it is not yet.

@@ -19,6 +19,8 @@ public final class Service: Sendable {
   package let devices = DeviceRegistry()
   /// All NVMe controllers, and the discovery services.
   package let controllers: ControllerRegistry
+  /// What others may use of them.
+  package let exports: ExportService
   package let notifications = Notifications()
   package let keyring = Keyring()
   package let lifecycle = Lifecycle()
@@ -40,6 +42,7 @@ public final class Service: Sendable {
     self.log = log
     threads = ServiceThreads(control: control, reactors: reactors)
     deviceSettings = DeviceSettings(control: control)
+    exports = ExportService(devices: devices, reactors: reactors)
     controllers = ControllerRegistry(
       devices: devices, control: control, reactors: reactors, identity: identity, logger: log.logger(.bdevNVMe))
     let notifications = notifications
@@ -90,6 +93,7 @@ public final class Service: Sendable {
   /// Ends what goes on, in order: nobody is served any more, then controllers are told that we leave. Returns when that
   /// is done, or was tried for as long as it may take.
   package func shutDown() async {
+    await exports.stop()
     await controllers.stop()
     deviceSettings.stop()
   }

@@ -56,6 +56,16 @@ struct DaemonCommand: AsyncParsableCommand {
   var metricsPort: UInt16?
 
   @Option(
+    name: .customLong("nbd-socket"),
+    help: ArgumentHelp("Serve exports (nbd_export_start) over NBD at this Unix socket", valueName: "path"))
+  var nbdSocket: String?
+
+  @Option(
+    name: .customLong("nbd-port"),
+    help: ArgumentHelp("Serve exports over NBD at this port of 127.0.0.1 (NBD's own is 10809)", valueName: "port"))
+  var nbdPort: UInt16?
+
+  @Option(
     name: .customLong("hostnqn"),
     help: ArgumentHelp(
       "The host's NQN where a client gives none (default: /etc/nvme/hostnqn, or one kept)", valueName: "nqn"))
@@ -103,7 +113,8 @@ struct DaemonCommand: AsyncParsableCommand {
       daemon = try DaemonProcess(
         options: DaemonOptions(
           rpcSocketPath: rpcSocket, reactorCount: reactors, configurationPath: config, keepsConfiguration: keepConfig,
-          waitsForRPC: waitForRpc, identity: identity, metricsPort: metricsPort), log: log)
+          waitsForRPC: waitForRpc, identity: identity, metricsPort: metricsPort,
+          nbdSocketPath: nbdSocket, nbdPort: nbdPort), log: log)
     } catch {
       logger.error("the daemon cannot start", metadata: ["error": "\(error)"])
       throw ExitCode(1)

@@ -23,6 +23,18 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     self = found
   }
 
+  /// Where the other end of a connected socket is; nil when it is not connected.
+  public init?(peerOf fileDescriptor: Int32) {
+    var storage = sockaddr_storage()
+    var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let code = withUnsafeMutableBytes(of: &storage) { bytes in
+      getpeername(fileDescriptor, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), &byteCount)
+    }
+    guard code == 0 else { return nil }
+    self.storage = storage
+    self.byteCount = min(byteCount, UInt32(MemoryLayout<sockaddr_storage>.size))
+  }
+
   /// The path of a Unix-domain socket; nil when it is empty, has a zero byte, or is longer than the 107 bytes that the
   /// kernel has room for.
   public init?(unixPath path: String) {

@@ -74,6 +74,9 @@ public struct StreamSocket: ~Copyable {
   /// The priority of what is sent (SO_PRIORITY).
   public func setPriority(_ priority: Int32) { setOption(SOL_SOCKET, SO_PRIORITY, priority) }
 
+  /// Has the kernel look now and then whether a peer that is silent is still there (SO_KEEPALIVE).
+  public func setKeepAlive() { setOption(SOL_SOCKET, SO_KEEPALIVE, 1) }
+
   /// Tells the peer that nothing more will be sent, once what has been sent is with it.
   public func endSending() {
     if let kernel { kernel.endSending(fileDescriptor) } else { shutdown(fileDescriptor, Int32(SHUT_WR)) }

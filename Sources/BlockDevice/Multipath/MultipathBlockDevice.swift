@@ -420,7 +420,9 @@ public final class MultipathBlockDevice: BlockDevice {
       capabilities: capabilities)
     let node = Self.currentNUMANode()
     let entry = WeakChannel(channel, reactor: reactor.handle, numaNode: node)
-    let paths = shared.withLock { shared in
+    let paths: [(Int, Path)]? = shared.withLock { shared in
+      // Gone since it was asked: nobody would close the channel.
+      if shared.isGone { return nil }
       for past in shared.channels where past.channel == nil {
         let content = past.report.read()
         shared.pastStatistics = shared.pastStatistics + content.statistics
@@ -430,6 +432,10 @@ public final class MultipathBlockDevice: BlockDevice {
       // From now on news is posted, and comes after what is told here.
       shared.channels.append(entry)
       return shared.paths.indices.compactMap { place in shared.paths[place].map { (place, $0) } }
+    }
+    guard let paths else {
+      channel.close()
+      throw .closed
     }
     for (place, path) in paths {
       if let node, let own = path.numaNode, node != own { channel.setLocal(false, place) }

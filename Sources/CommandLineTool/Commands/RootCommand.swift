@@ -5,7 +5,7 @@ import BlockDevice
 struct RootCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nvmeof",
-    abstract: "NVMe over Fabrics (TCP) from user space: find, look at, read, write and copy namespaces.",
+    abstract: "NVMe over Fabrics (TCP) from user space: find, look at, read, write, copy and export namespaces.",
     discussion: """
       No kernel driver and no privileges are needed. Targets are given as a URI, as an SPDK-style transport \
       identifier, or with nvme-cli's options:
@@ -20,6 +20,7 @@ struct RootCommand: AsyncParsableCommand {
         nvmeof id-ctrl -H nvme+tcp://192.0.2.1/NQN
         nvmeof read 'nvme+tcp://192.0.2.1/NQN?nsid=1' --start-block 0 --blocks 8
         nvmeof copy 'nvme+tcp://192.0.2.1/NQN?nsid=1' disk.img --sparse --verify
+        nvmeof export 'nvme+tcp://192.0.2.1/NQN?nsid=1' --socket disk.sock
         nvmeof target --namespace memory:64M
 
       """ + ExitStatus.help,
@@ -27,6 +28,6 @@ struct RootCommand: AsyncParsableCommand {
     subcommands: [
       DiscoverCommand.self, ListCommand.self, IdentifyControllerCommand.self, IdentifyNamespaceCommand.self,
       GetLogCommand.self, GetFeatureCommand.self, ReadCommand.self, WriteCommand.self, CopyCommand.self,
-      TargetCommand.self,
+      ExportCommand.self, TargetCommand.self,
     ])
 }

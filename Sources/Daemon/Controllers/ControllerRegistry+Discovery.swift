@@ -102,7 +102,11 @@ extension ControllerRegistry {
       request.timers = service.request.timers
       request.multipath = service.request.multipath
       request.isDiscovered = true
-      service.addAttaching(Task { [request] in await self.attachDiscovered(request) })
+      service.addAttaching(
+        Task { [request] in
+          // Not what has gone from the log, or the service with it, before its turn came.
+          await self.attachDiscovered(request) { !service.isStopping && service.paths[path] == name }
+        })
     }
     for path in present.keys where !wanted.contains(path) {
       guard let name = service.remove(path) else { continue }

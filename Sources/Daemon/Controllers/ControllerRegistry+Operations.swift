@@ -38,15 +38,13 @@ extension ControllerRegistry {
       if state == .resetting { throw .system(EBUSY) }
       guard state != .disabled else { return }
       controller.shutdown()
-      await controller.wait { snapshot in
-        switch snapshot.state {
-        case .disabled: snapshot.condition != .closing
-        case .deleting, .deleted: true
-        default: false
-        }
+      // From here on it is disabled, or somebody has wished something else since: that is not waited for.
+      _ = try? await controller.home.perform { _ in }
+      await controller.wait { $0.state != .disabled || $0.condition != .closing }
+      switch controller.snapshot.state {
+      case .deleting, .deleted: throw .system(ENXIO)
+      default: return
       }
-      if controller.snapshot.state != .disabled { throw .system(ENXIO) }
-      return
     }
     // Up to the end of the first attempt: others may follow, as the timers say.
     await controller.wait { snapshot in

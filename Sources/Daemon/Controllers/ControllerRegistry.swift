@@ -96,11 +96,14 @@ package actor ControllerRegistry {
 
   /// Attaches what discovery has found, and waits until it has been connected or an attempt to do so has failed. It is one of
   /// its name's from the beginning, and tried for as long as its timers say.
-  func attachDiscovered(_ request: AttachRequest) async {
+  ///
+  /// - Parameter isWanted: asked when nothing else happens under the name.
+  func attachDiscovered(_ request: AttachRequest, if isWanted: @Sendable () -> Bool) async {
     await enter(request.name)
     let controller: Controller
     do throws(RPCError) {
       defer { lanes.leave(request.name) }
+      guard isWanted() else { return }
       let timers = try check(request)
       let member = try makeController(request, timers)
       controller = member.controller

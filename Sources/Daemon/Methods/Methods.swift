@@ -4,6 +4,6 @@ package import JSONRPC
 package enum Methods {
   /// - Parameter service: what the methods act on.
   package static func all(of service: Service) -> [RPCMethod] {
-    GenericMethods.all(service) + NVMeMethods.all(service.nvme)
+    GenericMethods.all(service) + NVMeMethods.all(service.nvme) + ExportMethods.all(service)
   }
 }

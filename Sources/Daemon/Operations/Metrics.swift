@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import BlockExport
 internal import Glibc
 internal import RingReactor
 
@@ -17,6 +18,10 @@ enum Metrics {
     addCalls(calls, &page)
     addDevices(service, &page)
     addControllers(service, &page)
+    page.family("nvmeofd_export_clients", .gauge, "Clients of an exported block device.")
+    for served in service.exports.served {
+      page.sample(UInt64(served.export.clients.count), ["export": served.export.name, "bdev": served.device.name])
+    }
     return page.text
   }
 

@@ -33,6 +33,8 @@
     storage[head & mask] = index
   }
 
+  @inlinable public var first: UInt16? { head == tail ? nil : storage[head & mask] }
+
   @inlinable public mutating func popFirst() -> UInt16? {
     if head == tail { return nil }
     let index = storage[head & mask]

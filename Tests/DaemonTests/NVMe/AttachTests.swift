@@ -182,6 +182,27 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func aNamespaceFormattedAnewIsAnotherDevice() async throws {
+    let bed = try await NVMeBed()
+    let second = try await bed.target.addPort()
+    try await bed.attach()
+    try await bed.attach("Nvme0", port: second)
+    let first = try #require(bed.service.devices.device(named: "Nvme0n1"))
+    _ = try await first.device.read(at: 0, blockCount: 8)
+    // The same identifiers, blocks of another size.
+    try await bed.call("bdev_nvme_disable_controller", ["name": "Nvme0"])
+    try await bed.target.removeNamespace(1, from: NVMeBed.nqn)
+    try await bed.target.addNamespace(1, .memory(byteCount: 1 << 22, blockByteCount: 4096), to: NVMeBed.nqn)
+    try await bed.call("bdev_nvme_enable_controller", ["name": "Nvme0"])
+    try await eventually { bed.device("Nvme0n1").map { $0.geometry.blockByteCount == 4096 } ?? false }
+    let other = try #require(bed.service.devices.device(named: "Nvme0n1"))
+    #expect(other !== first && other.uuid == first.uuid)
+    // Who uses the old one does not write blocks of the wrong size.
+    await #expect(throws: BlockError.self) { _ = try await first.device.read(at: 0, blockCount: 1) }
+    try await eventually { other.nvme?.multipath.snapshot.paths.count { $0.isAccessible } == 2 }
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func aControllerLostForTooLongGoesWithItsDevices() async throws {
     let bed = try await NVMeBed()
     try await bed.attach(["ctrlr_loss_timeout_sec": 1, "reconnect_delay_sec": 1, "fast_io_fail_timeout_sec": 1])

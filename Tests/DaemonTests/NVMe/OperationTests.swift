@@ -3,6 +3,7 @@ import BlockDevice
 import EmbeddedTarget
 import Glibc
 import JSONRPC
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct OperationTests {
@@ -26,6 +27,54 @@ import Testing
     await #expect(throws: BlockError.self) { try await device.read(at: 0, blockCount: 8) }
     #expect(try await bed.call("bdev_nvme_enable_controller", ["name": "Nvme0"]) == true)
     #expect(try await device.read(at: 0, blockCount: 8) == written)
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func anAttachThatHangsIsNobodyElsesAffair() async throws {
+    let bed = try await NVMeBed()
+    try await bed.call("bdev_nvme_set_options", ["tcp_connect_timeout_ms": 2000])
+    let silent = try await bed.target.addPort()
+    var rule = FaultRule(.initialization, .silence)
+    rule.portIdentifier = silent.identifier
+    try await bed.target.addFault(rule)
+    let hanging = Task { await bed.failure("bdev_nvme_attach_controller", bed.attachment("slow", port: silent)) }
+    // The same way under another name is taken as soon as it is being tried.
+    try await eventually {
+      await bed.failure("bdev_nvme_attach_controller", bed.attachment("slow2", port: silent)) == .system(EEXIST)
+    }
+    let order = Mutex<[String]>([])
+    let detached = Task {
+      let error = await bed.failure("bdev_nvme_detach_controller", ["name": "slow"])
+      order.withLock { $0.append("detached") }
+      return error
+    }
+    #expect(try await bed.attach() == ["Nvme0n1"])
+    #expect(try await bed.call("bdev_get_bdevs", nil).arrayValue?.count == 1)
+    #expect(try await bed.call("bdev_nvme_detach_controller", ["name": "Nvme0"]) == true)
+    order.withLock { $0.append("others") }
+    #expect(await hanging.value == .system(ETIMEDOUT))
+    // Under one name one thing follows the other.
+    #expect(await detached.value == .system(ENODEV))
+    #expect(order.withLock { $0 } == ["others", "detached"])
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func disabledAndEnabledAtOnceBothEnd() async throws {
+    let bed = try await NVMeBed()
+    try await bed.attach()
+    for _ in 0..<20 {
+      // Whichever comes first; a wish that is overtaken is not waited for.
+      async let disabled = bed.failure("bdev_nvme_disable_controller", ["name": "Nvme0"])
+      async let enabled = bed.failure("bdev_nvme_enable_controller", ["name": "Nvme0"])
+      async let again = bed.failure("bdev_nvme_enable_controller", ["name": "Nvme0"])
+      for error in [await disabled, await enabled, await again] {
+        #expect(error == nil || error == .system(EBUSY) || error == .system(EPERM))
+      }
+    }
+    try await eventually {
+      await bed.failure("bdev_nvme_enable_controller", ["name": "Nvme0"]) == nil
+    }
+    #expect(try await bed.states() == ["enabled"])
     #expect(try await bed.end() == 0)
   }
 

@@ -3,6 +3,7 @@ import BlockDevice
 import EmbeddedTarget
 import Glibc
 import JSONRPC
+import Synchronization
 import Testing
 
 /// Everything at once, from a seed: attach, detach, reset, enable, disable, discovery, policies and reads of state beside
@@ -23,6 +24,8 @@ import Testing
   }
 
   @Test(arguments: seeds) func storm(_ seed: UInt64) async throws {
+    let progress = StormProgress(seed: seed)
+    defer { progress.end() }
     let bed = try await NVMeBed(reactorCount: 2)
     let second = try await bed.target.addPort()
     for name in Self.names {
@@ -34,7 +37,10 @@ import Testing
       for worker in 0..<6 {
         group.addTask {
           var generator = StormGenerator(seed: seed &* 1000 &+ UInt64(worker))
-          for _ in 0..<40 { try await Self.step(bed, [bed.port, second], &generator) }
+          for _ in 0..<40 {
+            try await Self.step(bed, [bed.port, second], &generator) { progress.note($0, of: worker) }
+          }
+          progress.note("done", of: worker)
         }
       }
       // What only reads always answers.
@@ -70,7 +76,7 @@ import Testing
   }
 
   private static func step(
-    _ bed: NVMeBed, _ ports: [EmbeddedTarget.Port], _ generator: inout StormGenerator
+    _ bed: NVMeBed, _ ports: [EmbeddedTarget.Port], _ generator: inout StormGenerator, _ note: (String) -> Void
   ) async throws {
     let name = names[generator.below(names.count)]
     let port = ports[generator.below(ports.count)]
@@ -82,7 +88,9 @@ import Testing
         #expect(expectedErrors.contains(error.code), "\(method) \(more): \(error)")
       }
     }
-    switch generator.below(14) {
+    let choice = generator.below(14)
+    note("\(choice) \(name)")
+    switch choice {
     case 0...3:
       var more: JSONObject = ["subnqn": .string(nqn(name))]
       if generator.below(2) == 0 {
@@ -144,6 +152,27 @@ import Testing
     }
     return count
   }
+}
+
+/// Tells what everyone does when a storm takes too long, and by which seed it came.
+private final class StormProgress: Sendable {
+  private let seed: UInt64
+  private let steps = Mutex<[Int: String]>([:])
+  private let watch = Mutex<Task<Void, Never>?>(nil)
+
+  init(seed: UInt64) {
+    self.seed = seed
+    watch.withLock {
+      $0 = Task {
+        guard (try? await Task.sleep(for: .seconds(60))) != nil else { return }
+        let text = "storm \(seed) hangs: \(steps.withLock { $0 })\n"
+        _ = text.utf8CString.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress!, $0.count - 1) }
+      }
+    }
+  }
+
+  func note(_ step: String, of worker: Int) { steps.withLock { $0[worker] = step } }
+  func end() { watch.withLock { $0?.cancel() } }
 }
 
 /// Numbers from a seed (SplitMix64).

@@ -1,0 +1,89 @@
+internal import Synchronization
+
+/// The exports that there are, by name. Any thread may call.
+///
+/// An export that ends is taken out, whoever ended it.
+public final class ExportTable: Sendable {
+  private struct Shared {
+    /// In the order of coming.
+    var exports: [Export] = []
+    var observers: [UInt64: @Sendable (ExportTableEvent) -> Void] = [:]
+    var nextObserver: UInt64 = 0
+  }
+
+  private let shared = Mutex(Shared())
+
+  public init() {}
+
+  /// In the order of coming.
+  public var exports: [Export] { shared.withLock { $0.exports } }
+
+  /// The export of this name. The empty name, where none has it, is that of the oldest: NBD calls it the default export.
+  public subscript(name: String) -> Export? {
+    shared.withLock { shared in
+      shared.exports.first { $0.name == name } ?? (name.isEmpty ? shared.exports.first : nil)
+    }
+  }
+
+  /// - Throws: ``ExportError`` when there is one of this name already, or it has ended.
+  public func add(_ export: Export) throws(ExportError) {
+    let isAdded = shared.withLock { shared in
+      guard !shared.exports.contains(where: { $0.name == export.name }) else { return false }
+      shared.exports.append(export)
+      return true
+    }
+    guard isAdded else {
+      throw ExportError(field: "name", value: export.name, rule: "there is an export of this name already")
+    }
+    tell(.added(export))
+    _ = export.addObserver { [weak self, weak export] event in
+      guard let self, let export else { return }
+      switch event {
+      case .limitsChanged(let limits): self.tell(.changed(export, limits))
+      case .ended(let reason): self.takeOut(export, reason)
+      }
+    }
+    // It may have ended before anybody listened.
+    if let reason = export.endReason { takeOut(export, reason) }
+  }
+
+  /// Ends an export.
+  ///
+  /// - Returns: the export, whose clients may still be about to go (``Export/drained()``); nil when there is none.
+  @discardableResult
+  public func remove(name: String, reason: ExportEndReason = .removed) -> Export? {
+    let export = shared.withLock { shared in shared.exports.first { $0.name == name } }
+    export?.end(reason)
+    return export
+  }
+
+  /// Ends all exports, and waits until they have no clients.
+  public func removeAll(reason: ExportEndReason) async {
+    let exports = exports
+    for export in exports { export.end(reason) }
+    for export in exports { await export.drained() }
+  }
+
+  private func takeOut(_ export: Export, _ reason: ExportEndReason) {
+    let isRemoved = shared.withLock { shared in
+      let count = shared.exports.count
+      shared.exports.removeAll { $0 === export }
+      return shared.exports.count < count
+    }
+    if isRemoved { tell(.removed(export, reason)) }
+  }
+
+  private func tell(_ event: ExportTableEvent) {
+    for observer in shared.withLock({ $0.observers.sorted { $0.key < $1.key }.map(\.value) }) { observer(event) }
+  }
+
+  public func addObserver(_ observer: @escaping @Sendable (ExportTableEvent) -> Void) -> UInt64 {
+    shared.withLock { shared in
+      shared.nextObserver += 1
+      shared.observers[shared.nextObserver] = observer
+      return shared.nextObserver
+    }
+  }
+
+  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+}

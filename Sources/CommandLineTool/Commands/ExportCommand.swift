@@ -1,0 +1,189 @@
+import ArgumentParser
+import BlockDevice
+import BlockExport
+import Glibc
+import NBDServer
+
+/// `nvmeof export`.
+struct ExportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Serve namespaces to NBD clients: qemu, nbdcopy, fio, the kernel's /dev/nbdX.",
+    discussion: """
+      DEVICE is a target with its namespace (nvme+tcp://HOST:PORT/NQN?nsid=1, or a transport identifier), memory:SIZE \
+      or memory:SIZE:BLOCKSIZE, or a file (file:PATH, file:PATH:BLOCKSIZE, file:PATH:SIZE:BLOCKSIZE to make one). \
+      Sizes take K, M, G, T for powers of 1024. It is served until SIGINT or SIGTERM.
+
+      The first --name is the first device's, the second the second's, and so on; a device without one is called as \
+      it is in messages. Clients that ask for no name get the first device. A namespace whose connection is lost is \
+      connected again, and requests wait for it.
+
+      EXAMPLES
+        nvmeof export 'nvme+tcp://192.0.2.1/NQN?nsid=1' --socket /run/disk.sock
+        nvmeof export memory:1G --port 10809 --name scratch
+        nvmeof export file:a.img file:b.img --name a --name b --read-only --socket /tmp/images.sock
+        nvmeof export memory:64M --port 0 -o json | head -n 1
+
+      AND THEN
+        nbdinfo 'nbd+unix:///?socket=/run/disk.sock'
+        qemu-img info 'nbd+unix:///?socket=/run/disk.sock'
+        nbdcopy disk.img nbd://localhost/scratch
+        qemu-system-x86_64 -drive file=nbd:unix:/run/disk.sock,format=raw,if=virtio …
+        fio --name=job --ioengine=nbd --uri='nbd+unix:///?socket=/run/disk.sock' --rw=randread --bs=4k --iodepth=64 \\
+          --size=1g
+
+      """ + ExitStatus.help)
+
+  @Argument(help: ArgumentHelp("What to serve; may be repeated", valueName: "device"))
+  var devices: [String]
+
+  @Option(
+    name: .customLong("name"), parsing: .singleValue,
+    help: ArgumentHelp("An export's name, in the order of the devices; may be repeated", valueName: "name"))
+  var names: [String] = []
+
+  @Option(
+    name: .customLong("description"), parsing: .singleValue,
+    help: ArgumentHelp("An export's description, in the order of the devices; may be repeated", valueName: "text"))
+  var descriptions: [String] = []
+
+  @Flag(name: [.customShort("r"), .customLong("read-only")], help: "Clients may not change anything")
+  var readOnly = false
+
+  @Option(
+    name: [.customShort("U"), .customLong("socket")],
+    help: ArgumentHelp("A Unix-domain socket to listen at, made with mode 0600", valueName: "path"))
+  var socket: String?
+
+  @Option(help: "A numeric address to listen at")
+  var address = "127.0.0.1"
+
+  @Option(
+    help: ArgumentHelp(
+      "A TCP port to listen at, 0: any that is free (default \(NBDAddress.defaultPort), where no --socket is given)",
+      valueName: "port"))
+  var port: UInt16?
+
+  @Option(help: ArgumentHelp("Threads that serve; connections are spread over them", valueName: "count"))
+  var reactors = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "How they wait for work: adaptive, event-driven (least processor time) or busy-polling (least latency)",
+      valueName: "policy"))
+  var wait = ExportWait.adaptive
+
+  @Option(
+    name: [.customShort("o"), .customLong("output-format"), .customLong("output")],
+    help: ArgumentHelp("normal, or json: one line that tells what is served where", valueName: "format"))
+  var format = OutputFormat.normal
+
+  @OptionGroup(title: "Host") var host: HostOptions
+
+  func validate() throws {
+    if format == .binary { throw ValidationError("export has no binary output") }
+    if !(1...64).contains(reactors) { throw ValidationError("--reactors is 1 to 64, not \(reactors)") }
+    if names.count > devices.count { throw ValidationError("there are more --name than devices") }
+    if descriptions.count > devices.count { throw ValidationError("there are more --description than devices") }
+    if let socket, SocketAddress(unixPath: socket) == nil {
+      throw ValidationError(
+        "--socket is a path of 1 to \(SocketAddress.maximumPathByteCount) bytes, not \"\(socket)\"")
+    }
+    if SocketAddress(numericHost: address, port: 0) == nil {
+      throw ValidationError("--address is a numeric IPv4 or IPv6 address, not \"\(address)\"")
+    }
+  }
+
+  private var listenAddresses: [SocketAddress] {
+    var result: [SocketAddress] = []
+    if let socket, let address = SocketAddress(unixPath: socket) { result.append(address) }
+    if port != nil || socket == nil,
+      let address = SocketAddress(numericHost: address, port: port ?? NBDAddress.defaultPort)
+    {
+      result.append(address)
+    }
+    return result
+  }
+
+  func run() async throws {
+    let places = try devices.map { text throws(ToolError) in try ExportPlace(text) }
+    var opened = try ExportedDevices(reactorCount: reactors, waitPolicy: wait.policy, host: host)
+    do {
+      try await serve(places, &opened)
+    } catch {
+      await opened.close()
+      throw error
+    }
+    await opened.close()
+  }
+
+  private func serve(_ places: [ExportPlace], _ opened: inout ExportedDevices) async throws {
+    let table = ExportTable()
+    for (index, place) in places.enumerated() {
+      let device = try await opened.open(place, isReadOnly: readOnly)
+      var configuration = ExportConfiguration(name: index < names.count ? names[index] : device.name)
+      if index < descriptions.count { configuration.description = descriptions[index] }
+      configuration.isReadOnly = readOnly
+      do throws(ExportError) { try table.add(Export(device: device, configuration: configuration)) } catch {
+        throw ToolError.usage("\(devices[index]): \(error)")
+      }
+    }
+    let server = NBDServer(exports: table, reactors: opened.reactors)
+    let signals = Interrupts.first()
+    var listening: [SocketAddress] = []
+    for address in listenAddresses {
+      do { listening.append(try await server.listen(on: address)) } catch {
+        await server.stop()
+        throw ToolError.local("\(error)")
+      }
+    }
+    show(table.exports, listening)
+    // An export that ends leaves the others; without any there is nothing to do.
+    let (ends, ended) = AsyncStream<Void>.makeStream()
+    let verbose = format == .normal
+    _ = table.addObserver { event in
+      if case .removed(let export, let reason) = event {
+        if verbose, reason != .shutdown { Console.note("nvmeof: export \"\(export.name)\" has ended: \(reason)") }
+        if table.exports.isEmpty { ended.finish() }
+      }
+    }
+    let interruption = Task {
+      for await _ in signals {}
+      ended.finish()
+    }
+    for await _ in ends {}
+    interruption.cancel()
+    await server.stop()
+    if table.exports.isEmpty { throw ToolError(.connectionFailed, "all devices are gone") }
+    await table.removeAll(reason: .shutdown)
+  }
+
+  private func show(_ exports: [Export], _ addresses: [SocketAddress]) {
+    if format == .json {
+      // One line, so that a script can read it while exports are served.
+      let document: JSONValue = [
+        "addresses": .array(addresses.map { .string("\($0)") }),
+        "exports": .array(
+          exports.map { export in
+            let limits = export.limits
+            return [
+              "name": .string(export.name), "device": .string(export.device.name),
+              "bytes": .integer(limits.byteCount), "block_size": .integer(limits.blockByteCount),
+              "read_only": .bool(limits.isReadOnly),
+              "uris": .array(addresses.map { .string(NBDAddress.uri($0, exportName: export.name)) }),
+            ]
+          }),
+      ]
+      Console.print(document.line)
+      return
+    }
+    for export in exports {
+      let limits = export.limits
+      Console.print(
+        "\(export.device.name): \(ByteText.binary(limits.byteCount)), blocks of \(limits.blockByteCount)"
+          + (limits.isReadOnly ? ", read-only" : ""))
+      for address in addresses { Console.print("  \(NBDAddress.uri(address, exportName: export.name))") }
+    }
+    Console.print("Ctrl-C ends it")
+  }
+}

@@ -1,0 +1,492 @@
+internal import BlockDevice
+internal import BlockExport
+internal import NBDProtocol
+internal import NVMeProtocol
+internal import RingReactor
+internal import Synchronization
+
+/// One client: its socket, its side of the protocol, and its channel to the device, all on one reactor.
+///
+/// A turn: what has been received goes through ``NBDTransmission``; its requests go to the channel; the channel's
+/// completions are collected once, and all their replies go out in one send.
+///
+/// The end: the socket is closed, which gives back the memory that the kernel holds; the channel is closed, and what it
+/// still has comes to its end; only then are the buffers freed and the export let go of.
+final class NBDConnection: ReactorSource {
+  /// Behind a pointer: class storage would pay an exclusivity check an access.
+  private struct State: ~Copyable {
+    var socket: StreamSocket
+    var negotiation: NBDNegotiation
+    /// Nil during negotiation.
+    var engine: UnsafeMutablePointer<NBDTransmission>?
+    /// Input that has been received and not taken.
+    var inputStart = 0
+    var inputEnd = 0
+    /// Bytes of the receive in flight that go straight into a request's memory; the rest goes to the buffer.
+    var directByteCount = 0
+    var receiveVectorCount = 0
+    var isPolled = false
+    var isDirty = false
+    /// The engine takes no input just now: there are too many requests, or answers to be fetched.
+    var isBlocked = false
+    /// The connection ends when all answers are with the client.
+    var isDraining = false
+    var isClosing = false
+    var isSocketClosed = false
+    /// Payloads come in pieces that are worth receiving in place.
+    var isPayloadLarge = false
+    var blockShift: UInt64 = 0
+    var hasVolatileWriteCache = false
+    var hasForceUnitAccess = false
+    /// What is being sent during negotiation.
+    var output: UnsafeMutableRawBufferPointer
+    var outputPosition = 0
+  }
+
+  private static let inputByteCount = 64 << 10
+  /// Payload beyond this is received in place.
+  private static let directThreshold = 16 << 10
+  private static let completionCapacity = 64
+
+  private let server: NBDServer
+  private let worker: NBDWorker
+  private let peer: String
+  /// (Short, because every line of the hot path has it.)
+  private let st: UnsafeMutablePointer<State>
+  private let input: UnsafeMutableRawPointer
+  private let receiveVectors: UnsafeMutablePointer<IOVector>
+  private let completions: UnsafeMutableBufferPointer<BlockCompletion>
+  /// Of the negotiation's sends.
+  private let sendVector: UnsafeMutablePointer<IOVector>
+  private var export: Export?
+  private var attachment: UInt64 = 0
+  /// Retained here; unmanaged, because every request looks at it.
+  private var channelReference: Unmanaged<BlockChannel>?
+  private var isFinished = false
+
+  init(reactor: Reactor, server: NBDServer, worker: NBDWorker, fileDescriptor: Int32) {
+    self.server = server
+    self.worker = worker
+    peer = PeerName.text(fileDescriptor)
+    input = .allocate(byteCount: Self.inputByteCount, alignment: 4096)
+    receiveVectors = .allocate(capacity: 2)
+    sendVector = .allocate(capacity: 1)
+    completions = .allocate(capacity: Self.completionCapacity)
+    st = .allocate(capacity: 1)
+    st.initialize(
+      to: State(
+        socket: StreamSocket(accepted: fileDescriptor),
+        negotiation: NBDNegotiation(catalogue: ExportTableCatalogue(table: server.exports)),
+        output: UnsafeMutableRawBufferPointer(start: nil, count: 0)))
+    super.init(reactor: reactor)
+    st.pointee.socket.setKeepAlive()
+    reactor.setDeadline(
+      reactor.nowNanoseconds + UInt64(server.configuration.negotiationTimeoutMilliseconds) * 1_000_000, of: self)
+    takeNegotiationOutput()
+    receiveMore()
+  }
+
+  deinit {
+    freeEngine()
+    st.pointee.output.deallocate()
+    st.deinitialize(count: 1)
+    st.deallocate()
+    input.deallocate()
+    receiveVectors.deallocate()
+    sendVector.deallocate()
+    completions.deallocate()
+    channelReference?.release()
+  }
+
+  /// The buffers go back to the pool.
+  private func freeEngine() {
+    guard let engine = st.pointee.engine else { return }
+    st.pointee.engine = nil
+    engine.deinitialize(count: 1)
+    engine.deallocate()
+  }
+
+  // MARK: The socket
+
+  override func completed(_ completion: RingCompletion) { handle(st.pointee.socket.completed(completion)) }
+
+  override func poll() -> Bool {
+    let event = st.pointee.socket.receiveNow(
+      vectors: UnsafeMutableRawPointer(receiveVectors), count: st.pointee.receiveVectorCount)
+    if event == .none { return false }
+    handle(event)
+    return true
+  }
+
+  private func handle(_ event: SocketEvent) {
+    switch event {
+    case .received(let count): received(count)
+    case .sent(let count): sent(count)
+    case .endOfStream, .failed: clientGone()
+    case .closed:
+      st.pointee.isSocketClosed = true
+      markReady()
+    case .connected, .none: break
+    }
+  }
+
+  private func received(_ count: Int) {
+    let direct = min(count, st.pointee.directByteCount)
+    st.pointee.directByteCount = 0
+    if direct > 0, let engine = st.pointee.engine { engine.pointee.didReceiveDirectly(byteCount: direct) }
+    st.pointee.inputEnd += count - direct
+    takeInput()
+  }
+
+  /// Passes on what has been received, and receives more once all of it has been taken.
+  private func takeInput() {
+    guard !st.pointee.isClosing else { return }
+    guard let engine = st.pointee.engine else { return negotiate() }
+    let count = engine.pointee.receive(
+      UnsafeRawBufferPointer(start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
+    st.pointee.inputStart += count
+    submitRequests(engine)
+    switch engine.pointee.state {
+    case .open: break
+    case .disconnecting:
+      beginDraining()
+      return
+    case .violated:
+      close()
+      return
+    }
+    if st.pointee.inputStart < st.pointee.inputEnd || engine.pointee.isWaitingForPlace {
+      block()
+    } else {
+      receiveMore()
+    }
+  }
+
+  /// Receives no more until what has been received is taken.
+  private func block() {
+    st.pointee.isBlocked = true
+    stopPolling()
+  }
+
+  private func receiveMore() {
+    guard !st.pointee.isClosing, !st.pointee.isDraining, !st.pointee.socket.isReceiving else { return }
+    st.pointee.inputStart = 0
+    st.pointee.inputEnd = 0
+    st.pointee.isBlocked = false
+    var vectorCount = 0
+    var inputByteCount = Self.inputByteCount
+    if let engine = st.pointee.engine, let direct = engine.pointee.directVector {
+      // Where large payloads follow one another only headers should land in the buffer.
+      if direct.count >= Self.directThreshold || st.pointee.isPayloadLarge {
+        st.pointee.isPayloadLarge = true
+        receiveVectors[0] = direct
+        st.pointee.directByteCount = direct.count
+        vectorCount = 1
+        inputByteCount = engine.pointee.headerByteCount
+      } else {
+        st.pointee.isPayloadLarge = false
+      }
+    } else if st.pointee.isPayloadLarge, let engine = st.pointee.engine {
+      inputByteCount = engine.pointee.missingHeaderByteCount
+      st.pointee.isPayloadLarge = false
+    }
+    receiveVectors[vectorCount] = IOVector(base: input, count: inputByteCount)
+    st.pointee.receiveVectorCount = vectorCount + 1
+    if st.pointee.isPolled { return }
+    if startPolling() { st.pointee.isPolled = true } else { submitReceive() }
+  }
+
+  override func pollingEnded() {
+    st.pointee.isPolled = false
+    submitReceive()
+  }
+
+  private func submitReceive() {
+    guard !st.pointee.socket.isReceiving, !st.pointee.isClosing else { return }
+    let count = st.pointee.receiveVectorCount
+    if count == 1 {
+      st.pointee.socket.receive(into: receiveVectors[0].base!, count: receiveVectors[0].count, source: self)
+    } else {
+      st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: count, source: self)
+    }
+  }
+
+  private func stopPolling() {
+    guard st.pointee.isPolled else { return }
+    st.pointee.isPolled = false
+    reactor.stopPolling(self)
+  }
+
+  /// There is something to send: once a turn.
+  private func becomeDirty() {
+    guard !st.pointee.isDirty else { return }
+    st.pointee.isDirty = true
+    markDirty()
+  }
+
+  override func flush() {
+    st.pointee.isDirty = false
+    guard !st.pointee.socket.isSending, !st.pointee.isClosing else { return }
+    guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return sendNegotiationOutput() }
+    guard engine.pointee.wantsToSend else { return }
+    let vectors = engine.pointee.buildSend()
+    let first = UnsafeMutableRawPointer(vectors.baseAddress!)
+    if isReactorSpinning {
+      let event = st.pointee.socket.sendNow(vectors: first, count: vectors.count)
+      if event != .none { return handle(event) }
+    }
+    st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
+  }
+
+  private func sent(_ count: Int) {
+    guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return negotiationOutputSent(count) }
+    engine.pointee.didSend(byteCount: count)
+    if engine.pointee.wantsToSend { becomeDirty() }
+    if st.pointee.isBlocked || st.pointee.isDraining || engine.pointee.hasRequests { markReady() }
+  }
+
+  // MARK: Requests
+
+  private func submitRequests(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    guard let channelReference else { return }
+    while let request = engine.pointee.popRequest() {
+      var block = BlockRequest(
+        .flush, logicalBlockAddress: request.offset >> st.pointee.blockShift,
+        blockCount: UInt32(truncatingIfNeeded: request.byteCount >> st.pointee.blockShift), buffer: request.memory,
+        token: UInt64(request.index))
+      switch request.operation {
+      case .read: block.operation = .read
+      case .write: block.operation = .write
+      case .writeZeroes: block.operation = .writeZeroes
+      case .trim: block.operation = .discard
+      case .flush:
+        if !st.pointee.hasVolatileWriteCache {
+          engine.pointee.complete(request.index, nil)
+          continue
+        }
+      }
+      if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim, request.operation != .flush
+      {
+        block.options = .forceUnitAccess
+      }
+      if request.byteCount >> st.pointee.blockShift > UInt64(UInt32.max) {
+        engine.pointee.complete(request.index, .rangeTooLarge)
+        continue
+      }
+      switch channelReference._withUnsafeGuaranteedRef({ $0.submit(block) }) {
+      case .accepted: break
+      case .busy:
+        // The channel's own end of a request brings the next try.
+        engine.pointee.putBack(request.index)
+        return
+      case .refused(let refusal):
+        engine.pointee.complete(request.index, NBDFailure(refusal, operation: block.operation))
+      }
+    }
+    if engine.pointee.wantsToSend { becomeDirty() }
+  }
+
+  /// The channel has something, or there is room again.
+  override func run() {
+    guard let engine = st.pointee.engine else {
+      if st.pointee.isClosing { finishIfPossible() } else if st.pointee.isBlocked { takeInput() }
+      return
+    }
+    if let channelReference {
+      while true {
+        let count = channelReference._withUnsafeGuaranteedRef { $0.poll(into: completions) }
+        for index in 0..<count {
+          let completion = completions[index]
+          engine.pointee.complete(
+            UInt16(truncatingIfNeeded: completion.token),
+            completion.outcome == .success ? nil : NBDFailure(completion))
+        }
+        if count < Self.completionCapacity { break }
+      }
+    }
+    if st.pointee.isClosing {
+      finishIfPossible()
+      return
+    }
+    if engine.pointee.hasRequests { submitRequests(engine) }
+    if engine.pointee.wantsToSend, !st.pointee.socket.isSending { becomeDirty() }
+    if st.pointee.isBlocked { takeInput() }
+    lookForEnd(engine)
+  }
+
+  private func lookForEnd(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing, !st.pointee.isDraining {
+      deviceGone()
+    }
+    if st.pointee.isDraining, engine.pointee.hasNothingToDo, !st.pointee.socket.isSending { close() }
+  }
+
+  /// The channel has ended by itself: so have the device and all that is exported of it.
+  @inline(never) private func deviceGone() {
+    drain(.deviceGone)
+    export?.end(.deviceGone)
+  }
+
+  // MARK: Negotiation
+
+  @inline(never) private func negotiate() {
+    // One option at a time: what is behind it waits until its answers have been fetched.
+    guard st.pointee.output.isEmpty else { return block() }
+    let (count, outcome) = st.pointee.negotiation.receive(
+      UnsafeRawBufferPointer(start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
+    st.pointee.inputStart += count
+    switch outcome {
+    case .open:
+      takeNegotiationOutput()
+      if st.pointee.inputStart < st.pointee.inputEnd {
+        block()
+        if st.pointee.output.isEmpty { markReady() }
+      } else {
+        receiveMore()
+      }
+    case .transmission(let session):
+      guard begin(session) else { return close() }
+      takeNegotiationOutput()
+      takeInput()
+    case .startTLS, .disconnect:
+      takeNegotiationOutput()
+      beginDraining()
+      if st.pointee.output.isEmpty { close() }
+    }
+  }
+
+  private func takeNegotiationOutput() {
+    let bytes = st.pointee.negotiation.takeOutput()
+    guard !bytes.isEmpty else { return }
+    st.pointee.output = .allocate(byteCount: bytes.count, alignment: 8)
+    st.pointee.output.copyBytes(from: bytes)
+    st.pointee.outputPosition = 0
+    becomeDirty()
+  }
+
+  private func sendNegotiationOutput() {
+    guard !st.pointee.output.isEmpty else { return }
+    let position = st.pointee.outputPosition
+    sendVector.pointee = IOVector(
+      base: st.pointee.output.baseAddress! + position, count: st.pointee.output.count - position)
+    st.pointee.socket.send(vectors: UnsafeMutableRawPointer(sendVector), count: 1, source: self)
+  }
+
+  private func negotiationOutputSent(_ count: Int) {
+    st.pointee.outputPosition += count
+    if st.pointee.outputPosition < st.pointee.output.count { return becomeDirty() }
+    st.pointee.output.deallocate()
+    st.pointee.output = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    if let engine = st.pointee.engine {
+      if engine.pointee.wantsToSend { becomeDirty() }
+      lookForEnd(engine)
+    } else if st.pointee.isDraining {
+      close()
+    } else if st.pointee.isBlocked {
+      takeInput()
+    }
+  }
+
+  /// Opens the channel that the session's requests go to. False when the export is gone or cannot be used here.
+  private func begin(_ session: NBDSession) -> Bool {
+    guard let export = server.exports[session.export.name] else { return false }
+    let limit = server.configuration.transmission.requestLimit
+    let channel: BlockChannel
+    do throws(BlockRefusal) {
+      channel = try export.device.openChannel(on: reactor, queueDepth: limit)
+    } catch { return false }
+    nonisolated(unsafe) weak let connection = self
+    let handle = reactor.handle
+    guard
+      let attachment = export.attach(
+        ExportClient(backEnd: "NBD", peer: peer),
+        observer: { event in handle.post { _ in connection?.exportChanged(event) } })
+    else {
+      channel.close()
+      return false
+    }
+    self.export = export
+    self.attachment = attachment
+    channelReference = .passRetained(channel)
+    channel.setObserver(self)
+    let engine = UnsafeMutablePointer<NBDTransmission>.allocate(capacity: 1)
+    engine.initialize(
+      to: NBDTransmission(session: session, configuration: server.configuration.transmission, pool: worker.pool))
+    st.pointee.engine = engine
+    st.pointee.blockShift = UInt64(session.export.limits.minimumBlockByteCount.trailingZeroBitCount)
+    take(export.limits)
+    reactor.setDeadline(nil, of: self)
+    return true
+  }
+
+  private func take(_ limits: ExportLimits) {
+    st.pointee.engine?.pointee.limits = NBDExportLimits(limits)
+    st.pointee.hasVolatileWriteCache = limits.capabilities.contains(.volatileWriteCache)
+    st.pointee.hasForceUnitAccess = limits.capabilities.contains(.forceUnitAccess)
+  }
+
+  // MARK: The end
+
+  private func exportChanged(_ event: ExportEvent) {
+    guard !st.pointee.isClosing else { return }
+    switch event {
+    case .limitsChanged(let limits): take(limits)
+    case .ended(let reason): drain(reason)
+    }
+  }
+
+  /// Answers what is outstanding, refuses what comes, and closes.
+  func drain(_ reason: ExportEndReason) {
+    guard !st.pointee.isClosing else { return }
+    guard let engine = st.pointee.engine else { return close() }
+    engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
+    beginDraining()
+    // What has been received already is still answered.
+    if st.pointee.inputStart < st.pointee.inputEnd {
+      st.pointee.inputStart += engine.pointee.receive(
+        UnsafeRawBufferPointer(
+          start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
+      if engine.pointee.wantsToSend { becomeDirty() }
+    }
+  }
+
+  private func beginDraining() {
+    guard !st.pointee.isDraining else { return }
+    st.pointee.isDraining = true
+    stopPolling()
+    reactor.setDeadline(
+      reactor.nowNanoseconds + UInt64(server.configuration.drainTimeoutMilliseconds) * 1_000_000, of: self)
+    markReady()
+  }
+
+  private func clientGone() { close() }
+
+  override func deadlineExpired() { close() }
+
+  override func reactorIsEnding() { close() }
+
+  /// Closes the socket; the rest follows when nothing is in flight any more.
+  private func close() {
+    guard !st.pointee.isClosing else { return }
+    st.pointee.isClosing = true
+    stopPolling()
+    reactor.setDeadline(nil, of: self)
+    st.pointee.engine?.pointee.dropRequests()
+    channelReference?._withUnsafeGuaranteedRef { $0.close() }
+    if st.pointee.socket.beginClose(source: self) { st.pointee.isSocketClosed = true }
+    markReady()
+  }
+
+  private func finishIfPossible() {
+    guard st.pointee.isClosing, st.pointee.isSocketClosed, (st.pointee.engine?.pointee.outstandingCount ?? 0) == 0,
+      !isFinished
+    else { return }
+    isFinished = true
+    channelReference?._withUnsafeGuaranteedRef { $0.setObserver(nil) }
+    freeEngine()
+    export?.detach(attachment)
+    server.liveConnectionCount.subtract(1, ordering: .relaxed)
+    worker.remove(self)
+    retire()
+  }
+}

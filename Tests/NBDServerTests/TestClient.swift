@@ -1,0 +1,134 @@
+import Glibc
+import NBDProtocol
+import RingReactor
+
+/// A client on a blocking socket; every answer that does not come within twenty seconds is a failure.
+final class TestClient {
+  struct Failure: Error { var description: String }
+
+  let descriptor: Int32
+  private(set) var size: UInt64 = 0
+  private var style = NBDReplyStyle.simple
+  private var cookie: UInt64 = 0
+
+  init(_ address: SocketAddress) throws {
+    descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue), 0)
+    var limit = timeval(tv_sec: 20, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
+      throw Failure(description: "connect: \(errno)")
+    }
+  }
+
+  deinit { hangUp() }
+
+  private var isOpen = true
+  func hangUp() {
+    if isOpen { close(descriptor) }
+    isOpen = false
+  }
+
+  func send(_ bytes: [UInt8]) throws {
+    var position = 0
+    while position < bytes.count {
+      let count = bytes[position...].withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { throw Failure(description: "send: \(errno)") }
+      position += count
+    }
+  }
+
+  /// Nil at the end of the stream.
+  func receive(_ count: Int) throws -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var position = 0
+    while position < count {
+      let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + position, count - position, 0) }
+      if got < 0 && errno == ECONNRESET { return nil }
+      guard got >= 0 else { throw Failure(description: "receive: \(errno)") }
+      if got == 0 { return nil }
+      position += got
+    }
+    return bytes
+  }
+
+  private func need(_ count: Int) throws -> [UInt8] {
+    guard let bytes = try receive(count) else { throw Failure(description: "the server has closed the connection") }
+    return bytes
+  }
+
+  func option(_ number: UInt32, _ data: [UInt8] = []) throws {
+    try send(bytes(NBDMagic.option) + bytes(number) + bytes(UInt32(data.count)) + data)
+  }
+
+  func optionReply() throws -> (type: UInt32, data: [UInt8]) {
+    let header = try need(20)
+    return (number(header[12..<16]), try need(Int(number(header[16..<20]) as UInt32)))
+  }
+
+  /// Takes the greeting, and answers it.
+  func greet() throws {
+    guard try need(18).prefix(8) == bytes(NBDMagic.initial)[...] else { throw Failure(description: "greeting") }
+    try send(bytes(3 as UInt32))
+  }
+
+  /// Negotiates, and goes into transmission.
+  func go(_ name: String = "", structured: Bool = true) throws {
+    try greet()
+    if structured {
+      style = .structured
+      try option(8)
+      guard try optionReply().type == 1 else { throw Failure(description: "structured replies") }
+    }
+    try option(7, bytes(UInt32(name.utf8.count)) + Array(name.utf8) + bytes(0 as UInt16))
+    while true {
+      let reply = try optionReply()
+      if reply.type == 3, reply.data.prefix(2) == [0, 0] { size = number(reply.data[2..<10]) }
+      if reply.type == 1 { return }
+      if reply.type & 0x8000_0000 != 0 { throw Failure(description: String(decoding: reply.data, as: UTF8.self)) }
+    }
+  }
+
+  /// Sends a request. Returns its cookie.
+  @discardableResult
+  func request(
+    _ command: NBDCommand, offset: UInt64 = 0, length: Int = 0, payload: [UInt8] = [], flags: NBDCommandFlags = []
+  ) throws -> UInt64 {
+    cookie += 1
+    try send(
+      bytes(NBDMagic.request) + bytes(flags.rawValue) + bytes(command.rawValue) + bytes(cookie) + bytes(offset)
+        + bytes(UInt32(length)) + payload)
+    return cookie
+  }
+
+  /// The next reply; nil at the end of the stream.
+  func reply(readLength: Int = 0) throws -> (cookie: UInt64, error: UInt32, data: [UInt8])? {
+    guard let magic = try receive(4) else { return nil }
+    if number(magic[...]) == NBDMagic.simpleReply {
+      let rest = try need(12)
+      let error: UInt32 = number(rest[0..<4])
+      return (number(rest[4..<12]), error, style == .simple && error == 0 ? try need(readLength) : [])
+    }
+    let rest = try need(16)
+    let type: UInt16 = number(rest[2..<4])
+    let payload = try need(Int(number(rest[12..<16]) as UInt32))
+    let cookie: UInt64 = number(rest[4..<12])
+    if type == NBDReplyType.offsetData.rawValue { return (cookie, 0, Array(payload.dropFirst(8))) }
+    return (cookie, type & 0x8000 != 0 ? number(payload[0..<4]) : 0, [])
+  }
+
+  func read(at offset: UInt64, _ length: Int) throws -> [UInt8] {
+    try request(.read, offset: offset, length: length)
+    guard let reply = try reply(readLength: length), reply.error == 0 else { throw Failure(description: "read") }
+    return reply.data
+  }
+
+  func write(at offset: UInt64, _ data: [UInt8], flags: NBDCommandFlags = []) throws {
+    try request(.write, offset: offset, length: data.count, payload: data, flags: flags)
+    guard let reply = try reply(), reply.error == 0 else { throw Failure(description: "write") }
+  }
+}
+
+func bytes<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+func number<Value: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) -> Value { bytes.reduce(0) { $0 << 8 | Value($1) } }
