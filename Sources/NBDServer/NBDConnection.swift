@@ -265,7 +265,8 @@ final class NBDConnection: ReactorSource {
           continue
         }
       }
-      if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim, request.operation != .flush
+      if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim,
+        request.operation != .flush
       {
         block.options = .forceUnitAccess
       }
@@ -315,7 +316,9 @@ final class NBDConnection: ReactorSource {
   }
 
   private func lookForEnd(_ engine: UnsafeMutablePointer<NBDTransmission>) {
-    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing, !st.pointee.isDraining {
+    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing,
+      !st.pointee.isDraining
+    {
       deviceGone()
     }
     if st.pointee.isDraining, engine.pointee.hasNothingToDo, !st.pointee.socket.isSending { close() }
