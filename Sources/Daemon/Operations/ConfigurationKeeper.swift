@@ -199,7 +199,7 @@ actor ConfigurationKeeper {
   /// A client's call has ended. Returns when the file says what follows from it.
   func noteCall(_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async {
     // What a client takes back is not to come back, whether or not it was there by then.
-    if let opposite = Self.opposites[method], let name = parameters?[opposite.key] {
+    if let opposite = Self.opposites[method], let given = parameters?.objectValue, given[opposite.key] != nil {
       let isGone =
         switch result {
         case .success: true
@@ -208,7 +208,12 @@ actor ConfigurationKeeper {
       guard isGone else { return }
       for index in pending.indices.reversed() {
         let entry = pending[index].call.entry
-        guard entry.method == opposite.method, entry.parameters?[opposite.key] == name else { continue }
+        // One path of several may be named by its address.
+        let isMeant = given.members.allSatisfy { member in
+          entry.parameters?[member.key] == member.value
+            || member.key != opposite.key && entry.parameters?[member.key] == nil
+        }
+        guard entry.method == opposite.method, isMeant else { continue }
         if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
       }
     } else if case .failure = result {
