@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers nbd allocations instructions clean
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,9 +28,9 @@ release: ## release build of the tools, which run where there is no Swift
 	@Scripts/setup build
 	swift build -c release --static-swift-stdlib
 
-test: ## everything that must pass: format, unit tests, fio's readers, NBD clients, allocation and instruction gates, fuzzing, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit readers nbd allocations instructions simulate fuzz
+	$(MAKE) lint unit readers rpc nbd allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -69,6 +69,10 @@ sanitize: ## unit tests under the address and the thread sanitizer
 readers: ## tools that read fio's JSON, on ours
 	@Scripts/setup test
 	Tests/FioReaders/run
+
+rpc: ## SPDK's client from PyPI, in two releases, drives nvmeofd
+	@Scripts/setup test
+	Tests/RPCClient/run
 
 nbd: ## NBD clients (nbdinfo, nbdcopy, qemu-img, fio, a guest's kernel) on what nvmeof export serves
 	@Scripts/setup test

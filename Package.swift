@@ -24,6 +24,7 @@ let package = Package(
     .library(name: "NBDServer", targets: ["BlockExport", "NBDServer"]),
     .executable(name: "nvmeof-bench", targets: ["Bench"]),
     .executable(name: "nvmeof", targets: ["CommandLineTool"]),
+    .executable(name: "nvmeofd", targets: ["DaemonTool"]),
     .executable(name: "nvmeof-conformance", targets: ["ConformanceTool"]),
   ],
   dependencies: [
@@ -42,6 +43,10 @@ let package = Package(
 
     // The ring, the reactor, sockets on them.
     .target(name: "RingReactor", dependencies: ["CLiburing", heap], swiftSettings: strict),
+
+    // JSON, strict and bounded, and JSON-RPC on it: sans-I/O.
+    .target(name: "JSON", swiftSettings: strict),
+    .target(name: "JSONRPC", dependencies: ["JSON"], swiftSettings: strict),
 
     // The host: controllers and queue pairs over any transport; TCP is one.
     .target(name: "NVMeHost", dependencies: ["NVMeProtocol", "RingReactor", logging], swiftSettings: strict),
@@ -65,6 +70,17 @@ let package = Package(
     .target(
       name: "EmbeddedTarget", dependencies: ["CCRC32C", "NVMeProtocol", "NVMeTCPProtocol", "RingReactor", logging],
       swiftSettings: strict),
+
+    // The daemon: controllers and block devices behind JSON-RPC.
+    .target(
+      name: "Daemon",
+      dependencies: [
+        "BlockDevice", "BlockExport", "JSONRPC", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing",
+        logging,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "DaemonTool", dependencies: ["Daemon", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
     .target(
@@ -114,6 +130,12 @@ let package = Package(
       name: "TCPTransportTests",
       dependencies: ["BlockDevice", "TCPTransport", "NVMeHost", "NVMeTCPProtocol", "RingReactor"],
       swiftSettings: strict),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+    .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
+    .testTarget(
+      name: "DaemonTests",
+      dependencies: ["JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", "RingReactor", logging],
+      swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),
@@ -137,6 +159,8 @@ let package = Package(
     .testTarget(
       name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget"],
       swiftSettings: strict),
+    // Whole processes and virtual machines.
+    .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],

@@ -64,6 +64,7 @@ public final class Reactor {
     var isShuttingDown = false
     /// Commands' answers that sources wait for.
     var expectedAnswerCount = 0
+    var statistics = ReactorStatistics()
     var foreign = ForeignDescriptors()
     /// Taken out of the table in this turn; let go of at its end, when none of their methods can be running.
     var retired: [Unmanaged<ReactorSource>] = []
@@ -191,6 +192,8 @@ public final class Reactor {
 
   /// Sources on this reactor.
   public var sourceCount: Int { state.pointee.liveSourceCount }
+  /// What it has done since it was made.
+  public var statistics: ReactorStatistics { state.pointee.statistics }
 
   // MARK: Sources
 
@@ -374,13 +377,17 @@ public final class Reactor {
     armEventPoll()
     enter(handled > 0 ? .none : wait)
     state.pointee.nowNanoseconds = readClock()
-    handled += reap()
+    let completionCount = reap()
+    state.pointee.statistics.completionCount &+= UInt64(completionCount)
+    handled += completionCount
     handled += drainMailbox()
     // Before the deadlines: an answer that has come in time is not late because this thread was.
     handled += runReadySources()
     handled += expireDeadlines()
     handled += runReadySources()
     releaseRetired()
+    state.pointee.statistics.turnCount &+= 1
+    if handled == 0 { state.pointee.statistics.idleTurnCount &+= 1 }
     return handled
   }
 

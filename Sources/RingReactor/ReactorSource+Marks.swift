@@ -28,6 +28,11 @@ extension ReactorSource {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.nowNanoseconds }
   }
 
+  /// ``Reactor/readClock()``
+  public final func readClock() -> UInt64 {
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.readClock() }
+  }
+
   /// Has ``poll()`` called while the reactor spins: ``Reactor/startPolling(_:)``.
   public final func startPolling() -> Bool {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.startPolling(self) }

@@ -71,6 +71,9 @@ public struct StreamSocket: ~Copyable {
     setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds))
   }
 
+  /// The priority of what is sent (SO_PRIORITY).
+  public func setPriority(_ priority: Int32) { setOption(SOL_SOCKET, SO_PRIORITY, priority) }
+
   /// Has the kernel look now and then whether a peer that is silent is still there (SO_KEEPALIVE).
   public func setKeepAlive() { setOption(SOL_SOCKET, SO_KEEPALIVE, 1) }
 
@@ -86,12 +89,20 @@ public struct StreamSocket: ~Copyable {
   }
 
   /// Starts connecting to `address`. The deadline is the owner's: it closes the socket when its time is over.
-  public mutating func connect(to address: SocketAddress, source: ReactorSource) throws(RingError) {
+  ///
+  /// - Parameter local: the address to connect from, of the same family; port 0 is any.
+  public mutating func connect(
+    to address: SocketAddress, from local: SocketAddress? = nil, source: ReactorSource
+  ) throws(RingError) {
     precondition(fileDescriptor < 0, "a socket connects once")
     kernel = source.reactor.kernel
     fileDescriptor = kernel?.openSocket() ?? socket(address.family, Int32(nvmeof_stream_socket_type), 0)
     guard fileDescriptor >= 0 else { throw .systemCall(name: "socket", errno: errno) }
     setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    if let local, kernel == nil {
+      let code = local.withSocketAddress { bind(fileDescriptor, $0, $1) }
+      guard code == 0 else { throw .systemCall(name: "bind to \(local.host)", errno: errno) }
+    }
     view.pointee.address = address.storage
     let kernelAddress = UnsafeRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.address)!)

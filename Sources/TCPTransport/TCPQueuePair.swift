@@ -11,6 +11,8 @@ final class TCPQueuePair: QueuePair {
     var engine: HostQueuePair
     var socket = StreamSocket()
     var addresses: ArraySlice<SocketAddress> = []
+    /// Where to connect from.
+    var sourceAddress: SocketAddress?
     var connectDeadlineNanoseconds: UInt64
     var failure: TransportError?
     /// Bytes of the receive in flight that go straight into a command's memory; the rest goes to the buffer.
@@ -99,7 +101,13 @@ final class TCPQueuePair: QueuePair {
     case .failure(let error):
       fail(TransportError(.nameResolution, error.description))
     case .success(let addresses):
-      st.pointee.addresses = addresses[...]
+      let source = transport.options.sourceAddress.flatMap { SocketAddress(numericHost: $0, port: 0) }
+      st.pointee.sourceAddress = source
+      st.pointee.addresses =
+        addresses.filter { address in
+          transport.options.addressFamily.map { address.isOf($0) } ?? true
+            && source.map { $0.family == address.family } ?? true
+        }[...]
       connectNext(after: nil)
     }
   }
@@ -107,12 +115,16 @@ final class TCPQueuePair: QueuePair {
   /// Tries the next address; with none left, the last one's failure is the connection's.
   private func connectNext(after failure: TransportError?) {
     guard let address = st.pointee.addresses.popFirst() else {
-      fail(failure ?? TransportError(.connect, "\(transport) has no address"))
+      var problem = "\(transport) has no address"
+      if let family = transport.options.addressFamily { problem += " of the family \(family)" }
+      if let source = transport.options.sourceAddress { problem += " that can be reached from \(source)" }
+      fail(failure ?? TransportError(.connect, problem))
       return
     }
     do throws(RingError) {
       st.pointee.socket = StreamSocket()
-      try st.pointee.socket.connect(to: address, source: self)
+      try st.pointee.socket.connect(to: address, from: st.pointee.sourceAddress, source: self)
+      if let priority = transport.options.socketPriority { st.pointee.socket.setPriority(priority) }
       st.pointee.socket.setBufferSizes(
         receiveBytes: transport.options.socketReceiveBufferByteCount,
         sendBytes: transport.options.socketSendBufferByteCount)

@@ -1,3 +1,5 @@
+public import NVMeProtocol
+
 /// How TCP queue pairs are made.
 public struct TCPTransportOptions: Sendable, Hashable {
   /// Ask for CRC32C header digests.
@@ -16,6 +18,12 @@ public struct TCPTransportOptions: Sendable, Hashable {
   /// How long sent data may stay unacknowledged before the kernel gives the connection up, in milliseconds; 0 = the
   /// system's default (about 15 minutes).
   public var userTimeoutMilliseconds: UInt32 = 0
+  /// Names are looked up for addresses of this family alone; nil: of both.
+  public var addressFamily: AddressFamily?
+  /// The local address to connect from, numeric; nil: the system's choice. Targets of the other family are not reached.
+  public var sourceAddress: String?
+  /// SO_PRIORITY of the sockets, 0...6 without privileges; nil: the system's default.
+  public var socketPriority: Int32?
 
   public init() {}
 }

@@ -46,7 +46,7 @@ public final class DiscoveredDevices: Sendable {
     }
   }
 
-  /// One for each namespace that some path has presented since it was attached.
+  /// One for each namespace that some path presents; of a path that is lost counts what it presented last.
   public var devices: [MultipathBlockDevice] { core.news.withLock { $0.devices } }
 
   /// Waits until each path that discovery names has been connected, or an attempt to do so has failed. Call it after

@@ -12,14 +12,8 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
 
   private struct Attached {
     var controller: Controller
-    var observer: UInt64
     /// It has been connected, or an attempt has failed.
     var isSettled = false
-  }
-
-  private struct Device {
-    var device: MultipathBlockDevice
-    var paths: [DiscoveryPath: MultipathPathIdentifier] = [:]
   }
 
   let news = Mutex(News())
@@ -31,7 +25,8 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
   private let makeController: @Sendable (DiscoveryPath) -> Controller?
   private var attached: [DiscoveryPath: Attached] = [:]
   private var order: [DiscoveryPath] = []
-  private var devices: [Device] = []
+  /// By NQN.
+  private var groups: [String: ControllerGroup] = [:]
   /// Controllers that are on their way out.
   private var leaving: [ObjectIdentifier: Controller] = [:]
   private var isStopped = false
@@ -78,89 +73,57 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
 
   private func attach(_ path: DiscoveryPath) {
     guard let controller = makeController(path) else { return }
-    let observer = controller.addObserver { [weak self] notice in
-      switch notice {
-      case .ready, .namespacesChanged, .recovery(.reconnectDelayed, _), .closed:
-        // On the controller's home reactor, which may be another one.
-        self?.onHome { $0.take(notice, of: path) }
-      default: break
-      }
-    }
-    attached[path] = Attached(controller: controller, observer: observer)
+    attached[path] = Attached(controller: controller)
     order.append(path)
     tell(.pathAttached(path))
+    group(of: controller.configuration.subsystemNQN).attach(controller)
     controller.connect()
   }
 
-  private func detach(_ path: DiscoveryPath) {
-    guard let entry = attached.removeValue(forKey: path) else { return }
-    order.removeAll { $0 == path }
-    entry.controller.removeObserver(entry.observer)
-    for index in devices.indices {
-      if let identifier = devices[index].paths.removeValue(forKey: path) {
-        devices[index].device.removePath(identifier)
-      }
+  private func group(of nqn: String) -> ControllerGroup {
+    if let group = groups[nqn] { return group }
+    let group = ControllerGroup(subsystemNQN: nqn, home: home, reactor: reactor, multipath: multipath) {
+      [weak self] event in self?.take(event)
     }
-    let gone = devices.filter { $0.paths.isEmpty }.map(\.device)
-    devices.removeAll { $0.paths.isEmpty }
-    publish()
-    let controller = entry.controller
+    groups[nqn] = group
+    return group
+  }
+
+  private func detach(_ path: DiscoveryPath) {
+    guard let controller = attached.removeValue(forKey: path)?.controller else { return }
+    order.removeAll { $0 == path }
+    tell(.pathDetached(path))
     leaving[ObjectIdentifier(controller)] = controller
+    let nqn = controller.configuration.subsystemNQN
+    groups[nqn]?.detach(controller)
+    if groups[nqn]?.controllers.isEmpty == true { groups[nqn] = nil }
     Task(executorPreference: home) {
       await controller.delete()
       self.onHome { $0.leaving[ObjectIdentifier(controller)] = nil }
     }
-    tell(.pathDetached(path))
-    for device in gone { tell(.deviceRemoved(device)) }
   }
 
-  private func take(_ notice: ControllerNotice, of path: DiscoveryPath) {
-    guard let entry = attached[path] else { return }
-    switch notice {
-    case .ready, .namespacesChanged: addDevices(of: path, entry.controller)
-    case .closed(let error): tell(.pathFailed(path, error))
-    default: break
+  private func take(_ event: ControllerGroupEvent) {
+    switch event {
+    case .controllerReady(let controller), .controllerDelayed(let controller): settle(controller)
+    case .controllerClosed(let controller, let error):
+      if let path = settle(controller) { tell(.pathFailed(path, error)) }
+    case .controllerRemoved: break
+    case .deviceAdded(let device):
+      news.withLock { $0.devices.append(device) }
+      tell(.deviceAdded(device))
+    case .deviceRemoved(let device):
+      news.withLock { news in news.devices.removeAll { $0 === device } }
+      tell(.deviceRemoved(device))
     }
+  }
+
+  @discardableResult
+  private func settle(_ controller: Controller) -> DiscoveryPath? {
+    guard let path = order.first(where: { attached[$0]?.controller === controller }) else { return nil }
     attached[path]?.isSettled = true
     checkSettled()
-  }
-
-  // MARK: Devices
-
-  /// Makes devices for namespaces that are new, and the controller a path of all devices of its subsystem: a namespace that it
-  /// does not present now it may present later.
-  private func addDevices(of path: DiscoveryPath, _ controller: Controller) {
-    let nqn = controller.configuration.subsystemNQN
-    let known = Set(devices.filter { $0.device.subsystemNQN == nqn }.map(\.device.namespaceIdentifier))
-    let namespaces = controller.snapshot.namespaces.values
-      .filter { $0.unusableReason == nil && !known.contains($0.identifier) }.map(\.identifier).sorted()
-    let added = namespaces.map {
-      MultipathBlockDevice(
-        subsystemNQN: nqn, namespaceIdentifier: $0, configuration: multipath, reactor: reactor)
-    }
-    devices += added.map { Device(device: $0) }
-    for index in devices.indices where devices[index].device.subsystemNQN == nqn {
-      let isNew = devices[index].paths.isEmpty
-      // A new device takes all controllers there are, so that no path is left out.
-      for other in isNew ? order : [path] {
-        guard devices[index].paths[other] == nil, let entry = attached[other],
-          entry.controller.configuration.subsystemNQN == nqn
-        else { continue }
-        do throws(MultipathPathError) {
-          devices[index].paths[other] = try devices[index].device.addPath(entry.controller)
-        } catch {
-          // Another namespace under the same NSID, or one path too many: the device does without it.
-        }
-      }
-    }
-    devices.removeAll { $0.paths.isEmpty }
-    publish()
-    for device in added { tell(.deviceAdded(device)) }
-  }
-
-  private func publish() {
-    let list = devices.map(\.device)
-    news.withLock { $0.devices = list }
+    return path
   }
 
   private func tell(_ event: DiscoveredDevicesEvent) {

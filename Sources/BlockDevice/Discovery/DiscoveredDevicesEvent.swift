@@ -10,6 +10,6 @@ public enum DiscoveredDevicesEvent: Sendable {
   case pathFailed(DiscoveryPath, ControllerError?)
   /// A namespace that no device stood for.
   case deviceAdded(MultipathBlockDevice)
-  /// The device's last path has been detached.
+  /// No path presents the device's namespace any more, or the last path has been detached.
   case deviceRemoved(MultipathBlockDevice)
 }

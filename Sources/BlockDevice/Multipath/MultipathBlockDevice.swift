@@ -45,6 +45,8 @@ public final class MultipathBlockDevice: BlockDevice {
     /// Counted over all paths of the device.
     var association: UInt64 = 0
     var update: MultipathPathUpdate
+    /// Counts what goes this way; nil where that is not wished for.
+    var meter: MeterCore?
   }
 
   private struct Shared: ~Copyable {
@@ -80,18 +82,23 @@ public final class MultipathBlockDevice: BlockDevice {
 
   /// A device without paths yet; it has no blocks until the first path has been connected.
   ///
-  /// - Parameter reactor: for the `async` face; each path's controller must have an I/O queue there, and on every reactor
-  ///   that a channel is opened on.
+  /// - Parameters:
+  ///   - name: nil: made of the subsystem's NQN and the NSID.
+  ///   - identity: the namespace that all paths must present; nil: whichever the first one presents.
+  ///   - reactor: for the `async` face; each path's controller must have an I/O queue there, and on every reactor that a
+  ///     channel is opened on.
   public init(
-    subsystemNQN: String, namespaceIdentifier: UInt32,
+    subsystemNQN: String, namespaceIdentifier: UInt32, name: String? = nil, identity: NamespaceInformation? = nil,
     configuration: MultipathConfiguration = MultipathConfiguration(), reactor: ReactorHandle
   ) {
     self.subsystemNQN = subsystemNQN
     self.namespaceIdentifier = namespaceIdentifier
     self.configuration = configuration
-    name = "\(subsystemNQN)/\(namespaceIdentifier)"
+    self.name = name ?? "\(subsystemNQN)/\(namespaceIdentifier)"
     asyncFace = AsyncFace(reactor: reactor)
-    shared = Mutex(Shared(policy: configuration.policy, selector: PathSelector(policy: configuration.policy)))
+    shared = Mutex(
+      Shared(
+        identity: identity, policy: configuration.policy, selector: PathSelector(policy: configuration.policy)))
   }
 
   deinit {
@@ -101,8 +108,12 @@ public final class MultipathBlockDevice: BlockDevice {
   }
 
   public var geometry: BlockGeometry { shared.withLock { $0.geometry } }
+  /// The namespace as it was first presented; all paths must present the same. Nil before that.
+  public var identity: NamespaceInformation? { shared.withLock { $0.identity } }
+  /// How requests are spread over the paths now.
+  public var policy: MultipathPolicy { shared.withLock { $0.policy } }
   public var capabilities: BlockCapabilities { shared.withLock { $0.capabilities } }
-  /// All controllers it had are gone for good.
+  /// All controllers it had are gone for good, or it has been closed.
   public var isGone: Bool { shared.withLock { $0.isGone } }
 
   // MARK: Paths
@@ -132,7 +143,8 @@ public final class MultipathBlockDevice: BlockDevice {
       shared.paths[place] = Path(
         identifier: identifier, controller: controller, numaNode: numaNode, isPreferred: false,
         update: MultipathPathUpdate(
-          availability: .unavailable(.connecting), association: 0, quiesceNanoseconds: nil))
+          availability: .unavailable(.connecting), association: 0, quiesceNanoseconds: nil),
+        meter: configuration.countsPathIO ? MeterCore() : nil)
       shared.isGone = false
       return .success((identifier, place))
     }
@@ -153,6 +165,14 @@ public final class MultipathBlockDevice: BlockDevice {
   /// - Returns: false when there is no such path.
   @discardableResult
   public func removePath(_ identifier: MultipathPathIdentifier) -> Bool { remove(identifier, .requested) }
+
+  /// Takes all paths out and ends the device: its channels close, and none can be opened any more.
+  public func close() {
+    let identifiers = shared.withLock { shared in shared.paths.compactMap { $0?.identifier } }
+    for identifier in identifiers { _ = remove(identifier, .requested) }
+    shared.withLock { $0.isGone = true }
+    end(.requested)
+  }
 
   /// The path that is used first among equally accessible ones; nil for none. Takes effect at once.
   ///
@@ -253,11 +273,13 @@ public final class MultipathBlockDevice: BlockDevice {
     guard let removed else { return false }
     removed.path.controller.removeObserver(removed.path.observer)
     tell(.pathRemoved(identifier, reason))
-    if removed.isLast && reason != .requested {
-      for entry in shared.withLock({ $0.channels }) { entry.tell { $0.close() } }
-      tell(.deviceGone(reason))
-    }
+    if removed.isLast && reason != .requested { end(reason) }
     return true
+  }
+
+  private func end(_ reason: DeletionReason) {
+    for entry in shared.withLock({ $0.channels }) { entry.tell { $0.close() } }
+    tell(.deviceGone(reason))
   }
 
   // MARK: News of controllers
@@ -309,11 +331,11 @@ public final class MultipathBlockDevice: BlockDevice {
       shared.paths[place] = path
       shared.selector.setAvailability(availability, of: place)
       if reshape(&shared) { events.append(.namespaceChanged(shared.geometry)) }
-      let (geometry, capabilities, update, device) = (shared.geometry, shared.capabilities, path.update, path.device)
+      let (geometry, capabilities, now) = (shared.geometry, shared.capabilities, path)
       for entry in shared.channels {
         entry.tell { channel in
           channel.setShape(geometry, capabilities)
-          channel.update(place, device, update)
+          channel.update(place, now.device, now.update, now.meter)
         }
       }
       if old != availability {
@@ -398,7 +420,9 @@ public final class MultipathBlockDevice: BlockDevice {
       capabilities: capabilities)
     let node = Self.currentNUMANode()
     let entry = WeakChannel(channel, reactor: reactor.handle, numaNode: node)
-    let paths = shared.withLock { shared in
+    let paths: [(Int, Path)]? = shared.withLock { shared in
+      // Gone since it was asked: nobody would close the channel.
+      if shared.isGone { return nil }
       for past in shared.channels where past.channel == nil {
         let content = past.report.read()
         shared.pastStatistics = shared.pastStatistics + content.statistics
@@ -409,9 +433,13 @@ public final class MultipathBlockDevice: BlockDevice {
       shared.channels.append(entry)
       return shared.paths.indices.compactMap { place in shared.paths[place].map { (place, $0) } }
     }
+    guard let paths else {
+      channel.close()
+      throw .closed
+    }
     for (place, path) in paths {
       if let node, let own = path.numaNode, node != own { channel.setLocal(false, place) }
-      channel.update(place, path.device, path.update)
+      channel.update(place, path.device, path.update, path.meter)
     }
     if let place = paths.first(where: { $0.1.isPreferred })?.0 { channel.setPreferred(place) }
     return channel
@@ -444,11 +472,11 @@ public final class MultipathBlockDevice: BlockDevice {
       let controller = path.controller.snapshot
       snapshot.paths.append(
         MultipathSnapshot.Path(
-          identifier: path.identifier, address: path.controller.transport.description,
+          identifier: path.identifier, controller: path.controller, address: path.controller.transport.description,
           controllerIdentifier: controller.controllerIdentifier, state: controller.state, isCurrent: isCurrent,
           isConnected: controller.state == .enabled, isAccessible: path.availability.isUsable,
           isPreferred: path.isPreferred, availability: path.availability, recovery: controller.recovery,
-          quiesceMilliseconds: controller.communicationLoss.quiesceMilliseconds))
+          quiesceMilliseconds: controller.communicationLoss.quiesceMilliseconds, io: path.meter?.statistics))
     }
     for report in reports {
       let content = report.read()

@@ -7,7 +7,10 @@ internal import RingReactor
 /// A request's number in the engine is its token on the path. A path's channel is as deep as this one, hence never busy.
 final class MultipathChannel: BlockChannel {
   private struct Path {
+    /// What requests are submitted to.
     var channel: BlockChannel?
+    /// The same, or what is behind the counting.
+    var inner: BlockChannel?
     var device: NVMeBlockDevice?
     var association: UInt64 = 0
   }
@@ -210,12 +213,12 @@ final class MultipathChannel: BlockChannel {
 
   // MARK: Paths
 
-  /// News of a path. `device` is its namespace; nil while there is none.
-  func update(_ path: Int, _ device: NVMeBlockDevice?, _ news: MultipathPathUpdate) {
+  /// News of a path. `device` is its namespace; nil while there is none. `meter` counts what goes there.
+  func update(_ path: Int, _ device: NVMeBlockDevice?, _ news: MultipathPathUpdate, _ meter: MeterCore?) {
     // Once closed it opens no more channels: nobody would close them.
     guard !isClosed, !state.pointee.isRetired else { return }
     var news = news
-    if news.availability.isUsable, let device, !open(path, device, news.association) {
+    if news.availability.isUsable, let device, !open(path, device, news.association, meter) {
       news.availability = .unavailable(.noQueue)
     }
     state.pointee.engine.update(path, news)
@@ -223,18 +226,20 @@ final class MultipathChannel: BlockChannel {
   }
 
   /// Sees to it that the path has a channel that works.
-  private func open(_ path: Int, _ device: NVMeBlockDevice, _ association: UInt64) -> Bool {
+  private func open(_ path: Int, _ device: NVMeBlockDevice, _ association: UInt64, _ meter: MeterCore?) -> Bool {
     if let channel = paths[path].channel {
       // After a reconnect the controller may have fewer queues: the channel's may not be among them.
       let isTheSame = paths[path].device === device && !channel.isClosed
-      let isConnected = association == paths[path].association || (channel as? NVMeChannel)?.isConnected != false
+      let isConnected =
+        association == paths[path].association || (paths[path].inner as? NVMeChannel)?.isConnected != false
       paths[path].association = association
       if isTheSame && isConnected { return true }
       drop(path)
     }
-    guard let channel = try? device.openChannel(on: reactor, queueDepth: queueDepth) else { return false }
+    guard let inner = try? device.openChannel(on: reactor, queueDepth: queueDepth) else { return false }
+    let channel = meter.map { MeteredChannel(reactor: reactor, inner: inner, core: $0) } ?? inner
     channel.setObserver(self)
-    paths[path] = Path(channel: channel, device: device, association: association)
+    paths[path] = Path(channel: channel, inner: inner, device: device, association: association)
     state.pointee.channels[path] = .passUnretained(channel)
     state.pointee.pathCount = max(state.pointee.pathCount, path + 1)
     return true

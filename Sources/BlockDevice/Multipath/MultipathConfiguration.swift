@@ -8,6 +8,9 @@ public struct MultipathConfiguration: Sendable, Hashable {
   public var unknownWrites = UnknownWritePolicy.waitUntilOldPathIsQuiesced
   /// Off: a second path is refused.
   public var allowsSeveralPaths = true
+  /// Whether I/O is counted path by path (``MultipathSnapshot/Path/io``), which costs each request what a
+  /// ``MeteredBlockDevice`` does.
+  public var countsPathIO = false
 
   public init() {}
 }

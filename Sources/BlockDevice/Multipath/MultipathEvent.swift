@@ -10,6 +10,6 @@ public enum MultipathEvent: Sendable, Hashable {
   case pathUnavailable(MultipathPathIdentifier, PathObstacle)
   /// Size or attributes of the namespace have changed.
   case namespaceChanged(BlockGeometry)
-  /// The last path's controller is gone for good, and the device with it.
+  /// The last path's controller is gone for good, and the device with it; or the device has been closed.
   case deviceGone(DeletionReason)
 }

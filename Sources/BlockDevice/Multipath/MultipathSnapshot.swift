@@ -4,6 +4,7 @@ public import NVMeHost
 public struct MultipathSnapshot: Sendable {
   public struct Path: Sendable {
     public var identifier: MultipathPathIdentifier
+    public var controller: Controller
     /// The transport's address, for people.
     public var address: String
     /// CNTLID; FFFFh = not connected yet.
@@ -23,6 +24,8 @@ public struct MultipathSnapshot: Sendable {
     /// What sending a modifying request of unknown outcome again costs, should this path be lost, in milliseconds;
     /// nil = it is never sent again, because the controller has no keep alive.
     public var quiesceMilliseconds: UInt64?
+    /// What has been sent this way; nil where it is not counted.
+    public var io: BlockStatistics?
   }
 
   public var paths: [Path]

@@ -19,6 +19,8 @@ public struct ControllerConfiguration: Sendable, Hashable {
   public var keepAliveTimeoutMilliseconds: UInt32 = 10_000
   /// How long one transport connection may take to be made, in milliseconds.
   public var connectTimeoutMilliseconds: UInt32 = 10_000
+  /// How long Fabrics Connect may take on a connection that has been made, in milliseconds; nil: as long as that.
+  public var fabricsConnectTimeoutMilliseconds: UInt32?
   /// When a lost controller is connected again, and when it is given up.
   public var recovery = RecoveryTimers.never
   /// Whether a first connect that fails is tried again like any later one.

@@ -15,6 +15,8 @@ public struct NamespaceInformation: Sendable, Hashable {
   public var optimalBoundaryBlockCount: UInt32
   /// Preferred write granularity in blocks; 0 = none given.
   public var preferredWriteBlockCount: UInt32
+  /// NMIC bit 0: several controllers may have it attached.
+  public var isShared: Bool
   /// NSATTR bit 0.
   public var isWriteProtected: Bool
   /// All zero when there is none.
@@ -42,6 +44,7 @@ public struct NamespaceInformation: Sendable, Hashable {
     // NPWG is zeroes based and only meant where NSFEAT says so.
     preferredWriteBlockCount =
       identify.reportsOptimalPerformance ? UInt32(identify.preferredWriteGranularity) + 1 : 0
+    isShared = identify.multipathCapabilities & 1 != 0
     isWriteProtected = identify.isWriteProtected
     nguid = identify.nguid
     eui64 = identify.eui64

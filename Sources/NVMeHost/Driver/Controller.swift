@@ -2,6 +2,11 @@ public import NVMeProtocol
 public import RingReactor
 import Synchronization
 
+private func exchange<Value>(_ place: inout Value, _ value: Value) -> Value {
+  defer { place = value }
+  return place
+}
+
 /// A controller of a remote subsystem, over any transport.
 ///
 /// Any thread may hold and ask it; its work is done on its home reactor, its I/O queues live on the reactors it was
@@ -178,16 +183,41 @@ public final class Controller: Sendable {
   ///
   /// - Throws: ``ControllerError`` when it does not come back.
   public func reset() async throws(ControllerError) {
-    let isGone = await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+    switch await beginReset() {
+    case .deleting: throw .disconnected
+    case .disabled: connect()
+    case .alreadyResetting, nil: break
+    }
+    try await ready()
+  }
+
+  /// Begins a reset, and does not wait for its end.
+  ///
+  /// - Returns: why nothing has been begun; nil when a reset is under way now.
+  public func beginReset() async -> RecoveryRefusal? {
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<RecoveryRefusal?, Never>) in
       let isPosted = home.post { reactor in
         let refusal = self.recovery.refusal(of: .reset)
-        self.recovery.handle(refusal == .disabled ? .enable : .reset, on: reactor)
-        continuation.resume(returning: refusal == .deleting)
+        if refusal == nil { self.recovery.handle(.reset, on: reactor) }
+        continuation.resume(returning: refusal)
       }
-      if !isPosted { continuation.resume(returning: true) }
+      if !isPosted { continuation.resume(returning: .deleting) }
     }
-    if isGone { throw .disconnected }
-    try await ready()
+  }
+
+  /// Waits until what is known of the controller fits; it is looked at now and with each of its news.
+  public func wait(until fits: @escaping @Sendable (Snapshot) -> Bool) async {
+    let isWaiting = Mutex(true)
+    var observer: UInt64?
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      let look: @Sendable () -> Void = {
+        guard fits(self.snapshot), isWaiting.withLock({ exchange(&$0, false) }) else { return }
+        continuation.resume()
+      }
+      observer = addObserver { _ in look() }
+      look()
+    }
+    if let observer { removeObserver(observer) }
   }
 
   // MARK: Admin commands

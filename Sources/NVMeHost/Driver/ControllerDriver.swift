@@ -203,7 +203,7 @@ final class ControllerDriver: CompletionSink {
         }
       }
     }
-    trafficReported(adminQueue?.queuePair?.takeTraffic() ?? false, look)
+    trafficReported(adminQueue?.front?.takeTraffic() ?? false, look)
   }
 
   private func trafficReported(_ isThere: Bool, _ look: UInt64) {
@@ -216,6 +216,9 @@ final class ControllerDriver: CompletionSink {
   }
 
   // MARK: Admin commands
+
+  func inject(_ injection: ErrorInjection) -> Bool { isAdminConnected && adminQueue?.inject(injection) == true }
+  func removeInjections(opcode: UInt8) { adminQueue?.removeInjections(opcode: opcode) }
 
   /// A user's command.
   func submit(
@@ -234,7 +237,7 @@ final class ControllerDriver: CompletionSink {
   }
 
   private func start(_ command: AdminCommand) {
-    guard let queuePair = adminQueue?.queuePair else {
+    guard let queuePair = adminQueue?.front else {
       if let reply = command.reply { reply(.failure(.disconnected)) } else { handle(.adminLost(tag: command.tag)) }
       return
     }

@@ -27,9 +27,17 @@ final class FabricsQueue: CompletionSink {
     var entries: UInt16
     var controllerIdentifier: UInt16
     var maximumInCapsuleByteCount: Int
+
+    var connectTimeoutMilliseconds: UInt32 {
+      configuration.fabricsConnectTimeoutMilliseconds ?? configuration.connectTimeoutMilliseconds
+    }
   }
 
-  private(set) var queuePair: QueuePair?
+  private var queuePair: QueuePair?
+  /// Stands before the queue pair while errors are injected.
+  private var injector: ErrorInjectingQueuePair?
+  /// What commands are to be submitted to.
+  var front: QueuePair? { injector ?? queuePair }
   private let plan: Plan
   private let report: (Report) -> Void
   private var phase = Phase.connecting
@@ -71,6 +79,17 @@ final class FabricsQueue: CompletionSink {
     queuePair?.close()
   }
 
+  /// Has commands fail from now on; false when there is no connection to do so on.
+  func inject(_ injection: ErrorInjection) -> Bool {
+    guard phase == .connected, let queuePair else { return false }
+    let injector = injector ?? ErrorInjectingQueuePair(before: queuePair, owner: self)
+    self.injector = injector
+    injector.add(injection)
+    return true
+  }
+
+  func removeInjections(opcode: UInt8) { injector?.removeInjections(opcode: opcode) }
+
   override func run() {
     guard let queuePair else { return }
     switch queuePair.state {
@@ -86,6 +105,8 @@ final class FabricsQueue: CompletionSink {
         report(.failed(.transport(queueIdentifier: plan.queueIdentifier, error)))
       }
       reactor.setDeadline(nil, of: self)
+      injector?.end()
+      injector = nil
       self.queuePair = nil
       report(.closed)
       retire()
@@ -95,7 +116,7 @@ final class FabricsQueue: CompletionSink {
   private func sendConnect(_ queuePair: QueuePair) {
     phase = .awaitingConnectResponse
     reactor.setDeadline(
-      reactor.nowNanoseconds + UInt64(plan.configuration.connectTimeoutMilliseconds) * 1_000_000, of: self)
+      reactor.nowNanoseconds + UInt64(plan.connectTimeoutMilliseconds) * 1_000_000, of: self)
     let isAdmin = plan.queueIdentifier == 0
     let command = SubmissionQueueEntry.fabricsConnect(
       queueIdentifier: plan.queueIdentifier, entries: plan.entries,
@@ -142,7 +163,7 @@ final class FabricsQueue: CompletionSink {
           TransportError(
             .timedOut,
             "\(plan.transport.description): Fabrics Connect was not answered within "
-              + "\(plan.configuration.connectTimeoutMilliseconds) ms"))))
+              + "\(plan.connectTimeoutMilliseconds) ms"))))
     queuePair?.close()
   }
 }

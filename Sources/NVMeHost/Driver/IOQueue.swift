@@ -31,7 +31,7 @@ public final class IOQueue: @unchecked Sendable {
     fabricsQueue = FabricsQueue(reactor: reactor, plan: plan) { [weak self] event in
       switch event {
       case .connected:
-        self?.current.pointee = self?.fabricsQueue?.queuePair.map { .passUnretained($0) }
+        self?.look()
       case .failed:
         self?.current.pointee = nil
       case .closed:
@@ -42,6 +42,20 @@ public final class IOQueue: @unchecked Sendable {
       report(event)
     }
   }
+
+  private func look() { current.pointee = fabricsQueue?.front.map { .passUnretained($0) } }
+
+  /// Has commands fail from now on, until the connection ends; to be called on the reactor's thread. The way of a command
+  /// is the same as ever where nothing is injected.
+  ///
+  /// - Returns: false when there is no connection.
+  func inject(_ injection: ErrorInjection) -> Bool {
+    guard current.pointee != nil, let fabricsQueue, fabricsQueue.inject(injection) else { return false }
+    look()
+    return true
+  }
+
+  func removeInjections(opcode: UInt8) { fabricsQueue?.removeInjections(opcode: opcode) }
 
   /// See ``QueuePair/takeTraffic()``; to be called on the reactor's thread.
   func takeTraffic() -> Bool { current.pointee?._withUnsafeGuaranteedRef { $0.takeTraffic() } ?? false }

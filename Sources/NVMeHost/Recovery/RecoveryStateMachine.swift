@@ -201,7 +201,7 @@ public struct RecoveryStateMachine: Sendable {
       statistics.lossCount += 1
       statistics.lastLossReason = error
       statistics.lastLossNanoseconds = now
-      guard timers.reconnects else {
+      guard timers.reconnects || timers.promptAttemptCount > 0 else {
         failure = error
         move(to: .failed)
         dispose(.fail)
@@ -244,7 +244,8 @@ public struct RecoveryStateMachine: Sendable {
     statistics.failedAttemptCount += 1
     statistics.lastAttemptFailure = error
     failedAttempts += 1
-    guard timers.reconnects, hasBeenEnabled || retriesFirstConnect, !error.isPermanent else {
+    let isPrompt = !timers.reconnects && failedAttempts < timers.promptAttemptCount
+    guard timers.reconnects || isPrompt, hasBeenEnabled || retriesFirstConnect, !error.isPermanent else {
       // The controller loss timer goes on: whoever mends the cause may reset the controller until then.
       nextAttemptNanoseconds = .max
       fastIOFailNanoseconds = .max
@@ -255,9 +256,11 @@ public struct RecoveryStateMachine: Sendable {
       return
     }
     nextAttemptNanoseconds =
-      now
-      &+ timers.backOff.delayNanoseconds(
-        baseMilliseconds: timers.reconnectDelayMilliseconds, failedAttempts: failedAttempts, generator: &generator)
+      isPrompt
+      ? now &+ 1
+      : now
+        &+ timers.backOff.delayNanoseconds(
+          baseMilliseconds: timers.reconnectDelayMilliseconds, failedAttempts: failedAttempts, generator: &generator)
     statistics.nextAttemptNanoseconds = nextAttemptNanoseconds
     move(to: .reconnectDelayed)
   }

@@ -14,9 +14,16 @@ public struct RecoveryTimers: Sendable, Hashable {
   public let fastIOFailTimeoutMilliseconds: Int64
   /// How the delay grows with the attempts.
   public let backOff: ReconnectBackOff
+  /// Where the controller is not reconnected in the long run: so many attempts are made at once, one after the other, before
+  /// the loss is final. I/O is held meanwhile.
+  public let promptAttemptCount: Int
 
   /// The loss of the controller is final: nothing is tried, I/O fails at once.
   public static let never = RecoveryTimers(validReconnectDelay: 0, controllerLoss: 0, fastIOFail: 0)
+  /// As ``never``, but with so many attempts made at once.
+  public static func once(attempts: Int = 1) -> RecoveryTimers {
+    RecoveryTimers(validReconnectDelay: 0, controllerLoss: 0, fastIOFail: 0, promptAttemptCount: attempts)
+  }
   /// An attempt each 2 s for 10 minutes, during which I/O is held.
   public static let standard = RecoveryTimers(validReconnectDelay: 2000, controllerLoss: 600_000, fastIOFail: 0)
 
@@ -63,13 +70,15 @@ public struct RecoveryTimers: Sendable, Hashable {
     self.controllerLossTimeoutMilliseconds = loss
     self.fastIOFailTimeoutMilliseconds = fast
     self.backOff = backOff
+    promptAttemptCount = 0
   }
 
-  private init(validReconnectDelay: Int64, controllerLoss: Int64, fastIOFail: Int64) {
+  private init(validReconnectDelay: Int64, controllerLoss: Int64, fastIOFail: Int64, promptAttemptCount: Int = 0) {
     reconnectDelayMilliseconds = validReconnectDelay
     controllerLossTimeoutMilliseconds = controllerLoss
     fastIOFailTimeoutMilliseconds = fastIOFail
     backOff = .none
+    self.promptAttemptCount = promptAttemptCount
   }
 
   /// What fits a 32-bit number of seconds, so that no sum of times overflows.

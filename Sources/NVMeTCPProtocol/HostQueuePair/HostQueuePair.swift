@@ -42,7 +42,10 @@ public struct HostQueuePair: ~Copyable {
   /// The slot whose data PDU is being received.
   private var receivingSlot = 0
 
-  // The batch being sent.
+  // The batch being sent. Its room is for what a queue of this depth usually has to send at once: a process may have
+  // hundreds of queue pairs.
+  private let vectorCapacity: Int
+  private let stagingCapacity: Int
   private let vectors: UnsafeMutablePointer<IOVector>
   private var vectorHead = 0
   private var vectorCount = 0
@@ -65,8 +68,10 @@ public struct HostQueuePair: ~Copyable {
   /// empty before the first time.
   private var trafficGenerations: [UInt16] = []
 
-  static let vectorCapacity = 512
-  static let stagingCapacity = 32 * 1024
+  /// So many bytes are gathered into one batch, and what the last header, its digest and padding need beyond them. Data
+  /// digests of a batch are computed before its first byte goes: a batch without bound leaves the controller without data
+  /// meanwhile, and has left the processor's cache when the socket copies it.
+  public static let batchByteLimit = 512 * 1024
   /// Most staging one PDU needs: a 72-byte header, digests and the padding that PDA asks for.
   static let stagingReserve = 256
 
@@ -91,10 +96,12 @@ public struct HostQueuePair: ~Copyable {
     while size < depth { size *= 2 }
     completions = .allocate(capacity: size)
     completionMask = size - 1
-    vectors = .allocate(capacity: Self.vectorCapacity)
-    vectors.initialize(repeating: IOVector(base: nil, count: 0), count: Self.vectorCapacity)
-    staging = .allocate(byteCount: Self.stagingCapacity, alignment: 64)
-    touched = .allocate(capacity: Self.vectorCapacity)
+    vectorCapacity = min(max(4 * depth, 64), 512)
+    stagingCapacity = min(max(depth, 8) * Self.stagingReserve, 32 * 1024)
+    vectors = .allocate(capacity: vectorCapacity)
+    vectors.initialize(repeating: IOVector(base: nil, count: 0), count: vectorCapacity)
+    staging = .allocate(byteCount: stagingCapacity, alignment: 64)
+    touched = .allocate(capacity: vectorCapacity)
   }
 
   deinit {
@@ -202,8 +209,8 @@ public struct HostQueuePair: ~Copyable {
       if emittingSlot >= 0 {
         guard emitData() else { break }
       } else {
-        guard vectorCount + 4 <= Self.vectorCapacity, stagingCount + Self.stagingReserve <= Self.stagingCapacity,
-          let index = sendQueue.popFirst()
+        guard vectorCount + 4 <= vectorCapacity, stagingCount + Self.stagingReserve <= stagingCapacity,
+          batchRoom > 0, let index = sendQueue.popFirst()
         else { break }
         beginPDU(slotIndex: Int(index))
       }
@@ -261,6 +268,9 @@ public struct HostQueuePair: ~Copyable {
     slots[index].isInSendQueue = true
     sendQueue.append(UInt16(index))
   }
+
+  /// Bytes of data the batch may still take. Headers may go a little beyond.
+  private var batchRoom: Int { Self.batchByteLimit - unsentByteCount }
 
   /// So many bytes of staging, appended to the batch.
   private mutating func stage(_ count: Int) -> UnsafeMutableRawPointer {
@@ -344,7 +354,9 @@ public struct HostQueuePair: ~Copyable {
   /// Appends the present PDU's data to the batch. Returns false when the batch is full.
   private mutating func emitData() -> Bool {
     let index = emittingSlot
-    guard vectorCount + 2 <= Self.vectorCapacity, stagingCount + 4 <= Self.stagingCapacity else { return false }
+    guard vectorCount + 2 <= vectorCapacity, stagingCount + 4 <= stagingCapacity, batchRoom > 0 else {
+      return false
+    }
     if emittingByteCount > 0 {
       if touchedCount == 0 || touched[touchedCount - 1] != UInt16(index) {
         touched[touchedCount] = UInt16(index)
@@ -352,14 +364,14 @@ public struct HostQueuePair: ~Copyable {
         (slots + index).pointee.sendsUnderWay += 1
       }
       if let base = slots[index].contiguous {
-        emitPiece(base + emittingOffset, emittingByteCount)
+        emitPiece(base + emittingOffset, min(emittingByteCount, batchRoom))
       } else {
         emitScattered(slots[index].data)
       }
       if emittingByteCount > 0 { return false }
     }
     if emitsDigest {
-      guard vectorCount < Self.vectorCapacity else { return false }
+      guard vectorCount < vectorCapacity else { return false }
       stage(4).storeBytes(of: emittingDigest.littleEndian, as: UInt32.self)
     }
     emittingSlot = -1
@@ -378,11 +390,11 @@ public struct HostQueuePair: ~Copyable {
     guard var vector = data.vectors else { return }
     let end = vector + Int(data.vectorCount)
     var skip = Int(data.byteOffset) + emittingOffset
-    while vector < end, emittingByteCount > 0, vectorCount + 1 < Self.vectorCapacity {
+    while vector < end, emittingByteCount > 0, batchRoom > 0, vectorCount + 1 < vectorCapacity {
       if skip >= vector.pointee.count {
         skip -= vector.pointee.count
       } else {
-        emitPiece(vector.pointee.base! + skip, min(emittingByteCount, vector.pointee.count - skip))
+        emitPiece(vector.pointee.base! + skip, min(emittingByteCount, vector.pointee.count - skip, batchRoom))
         skip = 0
       }
       vector += 1

@@ -39,6 +39,11 @@ struct GateCase {
     GateCase(name: "128 KiB random write, digests", operation: .write, byteCount: 131_072, depth: 16),
   ]
 
+  static let metered = [
+    GateCase(name: "4 KiB random read", operation: .read, byteCount: 4096, depth: 32),
+    GateCase(name: "4 KiB random write", operation: .write, byteCount: 4096, depth: 32),
+  ]
+
   static let instant = [
     GateCase(name: "channel alone: 4 KiB random read", operation: .read, byteCount: 4096, depth: 32),
     GateCase(name: "channel alone: more than the queue holds", operation: .read, byteCount: 4096, depth: 300),

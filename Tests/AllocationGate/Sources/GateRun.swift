@@ -33,6 +33,7 @@ struct GateRun {
       print("     \(spread)")
       try measureMultipath(try MultipathPolicy(spread))
     }
+    try measureMetered(over: plain)
     try measureQueueMemory(over: plain)
     try reportAsync(over: plain)
   }
@@ -106,6 +107,26 @@ struct GateRun {
     guard device.snapshot.paths.allSatisfy(\.isAccessible) else { throw GateError("\(device.snapshot.paths)") }
     for item in GateCase.multipath { try measure(item, device, reactor) }
     for controller in controllers { try disconnect(controller, on: reactor) }
+  }
+
+  /// Counted; then into a histogram as well; then held back by a limit, though a high one.
+  private mutating func measureMetered(over transport: any Transport) throws {
+    let reactor = try Reactor()
+    let controller = makeController(transport, on: reactor, queueCount: 1)
+    try connect(controller, on: reactor)
+    guard let namespace = controller.blockDevice(namespaceIdentifier: 1) else { throw GateError("no namespace 1") }
+    let device = MeteredBlockDevice(namespace)
+    print("     metered")
+    for item in GateCase.metered { try measure(item, device, reactor) }
+    device.enableHistogram(BlockHistogram.Configuration()!)
+    print("     metered, with a histogram")
+    for item in GateCase.metered { try measure(item, device, reactor) }
+    guard device.histogram!.counts.reduce(0, +) > 0 else { throw GateError("the histogram is empty") }
+    device.rateLimits = BlockRateLimits(operationsPerSecond: 50_000)
+    print("     metered, held back by a rate limit")
+    for item in GateCase.metered { try measure(item, device, reactor) }
+    guard device.statistics.heldCount > 0 else { throw GateError("no request was held back") }
+    try disconnect(controller, on: reactor)
   }
 
   private mutating func measure(_ item: GateCase, _ device: any BlockDevice, _ reactor: Reactor) throws {

@@ -317,4 +317,31 @@ import Testing
     #expect(harness.place == "resetting (connecting)")
     return harness
   }
+
+  @Test func promptAttemptsComeAtOnceAndThenNoMore() throws {
+    var harness = try RecoveryHarness(.once(attempts: 2))
+    harness.send(.enable, .associationReady)
+    harness.send(.associationLost(RecoveryHarness.transient))
+    // I/O is held meanwhile.
+    #expect(harness.place == "resetting (closing)" && harness.machine.ioDisposition == .hold)
+    harness.send(.associationClosed)
+    #expect(harness.place == "resetting (connecting)")
+    harness.failAttempt()
+    #expect(harness.place == "reconnectDelayed (none)")
+    harness.now = try #require(harness.machine.nextDeadlineNanoseconds)
+    #expect(harness.now - 1_000_000_000_000 < 1_000_000)
+    harness.send(.deadline)
+    #expect(harness.place == "resetting (connecting)")
+    harness.failAttempt()
+    #expect(harness.place == "failed (none)" && harness.machine.nextDeadlineNanoseconds == nil)
+    // A first connect that fails is final, and so is an error that says so.
+    var first = try RecoveryHarness(.once(attempts: 2))
+    first.send(.enable)
+    first.failAttempt()
+    #expect(first.place == "failed (none)")
+    var permanent = try RecoveryHarness(.once(attempts: 2))
+    permanent.send(.enable, .associationReady, .associationLost(RecoveryHarness.transient), .associationClosed)
+    permanent.failAttempt(RecoveryHarness.doNotRetry)
+    #expect(permanent.place == "failed (none)")
+  }
 }

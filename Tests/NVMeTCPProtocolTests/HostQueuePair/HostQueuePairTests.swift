@@ -345,6 +345,40 @@ struct HostQueuePairTests {
     #expect(harness.completions.count == depth && harness.freeSlotCount == depth)
   }
 
+  @Test("more data than one batch takes: the controller gets some before the digest of the rest is known")
+  func muchData() throws {
+    let limit = HostQueuePair.batchByteLimit
+    let harness = HostQueuePairHarness(depth: 3, inCapsule: 0, dataDigest: true)
+    try harness.connect()
+    // One whose digest alone is left for the next batch; one in pieces, of which the end falls into the middle.
+    let memories = [
+      HostQueuePairMemory(content: pattern(limit - 24)), HostQueuePairMemory(content: pattern(limit)),
+      HostQueuePairMemory(content: pattern(limit + 4096), pieces: [4096, limit]),
+    ]
+    for memory in memories { #expect(harness.write(memory)) }
+    harness.send()
+    let identifiers = harness.controller.received.compactMap { pdu -> UInt16? in
+      if case .command(let entry, _) = pdu { entry.commandIdentifier } else { nil }
+    }
+    #expect(identifiers.count == memories.count)
+    for (identifier, memory) in zip(identifiers, memories) {
+      harness.feed(
+        harness.controller.readyToTransfer(identifier, tag: identifier, offset: 0, length: memory.content.count))
+    }
+    var batchCount = 0
+    while case let count = harness.buildSend(), count > 0 {
+      #expect(count < limit + 256)
+      batchCount += 1
+      harness.sendPiece()
+    }
+    #expect(batchCount == 4, "three times the limit, and a little")
+    for (identifier, memory) in zip(identifiers, memories) {
+      #expect(harness.transferred(identifier, byteCount: memory.content.count) == memory.content)
+    }
+    harness.feed(identifiers.flatMap { harness.controller.response($0) })
+    #expect(harness.completions.count == 3 && harness.freeSlotCount == 3)
+  }
+
   @Test("completions that nobody has taken yet hold back new commands: none is lost")
   func completionsAreNotLost() throws {
     let harness = HostQueuePairHarness(depth: 2)

@@ -192,7 +192,8 @@ public final class NvmetGuest: Sendable {
 
   private static func commandLine(directory: String, options: NvmetGuestOptions) -> [String] {
     let forwards = options.guestPorts.map { ",hostfwd=tcp:127.0.0.1:0-:\($0)" }.joined()
-    let setup = options.hasDefaultConfiguration ? "" : " nvmet.setup=none"
+    let root = options.rootDisk.map { " nvmet.root=\($0)" } ?? ""
+    let setup = (options.hasDefaultConfiguration ? "" : " nvmet.setup=none") + root
     return [
       "setpriv", "--pdeathsig", "KILL", "--",
       "qemu-system-x86_64", "-accel", accelerator, "-M", "q35", "-cpu", "max", "-smp", "1",
@@ -207,7 +208,7 @@ public final class NvmetGuest: Sendable {
       "-drive", "if=none,id=disk,format=raw,cache=unsafe,file=/proc/self/fd/6", "-device", "virtio-blk-pci,drive=disk",
       "-netdev", "user,id=n0,restrict=on" + forwards, "-device", "virtio-net-pci,netdev=n0,romfile=",
       "-device", "virtio-rng-pci",
-    ]
+    ] + options.disks.enumerated().flatMap { $1.arguments($0) }
   }
 
   /// KVM inside a virtual machine often opens and then does not run Debian's kernel, so only bare metal gets it.

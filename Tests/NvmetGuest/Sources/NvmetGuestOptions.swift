@@ -9,6 +9,12 @@ public struct NvmetGuestOptions: Sendable {
   /// Whether nvmet starts with the default configuration (see ``NvmetGuest``).
   public var hasDefaultConfiguration = true
 
+  /// Disks beside the guest's own /dev/vda: /dev/vdb, /dev/vdc…, each an export of an NBD server on a Unix-domain socket.
+  public var disks: [NvmetGuestDisk] = []
+
+  /// The disk that `install-root` has made and the guest is to run from ("vdb"); it is no target then. nil: from memory.
+  public var rootDisk: String?
+
   /// How long the guest may take from launch to the first answered ICReq. Emulated on a busy machine it takes a
   /// multiple of its usual four seconds.
   public var startDeadline = Duration.seconds(180)

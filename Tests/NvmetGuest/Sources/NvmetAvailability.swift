@@ -4,8 +4,8 @@ import Foundation
 ///
 /// Where QEMU is missing they are left out with one loud line. In CI (CI=true) they run nevertheless, and fail: a
 /// machine that lost QEMU must not look like a passing one.
-enum NvmetAvailability {
-  static let isRequiredOrPresent: Bool = {
+public enum NvmetAvailability {
+  public static let isRequiredOrPresent: Bool = {
     let environment = ProcessInfo.processInfo.environment
     if environment["CI"] == "true" { return true }
     let path = environment["PATH"] ?? "/usr/bin:/bin"

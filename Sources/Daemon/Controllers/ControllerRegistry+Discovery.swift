@@ -1,0 +1,125 @@
+internal import BlockDevice
+package import JSONRPC
+internal import Glibc
+
+extension ControllerRegistry {
+  /// Begins to watch a discovery service, and to attach what it names.
+  ///
+  /// - Throws: -17 when there is one of the name or at the address; -110 when attaching took too long, and nothing of it
+  ///   is left then.
+  package func startDiscovery(_ request: DiscoveryRequest) async throws(RPCError) {
+    let isTaken = discoveries.contains {
+      $0.name == request.name || $0.services.contains(request.address)
+        || $0.request.address.isSameWay(as: request.address)
+    }
+    if isTaken { throw .system(EEXIST) }
+    let service = try makeService(request)
+    add(service)
+    let observer = service.discovery.addObserver { [weak self, weak service] event in
+      switch event {
+      case .attach, .detach:
+        guard let self, let service else { return }
+        assumeIsolated { $0.reconcile(service) }
+      default: break
+      }
+    }
+    service.setObserver(observer)
+    service.discovery.start()
+    if request.waitsForAttach { try await waitForAttach(service) }
+  }
+
+  private func makeService(_ request: DiscoveryRequest) throws(RPCError) -> DiscoveryService {
+    var target = TargetIdentifier(host: request.address.host, port: try request.address.port())
+    target.subsystemNQN = request.address.subsystemNQN
+    _ = try request.timers.recoveryTimers()
+    let options = options
+    var configuration = PersistentDiscoveryConfiguration()
+    configuration.retriesFirstConnect = true
+    if options.tcpConnectTimeoutMilliseconds > 0 {
+      configuration.connectTimeoutMilliseconds = options.tcpConnectTimeoutMilliseconds
+    }
+    var tcp = TCPTransportOptions()
+    options.apply(to: &tcp)
+    let discovery = PersistentDiscovery(
+      target: target, identity: HostIdentity(hostNQN: request.hostNQN, hostIdentifier: request.hostIdentifier),
+      configuration: configuration, home: control
+    ) { [tcp] in TCPTransport(host: $0.host, port: $0.port, options: tcp) }
+    return DiscoveryService(request, discovery: discovery)
+  }
+
+  private func waitForAttach(_ service: DiscoveryService) async throws(RPCError) {
+    let milliseconds = service.request.attachTimeoutMilliseconds
+    let timer = Task {
+      guard milliseconds > 0, (try? await Task.sleep(for: .milliseconds(Int64(clamping: milliseconds)))) != nil else {
+        return
+      }
+      service.hasTimedOut = true
+      // Whoever waits is told by it.
+      try? await self.stopDiscovery(service.name)
+    }
+    defer { timer.cancel() }
+    try? await service.discovery.ready()
+    if !service.isStopping { reconcile(service) }
+    for task in service.takeAttaching() { await task.value }
+    if service.hasTimedOut {
+      await timer.value
+      throw .system(ETIMEDOUT)
+    }
+    // Stopped by somebody else.
+    if service.isStopping { throw .system(ECANCELED) }
+  }
+
+  /// - Throws: -2 for a name that there is not; -114 when it is being stopped already.
+  package func stopDiscovery(_ name: String) async throws(RPCError) {
+    guard let service = discoveries.first(where: { $0.name == name }) else { throw .system(ENOENT) }
+    guard let observer = service.beginStop() else { throw .system(EALREADY) }
+    service.discovery.removeObserver(observer)
+    await service.discovery.stop()
+    let paths = service.paths
+    await withTaskGroup(of: Void.self) { group in
+      for (path, name) in paths {
+        group.addTask { try? await self.detach(name, Self.filter(path)) }
+      }
+    }
+    for task in service.takeAttaching() { await task.value }
+    remove(service)
+  }
+
+  /// Attaches what is new, and detaches what is named no more.
+  private func reconcile(_ service: DiscoveryService) {
+    guard !service.isStopping else { return }
+    let wanted = service.discovery.snapshot.paths
+    let present = service.paths
+    for path in wanted where present[path] == nil {
+      let nqn = path.target.subsystemNQN
+      let name =
+        discoveries.lazy.compactMap { $0.name(ofSubsystem: nqn) }.first ?? service.makeName()
+      service.add(path, name: name)
+      var request = AttachRequest(
+        name: name, address: TransportAddress(path.target), hostNQN: service.request.hostNQN,
+        hostIdentifier: service.request.hostIdentifier)
+      request.controllerIdentifier = path.controllerIdentifier
+      request.timers = service.request.timers
+      request.multipath = service.request.multipath
+      request.isDiscovered = true
+      service.addAttaching(
+        Task { [request] in
+          // Not what has gone from the log, or the service with it, before its turn came.
+          await self.attachDiscovered(request) { !service.isStopping && service.paths[path] == name }
+        })
+    }
+    for path in present.keys where !wanted.contains(path) {
+      guard let name = service.remove(path) else { continue }
+      Task { try? await self.detach(name, Self.filter(path)) }
+    }
+  }
+
+  private static func filter(_ path: DiscoveryPath) -> PathFilter {
+    var filter = PathFilter()
+    let address = TransportAddress(path.target)
+    filter.host = address.host
+    filter.serviceIdentifier = address.serviceIdentifier
+    filter.subsystemNQN = address.subsystemNQN
+    return filter
+  }
+}

@@ -1,0 +1,82 @@
+import Synchronization
+
+/// All block devices of the daemon, by name. Any thread may call anything here at any time; nothing waits.
+package final class DeviceRegistry: Sendable {
+  private struct Shared {
+    /// In the order registered.
+    var devices: [RegisteredDevice] = []
+    /// By names and aliases.
+    var index: [String: RegisteredDevice] = [:]
+    var observers: [UInt64: @Sendable (DeviceRegistryEvent) -> Void] = [:]
+    var nextObserver: UInt64 = 0
+  }
+
+  private let shared = Mutex(Shared())
+
+  package init() {}
+
+  /// In the order registered.
+  package var devices: [RegisteredDevice] { shared.withLock { $0.devices } }
+
+  /// The device with this name or alias.
+  package func device(named name: String) -> RegisteredDevice? { shared.withLock { $0.index[name] } }
+
+  /// Enters a device.
+  ///
+  /// - Returns: false, and nothing has happened, when one has the name already. An alias that is taken is left to whoever
+  ///   has it.
+  @discardableResult
+  package func register(_ device: RegisteredDevice) -> Bool {
+    let isNew = shared.withLock { shared in
+      if let other = shared.index[device.name], other.name == device.name { return false }
+      shared.devices.append(device)
+      // A name comes before an alias of another's.
+      shared.index[device.name] = device
+      for alias in device.aliases where shared.index[alias] == nil { shared.index[alias] = device }
+      return true
+    }
+    if isNew { tell(.registered(device)) }
+    return isNew
+  }
+
+  /// Takes a device out; false when it is not in.
+  @discardableResult
+  package func unregister(_ device: RegisteredDevice) -> Bool {
+    let isOut = shared.withLock { shared in
+      guard let place = shared.devices.firstIndex(where: { $0 === device }) else { return false }
+      shared.devices.remove(at: place)
+      // Someone else's alias may have been waiting for the name.
+      shared.index = [:]
+      for other in shared.devices { shared.index[other.name] = other }
+      for other in shared.devices {
+        for alias in other.aliases where shared.index[alias] == nil { shared.index[alias] = other }
+      }
+      return true
+    }
+    if isOut { tell(.unregistered(device)) }
+    return isOut
+  }
+
+  /// For drivers: a device's size has changed.
+  package func noteResize(of device: RegisteredDevice) {
+    let isIn = shared.withLock { shared in shared.devices.contains { $0 === device } }
+    if isIn { tell(.resized(device)) }
+  }
+
+  /// Has `observer` told the news on whichever thread it comes up on, until ``removeObserver(_:)``. It is not told of
+  /// devices that are there already.
+  package func addObserver(_ observer: @escaping @Sendable (DeviceRegistryEvent) -> Void) -> UInt64 {
+    shared.withLock { shared in
+      shared.nextObserver += 1
+      shared.observers[shared.nextObserver] = observer
+      return shared.nextObserver
+    }
+  }
+
+  package func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+
+  private func tell(_ event: DeviceRegistryEvent) {
+    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
+    for observer in observers { observer(event) }
+  }
+}

@@ -1,0 +1,258 @@
+internal import JSONRPC
+internal import Logging
+internal import RingReactor
+
+/// Makes the daemon what its configuration file says, and the file what the daemon is.
+///
+/// A call of the file is pending until it has succeeded. Written is what the daemon is and what is pending: at no moment
+/// does the file lose what could not be had yet. What fails because something is away for now is tried again until it
+/// succeeds, or until a client takes it back.
+actor ConfigurationKeeper {
+  private struct Pending {
+    enum State {
+      /// To be made when its phase comes.
+      case waiting
+      case running
+      /// To be tried again.
+      case failed
+      /// It will never succeed as it is; kept for whoever wrote it.
+      case refused
+    }
+
+    var call: ConfigurationDocument.Call
+    var state = State.waiting
+    /// A client has taken it back while it was running.
+    var isRevoked = false
+  }
+
+  private let path: String?
+  /// Whether the file follows the daemon.
+  private let isKept: Bool
+  private let sections: [ConfigurationSection]
+  private let table: RPCMethodTable
+  private let logger: Logger
+  private let executor: ReactorHandle
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  private var pending: [Pending] = []
+  private var retry: Task<Void, Never>?
+  private var written: ConfigurationDocument?
+  private var saving: Task<Void, Never>?
+  private var saveIsWanted = false
+
+  /// The time between two attempts doubles from the first to the second of these.
+  private static let retrySeconds = (first: 1.0, last: 30.0)
+
+  init(
+    path: String?, isKept: Bool, sections: [ConfigurationSection], table: RPCMethodTable, logger: Logger,
+    executor: ReactorHandle
+  ) {
+    self.path = path
+    self.isKept = isKept
+    self.sections = sections
+    self.table = table
+    self.logger = logger
+    self.executor = executor
+  }
+
+  // MARK: From the file
+
+  /// Reads the file, whose calls are pending from then on. One that is not there is an empty one.
+  func load() throws(ConfigurationFileError) {
+    guard let path, let document = try ConfigurationFile.read(path) else { return }
+    pending = document.calls.map { Pending(call: $0) }
+  }
+
+  /// Makes the pending calls that belong to a phase.
+  ///
+  /// - Parameter phase: ``RPCPhase/startup``: calls that may be made before the start; ``RPCPhase/runTime``: the others.
+  func apply(_ phase: RPCPhase) async {
+    await make(in: phase) { pending in
+      let isEarly = self.table[pending.call.entry.method]?.phase.contains(.startup) ?? false
+      return pending.state == .waiting && isEarly == (phase == .startup)
+    }
+    guard phase == .runTime else { return }
+    retryLater(Self.retrySeconds.first)
+    await save()
+  }
+
+  /// Reads the file again, and makes those of its calls that are not what the daemon is already.
+  func applyMissing() async throws(ConfigurationFileError) {
+    guard let path, let document = try ConfigurationFile.read(path) else { return }
+    let present = Set(await current().entries)
+    for call in document.calls where !present.contains(call.entry) {
+      if let index = pending.firstIndex(where: { $0.call == call }) {
+        if pending[index].state != .running { pending[index].state = .waiting }
+      } else {
+        pending.append(Pending(call: call))
+      }
+    }
+    await make(in: .runTime) { $0.state == .waiting }
+    retryLater(Self.retrySeconds.first)
+    await save()
+  }
+
+  /// Makes pending calls in their order. Those of one method that follow upon each other run side by side when they are
+  /// about different names, so that a target that does not answer holds up no other one.
+  private func make(in phase: RPCPhase, where isWanted: (Pending) -> Bool) async {
+    var calls: [ConfigurationDocument.Call] = []
+    for index in pending.indices where isWanted(pending[index]) {
+      pending[index].state = .running
+      calls.append(pending[index].call)
+    }
+    var rest = calls[...]
+    while let first = rest.first {
+      let group = rest.prefix { $0.entry.method == first.entry.method }
+      rest = rest.dropFirst(group.count)
+      var lanes: [[ConfigurationDocument.Call]] = []
+      var places: [String: Int] = [:]
+      for call in group {
+        let name = call.entry.name ?? ""
+        if let place = places[name] {
+          lanes[place].append(call)
+        } else {
+          places[name] = lanes.count
+          lanes.append([call])
+        }
+      }
+      await withTaskGroup(of: Void.self) { group in
+        for lane in lanes {
+          group.addTask(executorPreference: executor) {
+            for call in lane { await self.make(call, in: phase) }
+          }
+        }
+      }
+    }
+  }
+
+  private func make(_ call: ConfigurationDocument.Call, in phase: RPCPhase) async {
+    let entry = call.entry
+    do throws(RPCError) {
+      _ = try await table.call(entry.method, entry.parameters.map { .object($0) }, in: phase)
+      logger.info("configured", metadata: ["method": "\(entry.method)", "name": "\(entry.name ?? "")"])
+      end(call, nil)
+    } catch {
+      let metadata: Logger.Metadata = [
+        "method": "\(entry.method)", "name": "\(entry.name ?? "")", "code": "\(error.code)",
+        "error": "\(error.message)", "detail": "\(error.detail ?? "")",
+      ]
+      switch error.code {
+      // File exists, Operation already in progress; a setting that cannot be changed now is what it is.
+      case -17, -114, -1:
+        logger.info("is configured already", metadata: metadata)
+        end(call, nil)
+      // Invalid argument, a key that is missing, what JSON-RPC has of its own.
+      case -22, -126, ..<(-32000):
+        logger.error("the configuration has a call that fails", metadata: metadata)
+        end(call, .refused)
+      default:
+        logger.warning("a call of the configuration fails for now, and will be tried again", metadata: metadata)
+        end(call, .failed)
+      }
+    }
+  }
+
+  /// - Parameter state: nil: the call is not pending any more.
+  private func end(_ call: ConfigurationDocument.Call, _ state: Pending.State?) {
+    guard let index = pending.firstIndex(where: { $0.call == call && $0.state == .running }) else { return }
+    if let state, !pending[index].isRevoked { pending[index].state = state } else { pending.remove(at: index) }
+  }
+
+  private func retryLater(_ seconds: Double) {
+    retry?.cancel()
+    retry = nil
+    guard pending.contains(where: { $0.state == .failed }) else { return }
+    retry = Task(executorPreference: executor) {
+      try? await Task.sleep(for: .seconds(seconds))
+      guard !Task.isCancelled else { return }
+      await self.retryNow(seconds)
+    }
+  }
+
+  private func retryNow(_ seconds: Double) async {
+    await make(in: .runTime) { $0.state == .failed }
+    guard !Task.isCancelled else { return }
+    retryLater(min(2 * seconds, Self.retrySeconds.last))
+    await save()
+  }
+
+  // MARK: To the file
+
+  /// What the daemon is now.
+  func current() async -> ConfigurationDocument {
+    var document = ConfigurationDocument(sections: [])
+    for section in sections {
+      document.sections.append(.init(name: section.name, entries: await section.entries()))
+    }
+    return document
+  }
+
+  /// A client's call has ended. Returns when the file says what follows from it.
+  func noteCall(_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async {
+    // What a client detaches is not to come back, whether or not it was there by then.
+    if method == "bdev_nvme_detach_controller" || method == "bdev_nvme_stop_discovery", let name = parameters?["name"] {
+      let isGone =
+        switch result {
+        case .success: true
+        case .failure(let error): error.code == -19 || error.code == -2
+        }
+      guard isGone else { return }
+      for index in pending.indices.reversed() where pending[index].call.entry.parameters?["name"] == name {
+        if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
+      }
+    } else if case .failure = result {
+      return
+    }
+    await save()
+  }
+
+  private func save() async {
+    guard isKept, let path else { return }
+    // One at a time; what changes in the meantime is in the next, which the same task writes.
+    saveIsWanted = true
+    let task = saving ?? Task(executorPreference: executor) { await self.saveWhileWanted(path) }
+    saving = task
+    await task.value
+  }
+
+  private func saveWhileWanted(_ path: String) async {
+    while saveIsWanted { await saveOnce(path) }
+    saving = nil
+  }
+
+  private func saveOnce(_ path: String) async {
+    saveIsWanted = false
+    var document = await current()
+    let present = Set(document.entries)
+    for call in pending.map(\.call) where !present.contains(call.entry) {
+      if let index = document.sections.firstIndex(where: { $0.name == call.section }) {
+        document.sections[index].entries.append(call.entry)
+      } else {
+        document.sections.append(.init(name: call.section, entries: [call.entry]))
+      }
+    }
+    if document == written { return }
+    let complete = document
+    // The disk may take its time: not on this thread.
+    let result = await Task.detached { () -> Result<Void, ConfigurationFileError> in
+      do throws(ConfigurationFileError) { return .success(try ConfigurationFile.write(complete, path)) } catch {
+        return .failure(error)
+      }
+    }.value
+    switch result {
+    case .success: written = complete
+    case .failure(let error): logger.error("the configuration could not be kept", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// No more attempts.
+  func stop() {
+    retry?.cancel()
+    retry = nil
+  }
+}
+
+extension ConfigurationEntry {
+  /// What the call is about, for the log.
+  fileprivate var name: String? { parameters?["name"]?.stringValue ?? parameters?["bdev_name"]?.stringValue }
+}

@@ -1,0 +1,150 @@
+internal import Glibc
+internal import JSONRPC
+internal import Logging
+internal import RingReactor
+
+/// One client of the ``RPCServer``: its socket, and what ``RPCConnection`` makes of what comes from there. Lives on the
+/// control reactor.
+///
+/// Every request is a task of its own, so that one that takes long holds up no other. A client that does not read its
+/// replies is not read from; one that goes away leaves its requests to be carried out to their end.
+final class RPCClient: ReactorSource {
+  private var socket: StreamSocket
+  private var connection: RPCConnection
+  private let dispatcher: RPCDispatcher
+  private let ended: (RPCClient) -> Void
+  private let buffer: UnsafeMutableRawPointer
+  private let vector: UnsafeMutablePointer<iovec>
+  /// What is being sent: allocated for it.
+  private var sending: UnsafeMutableRawBufferPointer?
+  private var sentByteCount = 0
+  private var isWorking = false
+  private var isDraining = false
+
+  private static let bufferByteCount = 16 << 10
+  /// How long a client may take to read what is left for it when the daemon ends.
+  private static let drainNanoseconds: UInt64 = 1_000_000_000
+
+  init(
+    reactor: Reactor, accepted descriptor: Int32, dispatcher: RPCDispatcher, limits: RPCLimits,
+    ended: @escaping (RPCClient) -> Void
+  ) {
+    socket = StreamSocket(accepted: descriptor)
+    connection = RPCConnection(limits: limits)
+    self.dispatcher = dispatcher
+    self.ended = ended
+    buffer = .allocate(byteCount: Self.bufferByteCount, alignment: 16)
+    vector = .allocate(capacity: 1)
+    vector.initialize(to: iovec())
+    super.init(reactor: reactor)
+    work()
+  }
+
+  deinit {
+    buffer.deallocate()
+    vector.deallocate()
+    sending?.deallocate()
+  }
+
+  override func completed(_ completion: RingCompletion) {
+    switch socket.completed(completion) {
+    case .received(let count):
+      connection.receive(UnsafeRawBufferPointer(start: buffer, count: count))
+      work()
+    case .endOfStream where completion.operation == StreamSocket.Operation.receive:
+      // It may have ended its own side alone, and still read.
+      connection.endInput()
+      work()
+    case .sent(let count):
+      sentByteCount += count
+      if let sending, sentByteCount < sending.count {
+        sendMore()
+      } else {
+        sending?.deallocate()
+        sending = nil
+        work()
+      }
+    case .endOfStream, .failed: close()
+    case .closed: finish()
+    case .connected, .none: break
+    }
+  }
+
+  override func run() { work() }
+
+  /// Does what can be done: starts requests, sends replies, reads on, or ends.
+  private func work() {
+    guard !socket.isClosing, !isWorking else { return }
+    isWorking = true
+    while let request = connection.nextRequest() { start(request) }
+    if let error = connection.takeParseError() {
+      dispatcher.logger.info("a client sent what is no JSON", metadata: ["error": "\(error)"])
+    }
+    if sending == nil && !connection.output.isEmpty { send(connection.takeOutput()) }
+    if isDraining && sending == nil || sending == nil && connection.isFinished {
+      close()
+    } else if !socket.isReceiving && connection.wantsInput {
+      socket.receive(into: buffer, count: Self.bufferByteCount, source: self)
+    }
+    isWorking = false
+  }
+
+  /// A task's way back. It runs on the reactor's thread, by the executor it was given.
+  private struct Reference: @unchecked Sendable {
+    let client: RPCClient
+  }
+
+  private func start(_ request: RPCRequest) {
+    let reference = Reference(client: self)
+    let dispatcher = dispatcher
+    let handle = reactor.handle
+    // Begins at once: what answers from a snapshot has its reply in the connection before the next request is taken, so
+    // that the bound on its output holds.
+    Task.immediate(executorPreference: handle) {
+      let result = await dispatcher.call(request.method, request.parameters)
+      handle.checkIsolated()
+      reference.client.take(result, request.token)
+    }
+  }
+
+  private func take(_ result: Result<JSONValue, RPCError>, _ token: RPCRequest.Token) {
+    guard !socket.isClosing else { return }
+    connection.reply(to: token, result)
+    // Once for all replies of this turn.
+    if !isWorking { markReady() }
+  }
+
+  private func send(_ bytes: [UInt8]) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    memory.copyBytes(from: bytes)
+    sending = memory
+    sentByteCount = 0
+    sendMore()
+  }
+
+  private func sendMore() {
+    guard let sending, !socket.isClosing else { return }
+    vector.pointee = iovec(iov_base: sending.baseAddress! + sentByteCount, iov_len: sending.count - sentByteCount)
+    socket.send(vectors: UnsafeMutableRawPointer(vector), count: 1, source: self)
+  }
+
+  /// The daemon ends: what is to be sent is, in the time there is.
+  func drain() {
+    isDraining = true
+    reactor.setDeadline(nowNanoseconds + Self.drainNanoseconds, of: self)
+    markReady()
+  }
+
+  override func deadlineExpired() { close() }
+
+  private func close() {
+    if socket.beginClose(source: self) { finish() }
+  }
+
+  private func finish() {
+    retire()
+    ended(self)
+  }
+
+  override func reactorIsEnding() { close() }
+}

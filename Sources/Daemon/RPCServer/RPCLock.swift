@@ -1,0 +1,38 @@
+internal import Glibc
+
+/// Says that one process serves a socket: an flock'd file beside it, which goes with the process, however that ends.
+final class RPCLock: Sendable {
+  private let path: String
+  private let fileDescriptor: Int32
+
+  /// - Parameter socketPath: the lock is the file of that name with `.lock` behind it.
+  /// - Throws: ``RPCServerError`` when another process has it.
+  init(besides socketPath: String) throws(RPCServerError) {
+    path = socketPath + ".lock"
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      guard descriptor >= 0 else { throw .lockFile(path: path, errno: errno) }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        let code = errno
+        close(descriptor)
+        throw code == EWOULDBLOCK ? .isServed(socketPath) : .lockFile(path: path, errno: code)
+      }
+      // The one before us may have removed the file between our opening and our locking it: then it locks nobody out.
+      var ours = stat()
+      var named = stat()
+      if fstat(descriptor, &ours) == 0, stat(path, &named) == 0, ours.st_ino == named.st_ino,
+        ours.st_dev == named.st_dev
+      {
+        fileDescriptor = descriptor
+        return
+      }
+      close(descriptor)
+    }
+  }
+
+  deinit {
+    // In this order: whoever opens the file in between finds out that it is no longer the one of that name.
+    unlink(path)
+    close(fileDescriptor)
+  }
+}

@@ -1,0 +1,51 @@
+/// The members of a JSON object, in their order.
+///
+/// What was parsed may name a key twice, as JSON allows; ``duplicateKey`` tells, and who is strict refuses it.
+public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
+  public struct Member: Sendable, Hashable {
+    public var key: String
+    public var value: JSONValue
+
+    public init(key: String, value: JSONValue) {
+      self.key = key
+      self.value = value
+    }
+  }
+
+  public private(set) var members: [Member]
+
+  public init() { members = [] }
+
+  init(members: [Member]) { self.members = members }
+
+  public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    members = []
+    members.reserveCapacity(elements.count)
+    for (key, value) in elements { self[key] = value }
+  }
+
+  public var count: Int { members.count }
+  public var isEmpty: Bool { members.isEmpty }
+
+  /// The first member of that name. Setting replaces it or adds one at the end; setting nil removes all of that name.
+  public subscript(key: String) -> JSONValue? {
+    get { members.first { $0.key == key }?.value }
+    set {
+      guard let newValue else {
+        members.removeAll { $0.key == key }
+        return
+      }
+      if let index = members.firstIndex(where: { $0.key == key }) {
+        members[index].value = newValue
+      } else {
+        members.append(Member(key: key, value: newValue))
+      }
+    }
+  }
+
+  /// A key that two members have; nil when there is none.
+  public var duplicateKey: String? {
+    var seen = Set<String>(minimumCapacity: members.count)
+    return members.first { !seen.insert($0.key).inserted }?.key
+  }
+}

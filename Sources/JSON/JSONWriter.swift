@@ -1,0 +1,107 @@
+/// Writes JSON as bytes of UTF-8.
+public struct JSONWriter: Sendable {
+  public enum Style: Sendable {
+    /// One line without spaces.
+    case compact
+    /// Two spaces a level, one member or element a line.
+    case indented
+  }
+
+  public private(set) var bytes: [UInt8] = []
+  private let style: Style
+
+  public init(style: Style = .compact) { self.style = style }
+
+  /// `value` as text.
+  public static func text(of value: JSONValue, style: Style = .compact) -> String {
+    String(decoding: bytes(of: value, style: style), as: UTF8.self)
+  }
+
+  /// `value` as UTF-8.
+  public static func bytes(of value: JSONValue, style: Style = .compact) -> [UInt8] {
+    var writer = JSONWriter(style: style)
+    writer.write(value)
+    return writer.bytes
+  }
+
+  /// Appends `value`.
+  public mutating func write(_ value: JSONValue) { write(value, level: 0) }
+
+  private mutating func write(_ value: JSONValue, level: Int) {
+    switch value {
+    case .null: append("null")
+    case .bool(let value): append(value ? "true" : "false")
+    case .number(let number): append(number.text)
+    case .string(let text): write(string: text)
+    case .array(let elements):
+      bytes.append(UInt8(ascii: "["))
+      for (index, element) in elements.enumerated() {
+        separate(index, level + 1)
+        write(element, level: level + 1)
+      }
+      if !elements.isEmpty { newLine(level) }
+      bytes.append(UInt8(ascii: "]"))
+    case .object(let object):
+      bytes.append(UInt8(ascii: "{"))
+      for (index, member) in object.members.enumerated() {
+        separate(index, level + 1)
+        write(string: member.key)
+        append(style == .compact ? ":" : ": ")
+        write(member.value, level: level + 1)
+      }
+      if !object.isEmpty { newLine(level) }
+      bytes.append(UInt8(ascii: "}"))
+    }
+  }
+
+  private mutating func separate(_ index: Int, _ level: Int) {
+    if index > 0 { bytes.append(UInt8(ascii: ",")) }
+    newLine(level)
+  }
+
+  private mutating func newLine(_ level: Int) {
+    guard style == .indented else { return }
+    bytes.append(UInt8(ascii: "\n"))
+    bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * level))
+  }
+
+  private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+  private mutating func write(string: String) {
+    bytes.append(UInt8(ascii: "\""))
+    var string = string
+    string.withUTF8 { utf8 in
+      // Most strings have nothing to escape, and are copied in one piece.
+      var start = 0
+      for index in utf8.indices where Self.isEscaped(utf8[index]) {
+        bytes.append(contentsOf: utf8[start..<index])
+        escape(utf8[index])
+        start = index + 1
+      }
+      bytes.append(contentsOf: utf8[start...])
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func isEscaped(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+  }
+
+  private mutating func escape(_ byte: UInt8) {
+    switch byte {
+    case UInt8(ascii: "\""): append("\\\"")
+    case UInt8(ascii: "\\"): append("\\\\")
+    case 0x0A: append("\\n")
+    case 0x0D: append("\\r")
+    case 0x09: append("\\t")
+    default:
+      append("\\u00")
+      bytes.append(Self.digit(byte >> 4))
+      bytes.append(Self.digit(byte & 15))
+    }
+  }
+
+  private static func digit(_ nibble: UInt8) -> UInt8 {
+    nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+  }
+}

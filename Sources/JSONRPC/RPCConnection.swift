@@ -1,0 +1,192 @@
+/// The server's side of one connection, sans-I/O: bytes in, requests out; replies in, bytes out.
+///
+/// The owner gives what it received to ``receive(_:)``, takes requests from ``nextRequest()`` until there is none, hands
+/// replies in by ``reply(to:_:)`` in any order and at any time, and sends ``output``. It reads from the client only
+/// while ``wantsInput``, and closes when ``isFinished``.
+public struct RPCConnection: Sendable {
+  private struct Outstanding: Sendable {
+    /// nil: no reply to a success.
+    var identifier: JSONValue?
+    var batch: UInt64?
+  }
+
+  /// Requests that are answered by one array.
+  private struct Batch: Sendable {
+    var remainingCount: Int
+    var replies: [JSONValue] = []
+  }
+
+  public let limits: RPCLimits
+  private var parser: JSONParser
+  /// Received, not parsed yet: requests wait here while as many as may be are outstanding.
+  private var input: [UInt8] = []
+  private var inputOffset = 0
+  /// Requests of a batch that are still to be handed out.
+  private var queue: [RPCRequest] = []
+  private var queueOffset = 0
+  private var outstanding: [UInt64: Outstanding] = [:]
+  private var batches: [UInt64: Batch] = [:]
+  private var nextNumber: UInt64 = 0
+  private var inputHasEnded = false
+  private var isBroken = false
+
+  /// Replies that are to be sent, each one line.
+  public private(set) var output: [UInt8] = []
+
+  public init(limits: RPCLimits = RPCLimits()) {
+    self.limits = limits
+    parser = JSONParser(limits: limits.json)
+  }
+
+  /// Requests handed out, or waiting to be, that have no reply yet.
+  public var outstandingCount: Int { outstanding.count }
+
+  /// Whether the client is to be read from.
+  public var wantsInput: Bool {
+    !inputHasEnded && !isBroken && outstanding.count < limits.maximumOutstandingCount
+      && output.count < limits.maximumOutputByteCount && inputOffset == input.count
+  }
+
+  /// Nothing more will come out: the connection is to be closed.
+  public var isFinished: Bool {
+    (isBroken || inputHasEnded && inputOffset == input.count) && outstanding.isEmpty && output.isEmpty
+  }
+
+  /// Takes bytes from the client. Call ``nextRequest()`` afterwards until it has none.
+  public mutating func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard !isBroken, !inputHasEnded else { return }
+    if inputOffset == input.count {
+      input.removeAll(keepingCapacity: true)
+      inputOffset = 0
+    }
+    input.append(contentsOf: bytes)
+  }
+
+  /// The client sends no more. It may still read: what is outstanding gets its replies.
+  public mutating func endInput() { inputHasEnded = true }
+
+  /// The next request to carry out; nil when there is none, or when replies have to come, or be sent, first.
+  public mutating func nextRequest() -> RPCRequest? {
+    while true {
+      if queueOffset < queue.count {
+        queueOffset += 1
+        return queue[queueOffset - 1]
+      }
+      queue.removeAll(keepingCapacity: true)
+      queueOffset = 0
+      guard !isBroken, outstanding.count < limits.maximumOutstandingCount,
+        output.count < limits.maximumOutputByteCount
+      else { return nil }
+      let offset = inputOffset
+      let step = input.withUnsafeBytes { parser.parse(UnsafeRawBufferPointer(rebasing: $0[offset...])) }
+      switch step {
+      case .needsMore:
+        inputOffset = input.count
+        if inputHasEnded { return endOfInput() }
+        return nil
+      case .value(let value, let count):
+        inputOffset += count
+        accept(value)
+      case .failed(let error):
+        fail(error)
+        return nil
+      }
+    }
+  }
+
+  /// A value may end with the input; what is within one is not JSON.
+  private mutating func endOfInput() -> RPCRequest? {
+    switch parser.finish() {
+    case .needsMore: break
+    // A number or word that stands by itself is no request.
+    case .value(let value, _): accept(value)
+    case .failed(let error): fail(error)
+    }
+    return nil
+  }
+
+  private mutating func fail(_ error: JSONError) {
+    isBroken = true
+    input = []
+    inputOffset = 0
+    parseError = error
+    write(Self.reply(identifier: .null, .failure(.parseError)))
+  }
+
+  private var parseError: JSONError?
+
+  /// What broke the connection, for the log; told once.
+  public mutating func takeParseError() -> JSONError? {
+    defer { parseError = nil }
+    return parseError
+  }
+
+  private mutating func accept(_ value: JSONValue) {
+    guard case .array(let elements) = value else {
+      accept(value, batch: nil)
+      return
+    }
+    guard !elements.isEmpty, elements.count <= limits.maximumOutstandingCount else {
+      write(Self.reply(identifier: .null, .failure(.invalidRequest)))
+      return
+    }
+    let batch = nextNumber
+    nextNumber += 1
+    batches[batch] = Batch(remainingCount: elements.count)
+    for element in elements { accept(element, batch: batch) }
+  }
+
+  private mutating func accept(_ value: JSONValue, batch: UInt64?) {
+    do throws(RPCRequest.Malformed) {
+      let envelope = try RPCRequest.Envelope(value)
+      let number = nextNumber
+      nextNumber += 1
+      outstanding[number] = Outstanding(identifier: envelope.identifier, batch: batch)
+      queue.append(
+        RPCRequest(
+          token: RPCRequest.Token(number: number), method: envelope.method, parameters: envelope.parameters))
+    } catch {
+      deliver(Self.reply(identifier: error.identifier, .failure(error.error)), batch: batch)
+    }
+  }
+
+  /// Hands in the reply to a request. A second one to the same request is dropped.
+  public mutating func reply(to token: RPCRequest.Token, _ result: Result<JSONValue, RPCError>) {
+    guard let entry = outstanding.removeValue(forKey: token.number) else { return }
+    switch (entry.identifier, result) {
+    case (nil, .success): deliver(nil, batch: entry.batch)
+    case (let identifier, _): deliver(Self.reply(identifier: identifier ?? .null, result), batch: entry.batch)
+    }
+  }
+
+  private mutating func deliver(_ reply: JSONValue?, batch: UInt64?) {
+    guard let batch else {
+      if let reply { write(reply) }
+      return
+    }
+    if let reply { batches[batch]!.replies.append(reply) }
+    batches[batch]!.remainingCount -= 1
+    guard batches[batch]!.remainingCount == 0 else { return }
+    let replies = batches.removeValue(forKey: batch)!.replies
+    // A batch of requests that want no reply has none (JSON-RPC 2.0, section 6).
+    if !replies.isEmpty { write(.array(replies)) }
+  }
+
+  private static func reply(identifier: JSONValue, _ result: Result<JSONValue, RPCError>) -> JSONValue {
+    switch result {
+    case .success(let value): ["jsonrpc": "2.0", "id": identifier, "result": value]
+    case .failure(let error): ["jsonrpc": "2.0", "id": identifier, "error": error.value]
+    }
+  }
+
+  private mutating func write(_ value: JSONValue) {
+    output += JSONWriter.bytes(of: value)
+    output.append(UInt8(ascii: "\n"))
+  }
+
+  /// The output is taken over by the caller, to be sent.
+  public mutating func takeOutput() -> [UInt8] {
+    defer { output = [] }
+    return output
+  }
+}

@@ -1,0 +1,44 @@
+import BlockDevice
+@testable import Daemon
+import EmbeddedTarget
+import JSONRPC
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct NVMeConfigurationTests {
+  @Test func aConfigurationLeadsToTheSameConfiguration() async throws {
+    let bed = try await NVMeBed(namespaces: [1: .memory(byteCount: 1 << 20), 9: .memory(byteCount: 1 << 20)])
+    let second = try await bed.target.addPort()
+    try await bed.target.addSubsystem(SubsystemConfiguration(nqn: "nqn.x:2", namespace: .memory(byteCount: 1 << 20)))
+    try await bed.call("bdev_nvme_set_options", ["keep_alive_timeout_ms": 2000, "bdev_retry_count": -1])
+    try await bed.attach([
+      "hdgst": true, "ddgst": true, "ctrlr_loss_timeout_sec": 20, "reconnect_delay_sec": 2, "num_io_queues": 3,
+      "hostaddr": "127.0.0.1", "priority": "3", "fabrics_connect_timeout_us": 2_000_000,
+      "multipath_opts": ["policy": "active_active", "selector": "round_robin", "min_io": 7],
+    ])
+    try await bed.attach("Nvme0", port: second)
+    try await bed.attach("other", ["subnqn": "nqn.x:2", "multipath": "disable"])
+    try await bed.attach("other", port: second, ["subnqn": "nqn.x:2", "multipath": "failover"])
+    try await bed.call(
+      "bdev_nvme_set_multipath_policy", ["name": "Nvme0n9", "policy": "active_active", "selector": "queue_depth"])
+    try await bed.call("bdev_nvme_set_hotplug", ["enable": true, "period_us": 5])
+    let saved = NVMeConfiguration.entries(of: bed.service.controllers)
+    #expect(saved.count == 7)
+    func devices(_ bed: RPCMethodTable) async throws -> JSONValue {
+      // Controllers have other CNTLIDs each time.
+      let text = "\(try await bed.call("bdev_get_bdevs", nil, in: .runTime))"
+      return .string(text.replacing(/"cntlid":\d+/, with: ""))
+    }
+    let before = try await devices(bed.table)
+    await bed.service.controllers.stop()
+    // A daemon that begins anew.
+    let service = NVMeBed.makeService(control: bed.control, reactors: bed.reactors)
+    let table = RPCMethodTable(NVMeMethods.all(service))
+    for entry in saved {
+      _ = try await table.call(entry.method, entry.parameters.map { .object($0) }, in: .runTime)
+    }
+    #expect(NVMeConfiguration.entries(of: service.controllers) == saved)
+    #expect(try await devices(table) == before)
+    await service.controllers.stop()
+    #expect(try await bed.end() == 0)
+  }
+}

@@ -1,0 +1,59 @@
+import BlockDevice
+@testable import Daemon
+import EmbeddedTarget
+import Glibc
+import JSONRPC
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct DiscoveryMethodTests {
+  private func request(_ bed: NVMeBed, _ more: JSONObject = [:]) -> JSONValue {
+    var members: JSONObject = [
+      "name": "disc", "trtype": "tcp", "adrfam": "ipv4", "traddr": "127.0.0.1",
+      "trsvcid": .string(String(bed.port.port)), "ctrlr_loss_timeout_sec": 60, "reconnect_delay_sec": 1,
+    ]
+    for member in more.members { members[member.key] = member.value }
+    return .object(members)
+  }
+
+  @Test func whatDiscoveryNamesIsAttached() async throws {
+    let bed = try await NVMeBed()
+    #expect(try await bed.call("bdev_nvme_start_discovery", request(bed, ["wait_for_attach": true])) == true)
+    #expect(bed.deviceNames == ["disc0n1"])
+    #expect(await bed.failure("bdev_nvme_start_discovery", request(bed)) == .system(EEXIST))
+    #expect(await bed.failure("bdev_nvme_start_discovery", request(bed, ["name": "other"])) == .system(EEXIST))
+    let trid: JSONValue = [
+      "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1", "trsvcid": .string(String(bed.port.port)),
+      "subnqn": .string(NVMeQualifiedName.discovery),
+    ]
+    #expect(
+      try await bed.call("bdev_nvme_get_discovery_info", nil) == [["name": "disc", "trid": trid, "referrals": []]])
+    // Another path, another subsystem, and one that goes.
+    _ = try await bed.target.addPort()
+    try await eventually { try await bed.states("disc0") == ["enabled", "enabled"] }
+    try await bed.target.addSubsystem(SubsystemConfiguration(nqn: "nqn.x:2", namespace: .memory(byteCount: 1 << 20)))
+    try await eventually { bed.deviceNames == ["disc0n1", "disc1n1"] }
+    try await bed.target.removeSubsystem("nqn.x:2")
+    try await eventually { bed.deviceNames == ["disc0n1"] }
+    // Discovery is a part of the configuration, what it leads to is not.
+    let methods = NVMeConfiguration.entries(of: bed.service.controllers).map(\.method)
+    #expect(methods == ["bdev_nvme_set_options", "bdev_nvme_start_discovery", "bdev_nvme_set_hotplug"])
+    #expect(try await bed.call("bdev_nvme_stop_discovery", ["name": "disc"]) == true)
+    #expect(bed.deviceNames.isEmpty)
+    #expect(try await bed.call("bdev_nvme_get_controllers", nil) == [])
+    #expect(try await bed.call("bdev_nvme_get_discovery_info", nil) == [])
+    #expect(await bed.failure("bdev_nvme_stop_discovery", ["name": "disc"]) == .system(ENOENT))
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func aServiceThatIsNotThere() async throws {
+    let bed = try await NVMeBed()
+    #expect(
+      await bed.failure("bdev_nvme_start_discovery", request(bed, ["trsvcid": "1", "attach_timeout_ms": 50]))
+        == .system(ETIMEDOUT))
+    #expect(try await bed.call("bdev_nvme_get_discovery_info", nil) == [])
+    // Without waiting it is tried for ever, and can be stopped.
+    #expect(try await bed.call("bdev_nvme_start_discovery", request(bed, ["trsvcid": "1"])) == true)
+    #expect(try await bed.call("bdev_nvme_stop_discovery", ["name": "disc"]) == true)
+    #expect(try await bed.end() == 0)
+  }
+}

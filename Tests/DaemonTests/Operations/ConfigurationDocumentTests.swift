@@ -1,0 +1,67 @@
+import Glibc
+import JSON
+import Testing
+
+@testable import Daemon
+
+struct ConfigurationDocumentTests {
+  private func parse(_ text: String) throws -> ConfigurationDocument {
+    try ConfigurationDocument(parsing: Array(text.utf8), path: "file")
+  }
+
+  @Test func whatIsWrittenIsRead() throws {
+    let document = ConfigurationDocument(sections: [
+      .init(name: "keyring", entries: []),
+      .init(
+        name: "bdev",
+        entries: [
+          ConfigurationEntry("a", ["name": "x\n", "list": [1, nil], "big": .integer(UInt64.max)]),
+          ConfigurationEntry("b"),
+        ]),
+    ])
+    #expect(try ConfigurationDocument(parsing: document.bytes, path: "file") == document)
+  }
+
+  @Test func otherFormsAreRead() throws {
+    // Null for an empty section, and calls grouped into batches, as clients may write them.
+    let document = try parse(
+      #"{"subsystems":[{"subsystem":"a","config":null},{"subsystem":"b"},"#
+        + #"{"subsystem":"c","config":[[{"method":"m"},{"method":"n","params":null}],{"method":"o","params":{}}]}]}"#)
+    #expect(document.sections.map(\.name) == ["a", "b", "c"])
+    #expect(document.entries == [ConfigurationEntry("m"), ConfigurationEntry("n"), ConfigurationEntry("o", [:])])
+  }
+
+  @Test(arguments: [
+    ("", "is not JSON"), ("[]", "subsystems: there must be an array"),
+    (#"{"subsystems":{}}"#, "there must be an array"),
+    (#"{"subsystems":[7]}"#, "subsystems[0].subsystem: must be a string"),
+    (#"{"subsystems":[{"subsystem":"a","config":{}}]}"#, "subsystems[0].config: must be an array"),
+    (#"{"subsystems":[{"subsystem":"a","config":[{}]}]}"#, "subsystems[0].config[0].method: must be a string"),
+  ])
+  func whatIsWrongIsNamed(text: String, message: String) {
+    #expect { try parse(text) } throws: { "\($0)".contains(message) }
+  }
+
+  @Test func filesAreReplacedWhole() throws {
+    var template = Array("/tmp/nvmeofd-test-XXXXXX".utf8CString)
+    _ = try #require(mkdtemp(&template))
+    let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    defer {
+      unlink("\(directory)/c")
+      rmdir(directory)
+    }
+    let path = "\(directory)/c"
+    #expect(try ConfigurationFile.read(path) == nil)
+    for name in ["one", "two"] {
+      let document = ConfigurationDocument(sections: [.init(name: name, entries: [])])
+      try ConfigurationFile.write(document, path)
+      #expect(try ConfigurationFile.read(path) == document)
+    }
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+    #expect(access("\(path).new", F_OK) != 0)
+    #expect(throws: ConfigurationFileError.self) {
+      try ConfigurationFile.write(ConfigurationDocument(sections: []), "\(directory)/none/c")
+    }
+  }
+}

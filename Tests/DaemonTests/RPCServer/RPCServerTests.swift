@@ -1,0 +1,121 @@
+import Glibc
+import JSONRPC
+import Testing
+
+@testable import Daemon
+
+struct RPCServerTests {
+  /// Waits for what comes by itself, in a while.
+  private func eventually(_ condition: () async throws -> Bool) async throws {
+    for _ in 0..<6000 {
+      if try await condition() { return }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("it does not come")
+  }
+
+  @Test func aCallThatTakesLongHoldsUpNoOther() async throws {
+    let bed = try await RPCBed()
+    let slow = try RPCPeer(bed)
+    slow.send(#"{"method":"wait","id":1}{"method":"echo","params":{"value":7},"id":2}"#)
+    // On the same connection its reply overtakes; on another one nobody notices.
+    #expect(slow.reply()?["id"] == 2)
+    let other = try RPCPeer(bed)
+    other.send(#"{"method":"echo","params":{"value":[1]},"id":"x"}"#)
+    #expect(other.reply()?["result"] == [1])
+    bed.gate.open()
+    #expect(slow.reply() == ["jsonrpc": "2.0", "id": 1, "result": "waited"])
+    await bed.close()
+  }
+
+  @Test func methodsComeBackToTheReactor() async throws {
+    let bed = try await RPCBed()
+    let peer = try RPCPeer(bed)
+    for number in 0..<50 { peer.send(#"{"method":"wander","id":\#(number)}"#) }
+    for _ in 0..<50 { #expect(peer.reply()?["result"] == true) }
+    await bed.close()
+  }
+
+  @Test func halfClosedClientsGetWhatTheyAskedFor() async throws {
+    let bed = try await RPCBed()
+    let peer = try RPCPeer(bed)
+    peer.send(#"{"method":"wait","id":1}"#)
+    peer.endSending()
+    try await eventually { bed.gate.waitingCount == 1 }
+    bed.gate.open()
+    #expect(peer.reply()?["result"] == "waited")
+    #expect(peer.line() == nil)
+    await bed.close()
+  }
+
+  @Test func clientsThatVanishLeaveNothing() async throws {
+    let bed = try await RPCBed()
+    for number in 0..<200 {
+      let peer = try RPCPeer(bed)
+      peer.send(
+        ["", #"{"method":"#, #"{"method":"wait","id":1}"#, #"{"method":"large","id":1}{"method":"large","id":2}"#][
+          number % 4])
+    }
+    // Those whose call has not ended are there until they can be told that it has.
+    bed.gate.open()
+    try await eventually { try await bed.clientCount == 0 }
+    #expect(try await bed.sourceCount == 1)
+    let peer = try RPCPeer(bed)
+    peer.send(#"{"method":"echo","id":1}"#)
+    #expect(peer.reply()?["result"] == .null)
+    await bed.close()
+    #expect(try await bed.sourceCount == 0)
+  }
+
+  @Test func aReaderThatIsSlowGetsEverythingInTheEnd() async throws {
+    let bed = try await RPCBed(limits: RPCLimits(maximumOutputByteCount: 1 << 20))
+    let peer = try RPCPeer(bed)
+    // 64 MiB of replies, of which few are made before they are read.
+    peer.send((0..<64).map { #"{"method":"large","id":\#($0)}"# }.joined())
+    try await eventually { (bed.dispatcher.callCounts["large"]?.successCount ?? 0) > 0 }
+    try await Task.sleep(for: .milliseconds(100))
+    #expect((bed.dispatcher.callCounts["large"]?.successCount ?? 0) < 16)
+    var identifiers: Set<Int> = []
+    for _ in 0..<64 {
+      let line = try #require(peer.line())
+      let head = try #require(line.prefix(60).wholeMatch(of: /{"jsonrpc":"2.0","id":(\d+),"result":"x+/))
+      #expect(line.utf8.count > 1 << 20 && line.hasSuffix(#"x"}"#))
+      identifiers.insert(try #require(Int(head.1)))
+    }
+    #expect(identifiers == Set(0..<64))
+    await bed.close()
+  }
+
+  @Test func theEndTellsThoseWhoAreThere() async throws {
+    let bed = try await RPCBed()
+    let idle = try RPCPeer(bed)
+    let waiting = try RPCPeer(bed)
+    waiting.send(#"{"method":"wait","id":1}"#)
+    try await eventually { bed.gate.waitingCount == 1 }
+    await bed.close()
+    #expect(idle.line() == nil)
+    #expect(waiting.line() == nil)
+    #expect(throws: (any Error).self) { _ = try RPCPeer(bed) }
+    #expect(access(bed.path, F_OK) != 0 && access(bed.path + ".lock", F_OK) != 0)
+    // A call that ends after its client, and after the server.
+    bed.gate.open()
+    try await eventually { bed.dispatcher.callCounts["wait"]?.successCount == 1 }
+  }
+
+  @Test func manyClientsAtOnce() async throws {
+    let bed = try await RPCBed()
+    await withTaskGroup(of: Int.self) { group in
+      for client in 0..<4 {
+        group.addTask {
+          guard let peer = try? RPCPeer(bed) else { return 0 }
+          peer.send((0..<1500).map { #"{"method":"echo","params":{"value":\#(client)},"id":\#($0)}"# }.joined())
+          var count = 0
+          while count < 1500, let reply = peer.reply(), reply["result"] == .integer(client) { count += 1 }
+          return count
+        }
+      }
+      for await count in group { #expect(count == 1500) }
+    }
+    await bed.close()
+  }
+}
