@@ -14,7 +14,7 @@ public struct NBDTransmission: ~Copyable {
   /// Payload that no server has to call an attack ("Size constraints").
   private static let harmlessPayloadByteCount: UInt64 = 1 << 25
   /// With so much to be fetched by the client no more is read.
-  private static let replyWindowByteCount = 1 << 20
+  public static let replyWindowByteCount = 1 << 20
   private static let requestByteCount = 28
   private static let extendedRequestByteCount = 32
   /// Room for any reply without its data: an extended header and the longest fixed payload.
