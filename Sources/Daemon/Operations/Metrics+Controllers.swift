@@ -23,7 +23,7 @@ extension Metrics {
     }
   }
 
-  /// Of every export its clients.
+  /// Of every export its clients. A device may be exported at several sockets under one name.
   static func addExports(_ service: Service, _ page: inout MetricsPage) {
     page.family("nvmeofd_export_clients", .gauge, "Clients of an export.")
     for served in service.exports.served {
