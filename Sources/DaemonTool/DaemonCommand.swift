@@ -126,6 +126,8 @@ struct DaemonCommand: AsyncParsableCommand {
         SystemdNotifier.tell(.ready)
       } catch {
         logger.error("the daemon cannot start", metadata: ["error": "\(error)"])
+        // Nothing is left behind: no socket, no lock.
+        await daemon.stop()
         Glibc.exit(1)
       }
     }

@@ -18,10 +18,12 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
   init(members: [Member]) { self.members = members }
 
-  public init(dictionaryLiteral elements: (String, JSONValue)...) {
-    members = []
-    members.reserveCapacity(elements.count)
-    for (key, value) in elements { self[key] = value }
+  /// Keys in the order written; to write one twice is a mistake of the program.
+  public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
+
+  init(_ elements: [(String, JSONValue)]) {
+    members = elements.map { Member(key: $0, value: $1) }
+    assert(duplicateKey == nil, "an object with two members of one name")
   }
 
   public var count: Int { members.count }

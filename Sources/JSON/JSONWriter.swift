@@ -30,24 +30,26 @@ public struct JSONWriter: Sendable {
   private mutating func write(_ value: JSONValue, level: Int) {
     switch value {
     case .null: append("null")
-    case .bool(let value): append(value ? "true" : "false")
-    case .number(let number): append(number.text)
+    case .bool(true): append("true")
+    case .bool(false): append("false")
+    case .number(let number): write(number)
     case .string(let text): write(string: text)
     case .array(let elements):
       bytes.append(UInt8(ascii: "["))
-      for (index, element) in elements.enumerated() {
+      for index in elements.indices {
         separate(index, level + 1)
-        write(element, level: level + 1)
+        write(elements[index], level: level + 1)
       }
       if !elements.isEmpty { newLine(level) }
       bytes.append(UInt8(ascii: "]"))
     case .object(let object):
       bytes.append(UInt8(ascii: "{"))
-      for (index, member) in object.members.enumerated() {
+      for index in object.members.indices {
         separate(index, level + 1)
-        write(string: member.key)
-        append(style == .compact ? ":" : ": ")
-        write(member.value, level: level + 1)
+        write(string: object.members[index].key)
+        bytes.append(UInt8(ascii: ":"))
+        if style == .indented { bytes.append(UInt8(ascii: " ")) }
+        write(object.members[index].value, level: level + 1)
       }
       if !object.isEmpty { newLine(level) }
       bytes.append(UInt8(ascii: "}"))
@@ -65,7 +67,33 @@ public struct JSONWriter: Sendable {
     bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * level))
   }
 
-  private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+  private mutating func append(_ text: StaticString) {
+    bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  private mutating func write(_ number: JSONNumber) {
+    switch number.storage {
+    case .signed(let value):
+      if value < 0 { bytes.append(UInt8(ascii: "-")) }
+      write(digitsOf: value.magnitude)
+    case .unsigned(let value): write(digitsOf: value)
+    case .text(let text): bytes.append(contentsOf: text.utf8)
+    }
+  }
+
+  private mutating func write(digitsOf value: UInt64) {
+    if value < 10 { return bytes.append(UInt8(ascii: "0") + UInt8(value)) }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var rest = value
+      var start = 20
+      while rest > 0 {
+        start -= 1
+        digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      }
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[start..<20]))
+    }
+  }
 
   private mutating func write(string: String) {
     bytes.append(UInt8(ascii: "\""))

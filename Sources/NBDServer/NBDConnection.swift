@@ -1,5 +1,6 @@
 internal import BlockDevice
 internal import BlockExport
+internal import Glibc
 internal import NBDProtocol
 internal import NVMeProtocol
 internal import RingReactor
@@ -80,6 +81,10 @@ final class NBDConnection: ReactorSource {
         output: UnsafeMutableRawBufferPointer(start: nil, count: 0)))
     super.init(reactor: reactor)
     st.pointee.socket.setKeepAlive()
+    // A Unix-domain socket's buffer does not grow by itself, and what does not fit costs a wake-up. (The kernel has a limit.)
+    if SocketAddress(peerOf: fileDescriptor)?.family == AF_UNIX {
+      st.pointee.socket.setBufferSizes(receiveBytes: nil, sendBytes: Int32(NBDTransmission.replyWindowByteCount))
+    }
     reactor.setDeadline(
       reactor.nowNanoseconds + UInt64(server.configuration.negotiationTimeoutMilliseconds) * 1_000_000, of: self)
     takeNegotiationOutput()
@@ -265,7 +270,8 @@ final class NBDConnection: ReactorSource {
           continue
         }
       }
-      if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim, request.operation != .flush
+      if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim,
+        request.operation != .flush
       {
         block.options = .forceUnitAccess
       }
@@ -274,7 +280,9 @@ final class NBDConnection: ReactorSource {
         continue
       }
       switch channelReference._withUnsafeGuaranteedRef({ $0.submit(block) }) {
-      case .accepted: break
+      case .accepted:
+        // A device that is quick as memory is not asked for more than the client can be sent.
+        if channelReference._withUnsafeGuaranteedRef({ $0.hasCompletions }) { collect(channelReference, engine) }
       case .busy:
         // The channel's own end of a request brings the next try.
         engine.pointee.putBack(request.index)
@@ -286,24 +294,27 @@ final class NBDConnection: ReactorSource {
     if engine.pointee.wantsToSend { becomeDirty() }
   }
 
+  /// Takes from the channel what has ended.
+  private func collect(_ channel: Unmanaged<BlockChannel>, _ engine: UnsafeMutablePointer<NBDTransmission>) {
+    while true {
+      let count = channel._withUnsafeGuaranteedRef { $0.poll(into: completions) }
+      for index in 0..<count {
+        let completion = completions[index]
+        engine.pointee.complete(
+          UInt16(truncatingIfNeeded: completion.token),
+          completion.outcome == .success ? nil : NBDFailure(completion))
+      }
+      if count < Self.completionCapacity { return }
+    }
+  }
+
   /// The channel has something, or there is room again.
   override func run() {
     guard let engine = st.pointee.engine else {
       if st.pointee.isClosing { finishIfPossible() } else if st.pointee.isBlocked { takeInput() }
       return
     }
-    if let channelReference {
-      while true {
-        let count = channelReference._withUnsafeGuaranteedRef { $0.poll(into: completions) }
-        for index in 0..<count {
-          let completion = completions[index]
-          engine.pointee.complete(
-            UInt16(truncatingIfNeeded: completion.token),
-            completion.outcome == .success ? nil : NBDFailure(completion))
-        }
-        if count < Self.completionCapacity { break }
-      }
-    }
+    if let channelReference { collect(channelReference, engine) }
     if st.pointee.isClosing {
       finishIfPossible()
       return
@@ -315,7 +326,9 @@ final class NBDConnection: ReactorSource {
   }
 
   private func lookForEnd(_ engine: UnsafeMutablePointer<NBDTransmission>) {
-    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing, !st.pointee.isDraining {
+    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing,
+      !st.pointee.isDraining
+    {
       deviceGone()
     }
     if st.pointee.isDraining, engine.pointee.hasNothingToDo, !st.pointee.socket.isSending { close() }

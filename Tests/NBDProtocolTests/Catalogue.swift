@@ -7,7 +7,9 @@ struct Catalogue: NBDExportCatalogue {
     limits: NBDExportLimits(
       byteCount: 65_536, minimumBlockByteCount: 512, preferredBlockByteCount: 4096,
       maximumPayloadByteCount: 16_384,
-      flags: [.hasFlags, .sendFlush, .sendForceUnitAccess, .sendTrim, .sendWriteZeroes, .canMultiConnect, .sendFastZero]))
+      flags: [
+        .hasFlags, .sendFlush, .sendForceUnitAccess, .sendTrim, .sendWriteZeroes, .canMultiConnect, .sendFastZero,
+      ]))
   static let frozen = NBDExportDescription(
     name: "frozen", description: "",
     limits: NBDExportLimits(

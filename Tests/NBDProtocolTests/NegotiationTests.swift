@@ -78,7 +78,8 @@ import Testing
       outcome: .transmission(NBDSession(export: Catalogue.disk, style: .simple))),
     Exchange(
       testDescription: "go, structured, with a context",
-      input: fixed + option(8) + option(10, string("disk") + bytes(2 as UInt32) + string("x:y") + string("base:allocation"))
+      input: fixed + option(8)
+        + option(10, string("disk") + bytes(2 as UInt32) + string("x:y") + string("base:allocation"))
         + option(7, string("disk") + bytes(0 as UInt16)),
       output: reply(8, 1) + reply(10, 4, bytes(1 as UInt32) + text("base:allocation")) + reply(10, 1)
         + reply(7, 3, diskInformationStructured) + reply(7, 1),
@@ -105,7 +106,8 @@ import Testing
       outcome: .transmission(NBDSession(export: Catalogue.disk, style: .simple))),
     Exchange(
       testDescription: "list of contexts",
-      input: fixed + option(9, string("disk") + bytes(0 as UInt32)) + option(9, string("") + bytes(1 as UInt32) + string("base:"))
+      input: fixed + option(9, string("disk") + bytes(0 as UInt32))
+        + option(9, string("") + bytes(1 as UInt32) + string("base:"))
         + option(9, string("disk") + bytes(1 as UInt32) + string("other:")),
       output: reply(9, 4, bytes(0 as UInt32) + text("base:allocation")) + reply(9, 1)
         + reply(9, 4, bytes(0 as UInt32) + text("base:allocation")) + reply(9, 1) + reply(9, 1), outcome: .open),
@@ -148,11 +150,13 @@ import Testing
       testDescription: "go with a name beyond the data", option: 7, data: bytes(5 as UInt32) + text("disk"),
       error: .errorInvalid),
     Malformed(
-      testDescription: "go with a name of 4 GiB", option: 7, data: bytes(UInt32.max) + text("disk"), error: .errorInvalid),
+      testDescription: "go with a name of 4 GiB", option: 7, data: bytes(UInt32.max) + text("disk"),
+      error: .errorInvalid),
     Malformed(
       testDescription: "go without a count", option: 7, data: string("disk"), error: .errorInvalid),
     Malformed(
-      testDescription: "go with too few requests", option: 7, data: string("disk") + bytes(2 as UInt16) + bytes(3 as UInt16),
+      testDescription: "go with too few requests", option: 7,
+      data: string("disk") + bytes(2 as UInt16) + bytes(3 as UInt16),
       error: .errorInvalid),
     Malformed(
       testDescription: "go with a byte too many", option: 7, data: string("disk") + bytes(0 as UInt16) + [0],
@@ -172,15 +176,18 @@ import Testing
       testDescription: "information of nowhere", option: 6, data: string("nowhere") + bytes(0 as UInt16),
       error: .errorUnknown),
     Malformed(
-      testDescription: "contexts, 4 G of queries", option: 9, data: string("disk") + bytes(UInt32.max), error: .errorInvalid),
+      testDescription: "contexts, 4 G of queries", option: 9, data: string("disk") + bytes(UInt32.max),
+      error: .errorInvalid),
     Malformed(
-      testDescription: "contexts, half a query", option: 9, data: string("disk") + bytes(1 as UInt32) + bytes(9 as UInt32),
+      testDescription: "contexts, half a query", option: 9,
+      data: string("disk") + bytes(1 as UInt32) + bytes(9 as UInt32),
       error: .errorInvalid),
     Malformed(
       testDescription: "contexts, data behind", option: 9, data: string("disk") + bytes(0 as UInt32) + [0],
       error: .errorInvalid),
     Malformed(
-      testDescription: "contexts of nowhere", option: 9, data: string("nowhere") + bytes(0 as UInt32), error: .errorUnknown),
+      testDescription: "contexts of nowhere", option: 9, data: string("nowhere") + bytes(0 as UInt32),
+      error: .errorUnknown),
     Malformed(
       testDescription: "a context without structured replies", option: 10,
       data: string("disk") + bytes(1 as UInt32) + string("base:allocation"), error: .errorInvalid),

@@ -29,7 +29,11 @@ final class TransmissionWorld {
     engine = NBDTransmission(
       session: NBDSession(export: export, style: style, allocationContextIdentifier: hasContext ? 7 : nil),
       configuration: configuration, pool: pool)
-    disk = (0..<Int(min(export.limits.byteCount, 1 << 20))).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+    // 251 is prime: no two blocks are alike. By doubling, which is quick without optimization, too.
+    disk = Array(0..<251)
+    let byteCount = Int(min(export.limits.byteCount, 1 << 20))
+    while disk.count < byteCount { disk += disk }
+    disk.removeLast(disk.count - byteCount)
   }
 
   /// Feeds input, and lets requests, completions and sends take their course. Returns how many bytes were taken.
@@ -40,7 +44,9 @@ final class TransmissionWorld {
       // In place where it is offered, now and then.
       if let direct = engine.directVector, direct.count % 3 == 1 {
         let count = min(direct.count, input.count - position)
-        input[position..<position + count].withUnsafeBytes { direct.base!.copyMemory(from: $0.baseAddress!, byteCount: count) }
+        input[position..<position + count].withUnsafeBytes {
+          direct.base!.copyMemory(from: $0.baseAddress!, byteCount: count)
+        }
         engine.didReceiveDirectly(byteCount: count)
         position += count
       }
@@ -124,7 +130,9 @@ struct ClientReply: Equatable {
   var extents: [[UInt64]] = []
 
   /// Reads all replies; nil when they are malformed. `lengths` are those of reads, by cookie.
-  static func parse(_ output: [UInt8], style: NBDReplyStyle, reads: [UInt64: (offset: UInt64, length: Int)]) -> [ClientReply]? {
+  static func parse(_ output: [UInt8], style: NBDReplyStyle, reads: [UInt64: (offset: UInt64, length: Int)])
+    -> [ClientReply]?
+  {
     var rest = output[...]
     func take<Value: FixedWidthInteger & UnsignedInteger>(_ type: Value.Type) -> Value? {
       let size = MemoryLayout<Value>.size
@@ -162,7 +170,9 @@ struct ClientReply: Equatable {
         guard let read = reads[cookie], take(UInt64.self) == read.offset, rest.count == read.length else { return nil }
         reply.data = Array(rest)
       case .error:
-        guard let error = take(UInt32.self), error != 0, let count = take(UInt16.self), rest.count == count else { return nil }
+        guard let error = take(UInt32.self), error != 0, let count = take(UInt16.self), rest.count == count else {
+          return nil
+        }
         reply.error = error
       case .blockStatus:
         guard take(UInt32.self) == 7, let length = take(UInt32.self), let flags = take(UInt32.self) else { return nil }

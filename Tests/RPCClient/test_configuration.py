@@ -2,10 +2,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 from daemon import NVMEOFD, PATIENCE, Daemon
 
@@ -137,6 +139,41 @@ class ConfigurationTests(unittest.TestCase):
                     capture_output=True, text=True, timeout=PATIENCE)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(message, done.stderr)
+
+    def test_systemd_is_told(self):
+        path = os.path.join(self.directory.name, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(PATIENCE)
+            with unittest.mock.patch.dict(os.environ, {"NOTIFY_SOCKET": path}):
+                daemon = self.start("--config", self.file)
+            self.assertIn(b"READY=1", manager.recv(4096).split(b"\n"))
+            daemon.signal(signal.SIGHUP)
+            self.assertIn(b"RELOADING=1", manager.recv(4096).split(b"\n"))
+            self.assertIn(b"READY=1", manager.recv(4096).split(b"\n"))
+            daemon.signal(signal.SIGTERM)
+            self.assertIn(b"STOPPING=1", manager.recv(4096).split(b"\n"))
+            self.assertEqual(daemon.wait(), 0)
+
+    def test_a_start_that_fails_leaves_nothing(self):
+        path = os.path.join(self.directory.name, "s")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            done = subprocess.run([NVMEOFD, "-r", path, "--metrics-port", str(taken.getsockname()[1])],
+                                  capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Address already in use", done.stderr)
+        self.assertEqual(os.listdir(self.directory.name), ["key"])
+
+    def test_lines_of_json(self):
+        daemon = self.start("--log-format", "json", "--print-level", "debug")
+        daemon.call("log_get_level")
+        self.assertEqual(daemon.stop(), 0)
+        records = [json.loads(line) for line in daemon.log_text().splitlines()]
+        self.assertIn("log_get_level", [record.get("method") for record in records])
+        for record in records:
+            self.assertLessEqual({"time", "level", "part", "message"}, set(record))
 
     def test_the_client_ends_it(self):
         daemon = self.start()

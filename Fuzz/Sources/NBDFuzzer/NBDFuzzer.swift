@@ -26,7 +26,9 @@ struct FuzzCatalogue: NBDExportCatalogue {
     name: "d", description: "a disk",
     limits: NBDExportLimits(
       byteCount: 16_384, minimumBlockByteCount: 512, preferredBlockByteCount: 4096, maximumPayloadByteCount: 8192,
-      flags: [.hasFlags, .sendFlush, .sendForceUnitAccess, .sendTrim, .sendWriteZeroes, .sendFastZero, .canMultiConnect]))
+      flags: [
+        .hasFlags, .sendFlush, .sendForceUnitAccess, .sendTrim, .sendWriteZeroes, .sendFastZero, .canMultiConnect,
+      ]))
 
   var descriptions: [NBDExportDescription] { [Self.disk] }
   func description(ofExport name: String) -> NBDExportDescription? { name.isEmpty || name == "d" ? Self.disk : nil }
@@ -71,7 +73,9 @@ private func transmit(_ input: inout FuzzInput, _ session: NBDSession) {
       case 0, 1: rest += input.take(Int(input.byte()) + 1)
       case 2: rest += request(&input, engine.session.style)
       case 3:
-        if !held.isEmpty { engine.complete(held.remove(at: input.below(held.count)).index, input.byte() % 4 == 0 ? .deviceError : nil) }
+        if !held.isEmpty {
+          engine.complete(held.remove(at: input.below(held.count)).index, input.byte() % 4 == 0 ? .deviceError : nil)
+        }
       case 4:
         if engine.wantsToSend {
           let total = engine.buildSend().reduce(0) { $0 + $1.count }

@@ -16,7 +16,9 @@ enum ExportPlace: Hashable, Sendable {
       }
       switch specification.kind {
       case .memory(let byteCount):
-        guard !specification.isReadOnly else { throw .usage("\(text): there is nothing to read in memory that is read-only") }
+        guard !specification.isReadOnly else {
+          throw .usage("\(text): there is nothing to read in memory that is read-only")
+        }
         self = .memory(byteCount: byteCount, blockByteCount: blockByteCount)
       case .file(let path, let byteCount):
         self = .file(

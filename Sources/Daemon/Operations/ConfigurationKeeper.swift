@@ -40,6 +40,15 @@ actor ConfigurationKeeper {
   private var saving: Task<Void, Never>?
   private var saveIsWanted = false
 
+  /// By the method that takes something back: the one that had brought it, and the parameter that names it.
+  private static let opposites: [String: (method: String, key: String)] = [
+    "bdev_nvme_detach_controller": ("bdev_nvme_attach_controller", "name"),
+    "bdev_nvme_stop_discovery": ("bdev_nvme_start_discovery", "name"),
+    "keyring_file_remove_key": ("keyring_file_add_key", "name"),
+    "nbd_stop_disk": ("nbd_start_disk", "nbd_device"),
+    "nbd_export_stop": ("nbd_export_start", "name"),
+  ]
+
   /// The time between two attempts doubles from the first to the second of these.
   private static let retrySeconds = (first: 1.0, last: 30.0)
 
@@ -189,15 +198,22 @@ actor ConfigurationKeeper {
 
   /// A client's call has ended. Returns when the file says what follows from it.
   func noteCall(_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async {
-    // What a client detaches is not to come back, whether or not it was there by then.
-    if method == "bdev_nvme_detach_controller" || method == "bdev_nvme_stop_discovery", let name = parameters?["name"] {
+    // What a client takes back is not to come back, whether or not it was there by then.
+    if let opposite = Self.opposites[method], let given = parameters?.objectValue, given[opposite.key] != nil {
       let isGone =
         switch result {
         case .success: true
         case .failure(let error): error.code == -19 || error.code == -2
         }
       guard isGone else { return }
-      for index in pending.indices.reversed() where pending[index].call.entry.parameters?["name"] == name {
+      for index in pending.indices.reversed() {
+        let entry = pending[index].call.entry
+        // One path of several may be named by its address.
+        let isMeant = given.members.allSatisfy { member in
+          entry.parameters?[member.key] == member.value
+            || member.key != opposite.key && entry.parameters?[member.key] == nil
+        }
+        guard entry.method == opposite.method, isMeant else { continue }
         if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
       }
     } else if case .failure = result {

@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import BlockExport
 internal import NVMeHost
 
 extension Metrics {
@@ -19,6 +20,16 @@ extension Metrics {
         page.sample(
           1 as UInt64, ["bdev": device.name, "path": path.address, "state": word(of: path.availability)])
       }
+    }
+  }
+
+  /// Of every export its clients.
+  static func addExports(_ service: Service, _ page: inout MetricsPage) {
+    page.family("nvmeofd_export_clients", .gauge, "Clients of an export.")
+    for served in service.exports.served {
+      page.sample(
+        UInt64(served.export.clients.count),
+        ["bdev": served.device.name, "export": served.export.name, "socket": served.socketPath ?? ""])
     }
   }
 

@@ -18,6 +18,7 @@ enum Metrics {
     addCalls(calls, &page)
     addDevices(service, &page)
     addControllers(service, &page)
+    addExports(service, &page)
     page.family("nvmeofd_export_clients", .gauge, "Clients of an exported block device.")
     for served in service.exports.served {
       page.sample(UInt64(served.export.clients.count), ["export": served.export.name, "bdev": served.device.name])

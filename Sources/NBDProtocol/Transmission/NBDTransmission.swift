@@ -14,7 +14,7 @@ public struct NBDTransmission: ~Copyable {
   /// Payload that no server has to call an attack ("Size constraints").
   private static let harmlessPayloadByteCount: UInt64 = 1 << 25
   /// With so much to be fetched by the client no more is read.
-  private static let replyWindowByteCount = 1 << 20
+  public static let replyWindowByteCount = 1 << 20
   private static let requestByteCount = 28
   private static let extendedRequestByteCount = 32
   /// Room for any reply without its data: an extended header and the longest fixed payload.
@@ -277,7 +277,8 @@ public struct NBDTransmission: ~Copyable {
     case .blockStatus:
       allowed.insert(.requestOne)
       guard allowed.isSuperset(of: flags) else { return .unknownFlags }
-      guard session.allocationContextIdentifier != nil else { return .notNegotiated }
+      // Only chunks can answer it.
+      guard session.allocationContextIdentifier != nil, session.style != .simple else { return .notNegotiated }
       if length == 0 { return .zeroLength }
       return isWithin(offset, length) ? nil : .readBeyondEnd
     default:
@@ -400,7 +401,8 @@ public struct NBDTransmission: ~Copyable {
         sending.append(index)
       }
     }
-    return UnsafeMutableBufferPointer(rebasing: UnsafeMutableBufferPointer(start: vectors, count: vectorEnd)[firstVector...])
+    return UnsafeMutableBufferPointer(
+      rebasing: UnsafeMutableBufferPointer(start: vectors, count: vectorEnd)[firstVector...])
   }
 
   /// So many bytes of what was to be sent are with the kernel, which needs the memory no more.

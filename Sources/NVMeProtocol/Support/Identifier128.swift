@@ -47,17 +47,27 @@ public struct Identifier128: Hashable, Sendable {
   }
 
   /// 32 lower-case hexadecimal digits.
-  public var hexadecimalString: String { Self.digits(high) + Self.digits(low) }
+  public var hexadecimalString: String { text(hyphensBefore: 0) }
 
   /// The usual form of a UUID, lower case: 8-4-4-4-12.
-  public var uuidString: String {
-    let digits = Array(hexadecimalString)
-    return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
-  }
+  public var uuidString: String { text(hyphensBefore: 1 << 8 | 1 << 12 | 1 << 16 | 1 << 20) }
 
-  private static func digits(_ value: UInt64) -> String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
+  /// - Parameter hyphensBefore: bit n: one stands in front of digit n.
+  private func text(hyphensBefore: UInt32) -> String {
+    String(unsafeUninitializedCapacity: 36) { bytes in
+      var count = 0
+      for digit in 0..<32 {
+        if hyphensBefore >> UInt32(digit) & 1 != 0 {
+          bytes.initializeElement(at: count, to: UInt8(ascii: "-"))
+          count += 1
+        }
+        let nibble = UInt8(truncatingIfNeeded: (digit < 16 ? high : low) >> UInt64(60 - 4 * (digit & 15))) & 15
+        bytes.initializeElement(
+          at: count, to: nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+        count += 1
+      }
+      return count
+    }
   }
 }
 

@@ -68,7 +68,7 @@ final class RPCBed: Sendable {
         await Task.detached {}.value
         return .bool(handle.isCurrentThread)
       },
-      RPCMethod("large") { .string(String(repeating: "x", count: 1 << 20)) },
+      RPCMethod("large") { .string(String(repeating: "x", count: 1 << 17)) },
     ])
     dispatcher = RPCDispatcher(
       table: table, logger: DaemonLog(descriptor: -1).logger(.rpc), phase: { .runTime })
@@ -101,6 +101,8 @@ final class RPCBed: Sendable {
 final class RPCPeer {
   let descriptor: Int32
   private var received: [UInt8] = []
+  /// So much of it has no line's end in it.
+  private var searchedCount = 0
 
   init(_ bed: RPCBed) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -131,10 +133,12 @@ final class RPCPeer {
   /// The next line; nil at the end.
   func line() -> String? {
     while true {
-      if let end = received.firstIndex(of: UInt8(ascii: "\n")) {
+      if let end = received[searchedCount...].firstIndex(of: UInt8(ascii: "\n")) {
+        searchedCount = 0
         defer { received.removeFirst(end + 1) }
         return String(decoding: received[..<end], as: UTF8.self)
       }
+      searchedCount = received.count
       var buffer = [UInt8](repeating: 0, count: 65_536)
       let count = recv(descriptor, &buffer, buffer.count, 0)
       guard count > 0 else { return nil }

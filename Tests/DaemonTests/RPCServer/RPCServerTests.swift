@@ -50,7 +50,7 @@ struct RPCServerTests {
 
   @Test func clientsThatVanishLeaveNothing() async throws {
     let bed = try await RPCBed()
-    for number in 0..<200 {
+    for number in 0..<100 {
       let peer = try RPCPeer(bed)
       peer.send(
         ["", #"{"method":"#, #"{"method":"wait","id":1}"#, #"{"method":"large","id":1}{"method":"large","id":2}"#][
@@ -68,9 +68,9 @@ struct RPCServerTests {
   }
 
   @Test func aReaderThatIsSlowGetsEverythingInTheEnd() async throws {
-    let bed = try await RPCBed(limits: RPCLimits(maximumOutputByteCount: 1 << 20))
+    let bed = try await RPCBed(limits: RPCLimits(maximumOutputByteCount: 1 << 17))
     let peer = try RPCPeer(bed)
-    // 64 MiB of replies, of which few are made before they are read.
+    // 8 MiB of replies, of which few are made before they are read.
     peer.send((0..<64).map { #"{"method":"large","id":\#($0)}"# }.joined())
     try await eventually { (bed.dispatcher.callCounts["large"]?.successCount ?? 0) > 0 }
     try await Task.sleep(for: .milliseconds(100))
@@ -79,7 +79,7 @@ struct RPCServerTests {
     for _ in 0..<64 {
       let line = try #require(peer.line())
       let head = try #require(line.prefix(60).wholeMatch(of: /{"jsonrpc":"2.0","id":(\d+),"result":"x+/))
-      #expect(line.utf8.count > 1 << 20 && line.hasSuffix(#"x"}"#))
+      #expect(line.utf8.count > 1 << 17 && line.hasSuffix(#"x"}"#))
       identifiers.insert(try #require(Int(head.1)))
     }
     #expect(identifiers == Set(0..<64))
