@@ -21,6 +21,9 @@ package final class NVMeDevice: DeviceOrigin {
     set { options.withLock { $0 = newValue } }
   }
 
+  /// All controllers of the namespace's name.
+  var controllers: [AttachedController] { self.set?.controllers ?? [] }
+
   /// The controllers that present the namespace, each with what is known of it now.
   package var paths: [(controller: AttachedController, snapshot: Controller.Snapshot)] {
     guard let set, let identity = multipath.identity else { return [] }

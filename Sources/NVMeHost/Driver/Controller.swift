@@ -92,6 +92,8 @@ public final class Controller: Sendable {
 
   /// What is known now. Any thread may call.
   public var snapshot: Snapshot { shared.withLock { $0.snapshot } }
+  /// The same without a copy, which has a lot in it. `body` is short, and calls nothing of this controller.
+  public func withSnapshot<Value>(_ body: (Snapshot) -> Value) -> Value { shared.withLock { body($0.snapshot) } }
   public var condition: ControllerCondition { shared.withLock { $0.snapshot.condition } }
 
   /// The I/O queues in use that live on `reactor`.
