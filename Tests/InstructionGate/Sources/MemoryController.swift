@@ -10,6 +10,8 @@ struct MemoryController: ~Copyable {
   private var takenByteCount = 0
   /// Bytes of the host's present PDU that are still to come, in later vectors.
   private var skippedByteCount = 0
+  /// The command that is answered when all of that PDU has come.
+  private var dataCommand: UInt16?
   private var parameters = ConnectionParameters()
   private let isAdmin: Bool
   private let hasResponseCapsule: Bool
@@ -49,6 +51,7 @@ struct MemoryController: ~Copyable {
         let count = min(skippedByteCount, vector.count - offset)
         skippedByteCount -= count
         offset += count
+        if skippedByteCount == 0, let identifier = dataCommand.take() { respond(identifier) }
       }
     }
   }
@@ -72,10 +75,10 @@ struct MemoryController: ~Copyable {
       } else if header.dataOffset == 0 {
         askForData(entry.commandIdentifier, byteCount: entry.blockCount * LoadShape.blockByteCount)
       } else {
-        respond(entry.commandIdentifier)
+        dataCommand = entry.commandIdentifier
       }
     case .hostToControllerData:
-      if header.flags.contains(.last) { respond(H2CDataHeader(loading: start).commandIdentifier) }
+      if header.flags.contains(.last) { dataCommand = H2CDataHeader(loading: start).commandIdentifier }
     default:
       preconditionFailure("the host has sent a PDU of type \(header.type)")
     }
