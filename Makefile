@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd allocations instructions clean
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd soak allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -78,6 +78,10 @@ rpc: ## SPDK's client from PyPI, in two releases, drives nvmeofd
 nbd: ## NBD clients (nbdinfo, nbdcopy, qemu-img, fio, a guest's kernel) on what nvmeof export serves
 	@Scripts/setup test
 	Tests/NBDClients/run
+
+soak: ## nvmeofd under everything at once: SOAK_SECONDS=n; not part of `make test` while it still finds something (docs/daemon.md)
+	@Scripts/setup test
+	Tests/Soak/run $(SOAK_SECONDS)
 
 clean: ## remove what was built
 	rm -rf .build build

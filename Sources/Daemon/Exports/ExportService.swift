@@ -12,7 +12,7 @@ internal import Synchronization
 package final class ExportService: Sendable {
   private struct Shared {
     var served: [ServedDevice] = []
-    /// Sockets that are being opened, so that two calls do not open one.
+    /// Sockets that are being opened or closed: nobody else may open them.
     var pendingPaths: Set<String> = []
     var isStopping = false
   }
@@ -165,7 +165,12 @@ package final class ExportService: Sendable {
   private func served(of device: RegisteredDevice) -> [ServedDevice] { served.filter { $0.device === device } }
 
   private func take(_ isMeant: (ServedDevice) -> Bool) -> ServedDevice? {
-    shared.withLock { shared in shared.served.firstIndex(where: isMeant).map { shared.served.remove(at: $0) } }
+    shared.withLock { shared in
+      guard let index = shared.served.firstIndex(where: isMeant) else { return nil }
+      let served = shared.served.remove(at: index)
+      if let path = served.socketPath { shared.pendingPaths.insert(path) }
+      return served
+    }
   }
 
   private func lose(_ device: RegisteredDevice) {
@@ -178,5 +183,6 @@ package final class ExportService: Sendable {
   private func close(_ served: ServedDevice, _ reason: ExportEndReason) async {
     served.export.end(reason)
     await served.server.stop()
+    _ = shared.withLock { shared in served.socketPath.map { shared.pendingPaths.remove($0) } }
   }
 }
