@@ -1,8 +1,10 @@
 """See run."""
+import collections
 import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -109,7 +111,7 @@ class Soak:
         log = open(os.path.join(self.directory, "log"), "wb")
         self.stay, self.storm = Target("stay"), Target("storm")
         self.daemon = subprocess.Popen(
-            [NVMEOFD, "--rpc-socket", self.socket, "--reactors", "2"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            [NVMEOFD, "--rpc-socket", self.socket, "--reactors", "2", *os.environ.get("SOAK_OPTIONS", "").split()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "HOME": self.directory})
         end = time.monotonic() + PATIENCE
         while True:
@@ -119,7 +121,9 @@ class Soak:
             assert self.daemon.poll() is None and time.monotonic() < end, "nvmeofd does not serve its socket"
             time.sleep(0.05)
         # Fences last as long as the target may take to notice: with a short keep alive, not long.
-        rpc("bdev_nvme_set_options", keep_alive_timeout_ms=2000)
+        # A command that is never answered is noticed only where there is a time-out: as SPDK, the daemon has none unasked.
+        rpc("bdev_nvme_set_options", keep_alive_timeout_ms=2000, timeout_us=4_000_000, timeout_admin_us=4_000_000,
+            action_on_timeout="reset")
         for port in self.stay.ports:
             self.attach(rpc, "Stay", self.stay, port, ctrlr_loss_timeout_sec=-1)
         self.export = os.path.join(self.directory, "stay.sock")
@@ -130,6 +134,7 @@ class Soak:
         # What is allocated once and kept is there after a while.
         self.disturb(min(20, self.seconds / 4))
         first = self.measure()
+        kinds = collections.Counter(self.descriptors)
         self.disturb(self.seconds)
         last = self.measure()
         for writer in range(2):
@@ -148,7 +153,8 @@ class Soak:
         print(f"  device's own count: {iostat['num_read_ops']} reads, {iostat['num_write_ops']} writes")
         for what in first:
             print(f"  {what}: {first[what]} at the start, {last[what]} at the end")
-        assert last["descriptors"] == first["descriptors"], "descriptors are left"
+        assert last["descriptors"] == first["descriptors"], \
+            f"descriptors are left: {collections.Counter(self.descriptors) - kinds}"
         assert last["threads"] <= first["threads"], "threads are left"
         # The allocator's own waste; a leak of an attach's worth would be tens of MiB by now.
         assert last["resident KiB"] <= first["resident KiB"] + 8192, "memory is left"
@@ -228,8 +234,12 @@ class Soak:
             with contextlib.suppress(OSError), open(f"{process}/task/{thread}/comm", encoding="utf-8") as name:
                 # Workers of the kernel's (io_uring) come and go as it likes.
                 threads += not name.read().startswith("iou-")
+        self.descriptors = []
+        for descriptor in os.listdir(f"{process}/fd"):
+            with contextlib.suppress(OSError):
+                self.descriptors.append(re.sub(r"\[\d+\]", "", os.readlink(f"{process}/fd/{descriptor}")))
         return {
-            "descriptors": len(os.listdir(f"{process}/fd")), "threads": threads,
+            "descriptors": len(self.descriptors), "threads": threads,
             "resident KiB": int(values["VmRSS"].split()[0]),
         }
 
@@ -401,7 +411,7 @@ class Soak:
         with contextlib.suppress(Exception):
             rpc = RPC(self.socket)
             rpc.socket.settimeout(10)
-            for method in ("nbd_get_exports", "bdev_nvme_get_controllers", "bdev_nvme_get_io_paths"):
+            for method in ("nbd_get_exports", "bdev_nvme_get_controllers", "bdev_nvme_get_io_paths", "bdev_get_iostat"):
                 print(f"{method}: {json.dumps(rpc(method))}", file=sys.stderr)
         with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as log:
             print("".join(log.readlines()[-40:]), file=sys.stderr)

@@ -283,7 +283,8 @@ final class MultipathChannel: BlockChannel {
 
   /// Requests outstanding still end as they can; those that are held fail now.
   override func didClose() {
-    for path in 0..<state.pointee.pathCount {
+    // All paths, those without a channel, too: a request that is lost from now on must not wait for one to come.
+    for path in 0..<PathSelector.maximumPathCount {
       state.pointee.engine.remove(path)
       // Before anything may retire this channel: the paths' channels observe it, and would keep it for ever.
       drop(path)

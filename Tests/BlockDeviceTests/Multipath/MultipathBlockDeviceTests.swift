@@ -345,6 +345,36 @@ struct MultipathBlockDeviceTests {
     #expect(try await bed.end() == 0)
     memory.deallocate()
   }
+  @Test func `A request that is lost after its channel was closed ends, whatever paths may come`() async throws {
+    let bed = try await MultipathBed { $0.retriesFirstConnect = true }
+    // A path that is being connected, and never is.
+    try await bed.target.removePort(bed.ports[1].identifier)
+    for controller in bed.controllers {
+      controller.connect()
+      try bed.device.addPath(controller)
+    }
+    try await eventually { bed.device.snapshot.paths[0].isAccessible }
+    let late = FaultRule(.ioCommand(opcode: IOOpcode.write.rawValue), .delay(nanoseconds: 60_000_000_000))
+    let fault = try await bed.target.addFault(late)
+    nonisolated(unsafe) let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 512)
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
+    nonisolated(unsafe) weak var channel: BlockChannel?
+    let device = bed.device
+    let submission = try await bed.thread.handle.perform { reactor in
+      let opened = try device.openChannel(on: reactor, queueDepth: 4)
+      channel = opened
+      defer { opened.close() }
+      return opened.submit(BlockRequest(.write, blockCount: 1, buffer: memory))
+    }
+    #expect(submission == .accepted)
+    while try await bed.target.faultCount(fault) < 1 { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(channel != nil)
+    try await bed.target.removePort(bed.ports[0].identifier)
+    // A channel stays on its reactor until the last of its requests has ended.
+    try await eventually { channel == nil }
+    #expect(try await bed.end() == 0)
+    memory.deallocate()
+  }
 }
 
 extension Result where Success == Void, Failure == any Error {
