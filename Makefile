@@ -28,9 +28,9 @@ release: ## release build of the tools, which run where there is no Swift
 	@Scripts/setup build
 	swift build -c release --static-swift-stdlib
 
-test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, allocation and instruction gates, fuzzing, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, a soak of the daemon, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit readers rpc nbd allocations instructions simulate fuzz
+	$(MAKE) lint unit readers rpc nbd soak allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -79,7 +79,7 @@ nbd: ## NBD clients (nbdinfo, nbdcopy, qemu-img, fio, a guest's kernel) on what 
 	@Scripts/setup test
 	Tests/NBDClients/run
 
-soak: ## nvmeofd under everything at once: SOAK_SECONDS=n; not part of `make test` while it still finds something (docs/daemon.md)
+soak: ## nvmeofd under everything at once, two minutes, or SOAK_SECONDS=n
 	@Scripts/setup test
 	Tests/Soak/run $(SOAK_SECONDS)
 
