@@ -37,10 +37,10 @@ lint: ## swift format, strict
 
 unit: ## all tests, the conformance suite against Linux nvmet in its guest included
 	swift build --build-tests
-	swift test --skip-build --skip '$(ALONE)|ConformanceTests|DaemonEndToEndTests'
-	swift test --skip-build --no-parallel --filter '$(ALONE)'
-	swift test --skip-build --filter ConformanceTests
-	swift test --skip-build --filter DaemonEndToEndTests
+	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|ConformanceTests|DaemonEndToEndTests'
+	Scripts/bounded 900 swift test --skip-build --no-parallel --filter '$(ALONE)'
+	Scripts/bounded 900 swift test --skip-build --filter ConformanceTests
+	Scripts/bounded 600 swift test --skip-build --filter DaemonEndToEndTests
 	python3 -B -m unittest discover -q -s Benchmarks -t Benchmarks
 
 conformance: ## only the conformance suite against Linux nvmet

@@ -93,6 +93,7 @@ public final class Reactor {
     state = .allocate(capacity: 1)
     kernel = nil
     state.initialize(to: State(waitPolicy: waitPolicy, nowNanoseconds: MonotonicClock.nanoseconds()))
+    state.pointee.polled.reserveCapacity(Self.maximumPolledCount)
   }
 
   /// Makes a reactor that makes no system call and reads no clock, to be turned by ``WaitMode/none`` whenever something
@@ -202,6 +203,11 @@ public final class Reactor {
       return SourceIdentifier(index: index, generation: state.pointee.slots[Int(index)].generation)
     }
     state.pointee.slots.append(Slot(source: nil, generation: 1))
+    // Room for all sources at once, each a second time while a round goes over the list: an I/O is not to be what makes
+    // the lists grow.
+    let capacity = 2 * state.pointee.slots.capacity
+    if state.pointee.dirty.capacity < capacity { state.pointee.dirty.reserveCapacity(capacity) }
+    if state.pointee.ready.capacity < capacity { state.pointee.ready.reserveCapacity(capacity) }
     return SourceIdentifier(index: UInt32(state.pointee.slots.count - 1), generation: 1)
   }
 

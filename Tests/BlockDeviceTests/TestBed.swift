@@ -69,7 +69,14 @@ func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
   }
 }
 
-/// Waits until `condition` holds; the test's own time limit ends a wait that is in vain.
-func eventually(_ condition: () -> Bool) async throws {
-  while !condition() { try await Task.sleep(for: .milliseconds(5)) }
+/// Waits until `condition` holds, a minute at most: far longer than anything here takes.
+func eventually(_ condition: () async throws -> Bool) async throws {
+  let end = ContinuousClock.now + .seconds(60)
+  while try await !condition() {
+    guard ContinuousClock.now < end else { throw NeverHappened() }
+    try await Task.sleep(for: .milliseconds(5))
+  }
 }
+
+/// What a test waits for has not come within a minute.
+struct NeverHappened: Error {}

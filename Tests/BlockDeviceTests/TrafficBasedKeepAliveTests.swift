@@ -33,7 +33,7 @@ import Testing
     #expect(controller.condition == .ready && controller.snapshot.recovery.lossCount == 0)
     // Without load they are sent again.
     let before = try await bed.target.faultCount(rule)
-    while try await bed.target.faultCount(rule) < before + 3 { try await Task.sleep(for: .milliseconds(20)) }
+    try await eventually { try await bed.target.faultCount(rule) >= before + 3 }
     #expect(controller.condition == .ready && controller.snapshot.recovery.lossCount == 0)
     await controller.delete()
     _ = try await bed.end()

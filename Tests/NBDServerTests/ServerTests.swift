@@ -57,7 +57,12 @@ import Testing
   }
 
   static func eventually(_ condition: () -> Bool) async throws {
-    while !condition() { try await Task.sleep(for: .milliseconds(2)) }
+    // Against hanging for ever: far longer than anything here takes.
+    let end = ContinuousClock.now + .seconds(60)
+    while !condition() {
+      guard ContinuousClock.now < end else { throw TestClient.Failure(description: "a minute was not enough") }
+      try await Task.sleep(for: .milliseconds(2))
+    }
   }
 
   static func pattern(_ count: Int, _ seed: Int) -> [UInt8] {
@@ -219,6 +224,8 @@ import Testing
     #expect(try client.reply()?.error == NBDError.invalid.rawValue)
     device.resize(blockCount: 1 << 20 + 1)
     export.refresh()
+    // Connections learn of it by their reactor's mailbox.
+    try await scene.reactor.perform { _ in }
     try client.request(.read, offset: end, length: 512)
     try await Self.eventually { device.heldCount == 1 }
     try await device.release()

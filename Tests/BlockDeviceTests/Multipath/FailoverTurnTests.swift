@@ -34,7 +34,7 @@ struct FailoverTurnTests {
     let fault = try await target.addFault(rule)
 
     async let host = onThread { try Self.run(ports.map(\.port), expecting: content) }
-    while try await target.faultCount(fault) < UInt64(Self.depth) { try await Task.sleep(for: .milliseconds(1)) }
+    try await eventually { try await target.faultCount(fault) >= UInt64(Self.depth) }
     try await target.removePort(ports[0].identifier)
     let turns = try await host
     await target.stop()

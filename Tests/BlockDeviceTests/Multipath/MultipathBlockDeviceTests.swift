@@ -335,7 +335,7 @@ struct MultipathBlockDeviceTests {
       return channel.submit(BlockRequest(.read, blockCount: 1, buffer: memory))
     }
     #expect(submission == .accepted)
-    while try await bed.target.faultCount(fault) < 1 { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually { try await bed.target.faultCount(fault) >= 1 }
     bed.controllers[1].connect()
     try await bed.controllers[1].ready()
     try bed.device.addPath(bed.controllers[1])
@@ -367,7 +367,7 @@ struct MultipathBlockDeviceTests {
       return opened.submit(BlockRequest(.write, blockCount: 1, buffer: memory))
     }
     #expect(submission == .accepted)
-    while try await bed.target.faultCount(fault) < 1 { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually { try await bed.target.faultCount(fault) >= 1 }
     #expect(channel != nil)
     try await bed.target.removePort(bed.ports[0].identifier)
     // A channel stays on its reactor until the last of its requests has ended.
