@@ -63,7 +63,8 @@ let package = Package(
     .target(name: "BlockExport", dependencies: ["BlockDevice"], swiftSettings: strict),
     .target(name: "NBDProtocol", dependencies: ["NVMeProtocol"], swiftSettings: strict),
     .target(
-      name: "NBDServer", dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor"],
+      name: "NBDServer",
+      dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor", logging],
       swiftSettings: strict),
 
     // For tests, demonstrations and benchmarks.
@@ -106,12 +107,16 @@ let package = Package(
     // The allocation gate: an executable, because it interposes the allocator and is only worth something optimized.
     .target(name: "AllocationCounter", path: "Tests/AllocationGate/Counter"),
     .executableTarget(
-      name: "AllocationGate", dependencies: ["AllocationCounter", "BlockDevice", "EmbeddedTarget"],
+      name: "AllocationGate",
+      dependencies: [
+        "AllocationCounter", "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDProtocol", "NBDServer",
+      ],
       path: "Tests/AllocationGate/Sources", swiftSettings: strict),
 
     // The instruction gate: an executable, because it is run under callgrind and is only worth something optimized.
     .executableTarget(
-      name: "InstructionGate", dependencies: ["BlockDevice", "NVMeProtocol", "NVMeTCPProtocol", "CCRC32C"],
+      name: "InstructionGate",
+      dependencies: ["BlockDevice", "NBDProtocol", "NVMeProtocol", "NVMeTCPProtocol", "CCRC32C"],
       path: "Tests/InstructionGate/Sources", swiftSettings: strict),
 
     // The attach gate: an executable, because nothing else may allocate while it measures.
@@ -153,7 +158,8 @@ let package = Package(
     .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
     .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
     .testTarget(
-      name: "NBDServerTests", dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor"],
+      name: "NBDServerTests",
+      dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", logging],
       swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(

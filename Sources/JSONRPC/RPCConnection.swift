@@ -13,7 +13,8 @@ public struct RPCConnection: Sendable {
   /// Requests that are answered by one array.
   private struct Batch: Sendable {
     var remainingCount: Int
-    var replies: [JSONValue] = []
+    /// What the array has so far, without its end.
+    var replies: [UInt8] = []
   }
 
   public let limits: RPCLimits
@@ -110,7 +111,7 @@ public struct RPCConnection: Sendable {
     input = []
     inputOffset = 0
     parseError = error
-    write(Self.reply(identifier: .null, .failure(.parseError)))
+    refuse(.parseError, .null, batch: nil)
   }
 
   private var parseError: JSONError?
@@ -127,7 +128,7 @@ public struct RPCConnection: Sendable {
       return
     }
     guard !elements.isEmpty, elements.count <= limits.maximumOutstandingCount else {
-      write(Self.reply(identifier: .null, .failure(.invalidRequest)))
+      refuse(.invalidRequest, .null, batch: nil)
       return
     }
     let batch = nextNumber
@@ -146,42 +147,55 @@ public struct RPCConnection: Sendable {
         RPCRequest(
           token: RPCRequest.Token(number: number), method: envelope.method, parameters: envelope.parameters))
     } catch {
-      deliver(Self.reply(identifier: error.identifier, .failure(error.error)), batch: batch)
+      refuse(error.error, error.identifier, batch: batch)
     }
+  }
+
+  private mutating func refuse(_ error: RPCError, _ identifier: JSONValue, batch: UInt64?) {
+    deliver(batch: batch) { Self.append(identifier, .failure(error), to: &$0) }
   }
 
   /// Hands in the reply to a request. A second one to the same request is dropped.
-  public mutating func reply(to token: RPCRequest.Token, _ result: Result<JSONValue, RPCError>) {
+  public mutating func reply(to token: RPCRequest.Token, _ result: Result<RPCResult, RPCError>) {
     guard let entry = outstanding.removeValue(forKey: token.number) else { return }
     switch (entry.identifier, result) {
-    case (nil, .success): deliver(nil, batch: entry.batch)
-    case (let identifier, _): deliver(Self.reply(identifier: identifier ?? .null, result), batch: entry.batch)
+    case (nil, .success): deliver(batch: entry.batch, nil)
+    case (let identifier, _): deliver(batch: entry.batch) { Self.append(identifier ?? .null, result, to: &$0) }
     }
   }
 
-  private mutating func deliver(_ reply: JSONValue?, batch: UInt64?) {
+  /// - Parameter append: writes the reply; nil: there is none.
+  private mutating func deliver(batch: UInt64?, _ append: ((inout [UInt8]) -> Void)?) {
     guard let batch else {
-      if let reply { write(reply) }
+      guard let append else { return }
+      append(&output)
+      output.append(UInt8(ascii: "\n"))
       return
     }
-    if let reply { batches[batch]!.replies.append(reply) }
+    if let append {
+      batches[batch]!.replies.append(UInt8(ascii: batches[batch]!.replies.isEmpty ? "[" : ","))
+      append(&batches[batch]!.replies)
+    }
     batches[batch]!.remainingCount -= 1
     guard batches[batch]!.remainingCount == 0 else { return }
     let replies = batches.removeValue(forKey: batch)!.replies
     // A batch of requests that want no reply has none (JSON-RPC 2.0, section 6).
-    if !replies.isEmpty { write(.array(replies)) }
+    if !replies.isEmpty { output += replies + "]\n".utf8 }
   }
 
-  private static func reply(identifier: JSONValue, _ result: Result<JSONValue, RPCError>) -> JSONValue {
+  private static func append(_ identifier: JSONValue, _ result: Result<RPCResult, RPCError>, to output: inout [UInt8]) {
     switch result {
-    case .success(let value): ["jsonrpc": "2.0", "id": identifier, "result": value]
-    case .failure(let error): ["jsonrpc": "2.0", "id": identifier, "error": error.value]
+    case .success(.value(let value)):
+      output += JSONWriter.bytes(of: ["jsonrpc": "2.0", "id": identifier, "result": value])
+    case .success(.text(let text)):
+      output += #"{"jsonrpc":"2.0","id":"#.utf8
+      output += JSONWriter.bytes(of: identifier)
+      output += #","result":"#.utf8
+      output += text
+      output.append(UInt8(ascii: "}"))
+    case .failure(let error):
+      output += JSONWriter.bytes(of: ["jsonrpc": "2.0", "id": identifier, "error": error.value])
     }
-  }
-
-  private mutating func write(_ value: JSONValue) {
-    output += JSONWriter.bytes(of: value)
-    output.append(UInt8(ascii: "\n"))
   }
 
   /// The output is taken over by the caller, to be sent.

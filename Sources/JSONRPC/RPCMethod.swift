@@ -7,7 +7,7 @@ public struct RPCMethod: Sendable {
   /// What parameters that cannot be decoded are answered by.
   public let undecodable: RPCError
   /// Carries out one call. Any number may run at once.
-  public let call: @Sendable (RPCParameters) async throws(RPCError) -> JSONValue
+  public let call: @Sendable (RPCParameters) async throws(RPCError) -> RPCResult
 
   /// A method with parameters.
   ///
@@ -19,6 +19,17 @@ public struct RPCMethod: Sendable {
     _ name: String, aliases: [String] = [], phase: RPCPhase = .runTime, undecodable: RPCError = .undecodable,
     decode: @escaping @Sendable (inout RPCParameters) throws(RPCParameterError) -> Decoded,
     body: @escaping @Sendable (Decoded) async throws(RPCError) -> JSONValue
+  ) {
+    self.init(name, aliases: aliases, phase: phase, undecodable: undecodable, decode: decode) {
+      decoded async throws(RPCError) in .value(try await body(decoded))
+    }
+  }
+
+  /// A method with parameters, whose result may be text already.
+  public init<Decoded: Sendable>(
+    _ name: String, aliases: [String] = [], phase: RPCPhase = .runTime, undecodable: RPCError = .undecodable,
+    decode: @escaping @Sendable (inout RPCParameters) throws(RPCParameterError) -> Decoded,
+    result: @escaping @Sendable (Decoded) async throws(RPCError) -> RPCResult
   ) {
     self.name = name
     self.aliases = aliases
@@ -35,7 +46,7 @@ public struct RPCMethod: Sendable {
         answer.detail = error.description
         throw answer
       }
-      return try await body(decoded)
+      return try await result(decoded)
     }
   }
 

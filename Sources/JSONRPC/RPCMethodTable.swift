@@ -37,7 +37,7 @@ public struct RPCMethodTable: Sendable {
   /// - Parameter phase: the one the service is in: ``RPCPhase/startup`` or ``RPCPhase/runTime``.
   public func call(
     _ name: String, _ parameters: JSONValue?, in phase: RPCPhase
-  ) async throws(RPCError) -> JSONValue {
+  ) async throws(RPCError) -> RPCResult {
     try await method(named: name, in: phase).call(RPCParameters(parameters))
   }
 }

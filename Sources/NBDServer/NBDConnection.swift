@@ -1,6 +1,7 @@
 internal import BlockDevice
 internal import BlockExport
 internal import Glibc
+internal import Logging
 internal import NBDProtocol
 internal import NVMeProtocol
 internal import RingReactor
@@ -42,6 +43,10 @@ final class NBDConnection: ReactorSource {
     /// What is being sent during negotiation.
     var output: UnsafeMutableRawBufferPointer
     var outputPosition = 0
+    // For the log.
+    var requestCount: UInt64 = 0
+    var receivedByteCount: UInt64 = 0
+    var sentByteCount: UInt64 = 0
   }
 
   private static let inputByteCount = 64 << 10
@@ -51,7 +56,12 @@ final class NBDConnection: ReactorSource {
 
   private let server: NBDServer
   private let worker: NBDWorker
+  /// By which lines of the log name it.
+  private let number: UInt64
   private let peer: String
+  private let startNanoseconds: UInt64
+  /// Why it ends; nil while it does not.
+  private var end: String?
   /// (Short, because every line of the hot path has it.)
   private let st: UnsafeMutablePointer<State>
   private let input: UnsafeMutableRawPointer
@@ -65,10 +75,12 @@ final class NBDConnection: ReactorSource {
   private var channelReference: Unmanaged<BlockChannel>?
   private var isFinished = false
 
-  init(reactor: Reactor, server: NBDServer, worker: NBDWorker, fileDescriptor: Int32) {
+  init(reactor: Reactor, server: NBDServer, worker: NBDWorker, number: UInt64, fileDescriptor: Int32) {
     self.server = server
     self.worker = worker
+    self.number = number
     peer = PeerName.text(fileDescriptor)
+    startNanoseconds = reactor.nowNanoseconds
     input = .allocate(byteCount: Self.inputByteCount, alignment: 4096)
     receiveVectors = .allocate(capacity: 2)
     sendVector = .allocate(capacity: 1)
@@ -87,6 +99,7 @@ final class NBDConnection: ReactorSource {
     }
     reactor.setDeadline(
       reactor.nowNanoseconds + UInt64(server.configuration.negotiationTimeoutMilliseconds) * 1_000_000, of: self)
+    tell(.debug, "a client has connected", [:])
     takeNegotiationOutput()
     receiveMore()
   }
@@ -127,7 +140,7 @@ final class NBDConnection: ReactorSource {
     switch event {
     case .received(let count): received(count)
     case .sent(let count): sent(count)
-    case .endOfStream, .failed: clientGone()
+    case .endOfStream, .failed: clientGone(event)
     case .closed:
       st.pointee.isSocketClosed = true
       markReady()
@@ -136,6 +149,7 @@ final class NBDConnection: ReactorSource {
   }
 
   private func received(_ count: Int) {
+    st.pointee.receivedByteCount &+= UInt64(count)
     let direct = min(count, st.pointee.directByteCount)
     st.pointee.directByteCount = 0
     if direct > 0, let engine = st.pointee.engine { engine.pointee.didReceiveDirectly(byteCount: direct) }
@@ -154,10 +168,10 @@ final class NBDConnection: ReactorSource {
     switch engine.pointee.state {
     case .open: break
     case .disconnecting:
-      beginDraining()
+      beginDraining("the client has disconnected")
       return
-    case .violated:
-      close()
+    case .violated(let violation):
+      close(violation.rawValue)
       return
     }
     if st.pointee.inputStart < st.pointee.inputEnd || engine.pointee.isWaitingForPlace {
@@ -244,6 +258,7 @@ final class NBDConnection: ReactorSource {
   }
 
   private func sent(_ count: Int) {
+    st.pointee.sentByteCount &+= UInt64(count)
     guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return negotiationOutputSent(count) }
     engine.pointee.didSend(byteCount: count)
     if engine.pointee.wantsToSend { becomeDirty() }
@@ -255,6 +270,7 @@ final class NBDConnection: ReactorSource {
   private func submitRequests(_ engine: UnsafeMutablePointer<NBDTransmission>) {
     guard let channelReference else { return }
     while let request = engine.pointee.popRequest() {
+      st.pointee.requestCount &+= 1
       var block = BlockRequest(
         .flush, logicalBlockAddress: request.offset >> st.pointee.blockShift,
         blockCount: UInt32(truncatingIfNeeded: request.byteCount >> st.pointee.blockShift), buffer: request.memory,
@@ -286,6 +302,7 @@ final class NBDConnection: ReactorSource {
       case .busy:
         // The channel's own end of a request brings the next try.
         engine.pointee.putBack(request.index)
+        st.pointee.requestCount &-= 1
         return
       case .refused(let refusal):
         engine.pointee.complete(request.index, NBDFailure(refusal, operation: block.operation))
@@ -331,7 +348,7 @@ final class NBDConnection: ReactorSource {
     {
       deviceGone()
     }
-    if st.pointee.isDraining, engine.pointee.hasNothingToDo, !st.pointee.socket.isSending { close() }
+    if st.pointee.isDraining, engine.pointee.hasNothingToDo, !st.pointee.socket.isSending { close("") }
   }
 
   /// The channel has ended by itself: so have the device and all that is exported of it.
@@ -348,6 +365,9 @@ final class NBDConnection: ReactorSource {
     let (count, outcome) = st.pointee.negotiation.receive(
       UnsafeRawBufferPointer(start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
     st.pointee.inputStart += count
+    if let refusal = st.pointee.negotiation.takeRefusal() {
+      tell(.debug, "an option is refused", ["option": "\(refusal.option.rawValue)", "reason": "\(refusal.reason)"])
+    }
     switch outcome {
     case .open:
       takeNegotiationOutput()
@@ -358,14 +378,23 @@ final class NBDConnection: ReactorSource {
         receiveMore()
       }
     case .transmission(let session):
-      guard begin(session) else { return close() }
+      guard begin(session) else { return close("the export is gone, or has no room here") }
+      tell(
+        .info, "a client uses an export",
+        ["export": "\(NBDClientLog.shortened(session.export.name))", "replies": "\(session.style)"])
       takeNegotiationOutput()
       takeInput()
-    case .startTLS, .disconnect:
-      takeNegotiationOutput()
-      beginDraining()
-      if st.pointee.output.isEmpty { close() }
+    case .startTLS:
+      endNegotiation("TLS")
+    case .disconnect(let reason):
+      endNegotiation(reason)
     }
+  }
+
+  private func endNegotiation(_ reason: String) {
+    takeNegotiationOutput()
+    beginDraining(reason)
+    if st.pointee.output.isEmpty { close(reason) }
   }
 
   private func takeNegotiationOutput() {
@@ -394,7 +423,7 @@ final class NBDConnection: ReactorSource {
       if engine.pointee.wantsToSend { becomeDirty() }
       lookForEnd(engine)
     } else if st.pointee.isDraining {
-      close()
+      close("")
     } else if st.pointee.isBlocked {
       takeInput()
     }
@@ -451,9 +480,10 @@ final class NBDConnection: ReactorSource {
   /// Answers what is outstanding, refuses what comes, and closes.
   func drain(_ reason: ExportEndReason) {
     guard !st.pointee.isClosing else { return }
-    guard let engine = st.pointee.engine else { return close() }
+    let text = reason == .shutdown ? "the server shuts down" : "the export has ended: \(reason)"
+    guard let engine = st.pointee.engine else { return close(text) }
     engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
-    beginDraining()
+    beginDraining(text)
     // What has been received already is still answered.
     if st.pointee.inputStart < st.pointee.inputEnd {
       st.pointee.inputStart += engine.pointee.receive(
@@ -463,8 +493,9 @@ final class NBDConnection: ReactorSource {
     }
   }
 
-  private func beginDraining() {
+  private func beginDraining(_ reason: String) {
     guard !st.pointee.isDraining else { return }
+    end = reason
     st.pointee.isDraining = true
     stopPolling()
     reactor.setDeadline(
@@ -472,16 +503,24 @@ final class NBDConnection: ReactorSource {
     markReady()
   }
 
-  private func clientGone() { close() }
+  @inline(never) private func clientGone(_ event: SocketEvent) {
+    if case .failed(_, let code) = event { return close("the connection has failed: \(errorText(code))") }
+    close("the client has closed the connection")
+  }
 
-  override func deadlineExpired() { close() }
+  override func deadlineExpired() {
+    close(st.pointee.engine == nil ? "it took too long to negotiate" : "it took too long to fetch its last answers")
+  }
 
-  override func reactorIsEnding() { close() }
+  override func reactorIsEnding() { close("the server has ended") }
 
   /// Closes the socket; the rest follows when nothing is in flight any more.
-  private func close() {
+  ///
+  /// - Parameter reason: for the log, unless there was one for the draining before.
+  @inline(never) private func close(_ reason: String) {
     guard !st.pointee.isClosing else { return }
     st.pointee.isClosing = true
+    end = end ?? reason
     stopPolling()
     reactor.setDeadline(nil, of: self)
     st.pointee.engine?.pointee.dropRequests()
@@ -497,9 +536,22 @@ final class NBDConnection: ReactorSource {
     isFinished = true
     channelReference?._withUnsafeGuaranteedRef { $0.setObserver(nil) }
     freeEngine()
+    let seconds = (reactor.nowNanoseconds - startNanoseconds) / 1_000_000_000
+    tell(
+      export == nil ? .debug : .info, "a client has gone",
+      [
+        "export": "\(NBDClientLog.shortened(export?.name ?? ""))", "reason": "\(end ?? "")",
+        "requests": "\(st.pointee.requestCount)", "received_bytes": "\(st.pointee.receivedByteCount)",
+        "sent_bytes": "\(st.pointee.sentByteCount)", "seconds": "\(seconds)",
+      ])
     export?.detach(attachment)
     server.liveConnectionCount.subtract(1, ordering: .relaxed)
     worker.remove(self)
     retire()
+  }
+
+  private func tell(_ level: Logger.Level, _ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
+    server.log.write(
+      level, message, metadata().merging(["client": "\(number)", "peer": "\(peer)"], uniquingKeysWith: { $1 }))
   }
 }

@@ -1,15 +1,18 @@
+internal import Logging
 internal import RingReactor
 
 /// A listening socket of the server.
 final class NBDListener: ReactorSource {
   private var socket: ListeningSocket
   private var isClosing = false
+  private let log: NBDClientLog
   private let accepted: (_ fileDescriptor: Int32) -> Void
   private var whenClosed: (@Sendable () -> Void)?
 
   init(
-    reactor: Reactor, address: SocketAddress, accepted: @escaping (_ fileDescriptor: Int32) -> Void
+    reactor: Reactor, address: SocketAddress, log: NBDClientLog, accepted: @escaping (_ fileDescriptor: Int32) -> Void
   ) throws(RingError) {
+    self.log = log
     self.accepted = accepted
     socket = try ListeningSocket(address: address)
     super.init(reactor: reactor)
@@ -23,7 +26,8 @@ final class NBDListener: ReactorSource {
     case .accepted(let descriptor):
       accepted(descriptor)
       socket.accept(source: self)
-    case .failed:
+    case .failed(let code):
+      log.write(.error, "a client could not be accepted", ["error": "\(errorText(code))"])
       // Out of descriptors, most likely: some may have been closed soon.
       reactor.setDeadline(reactor.nowNanoseconds + 100_000_000, of: self)
     case .closed:

@@ -1,5 +1,6 @@
 public import BlockExport
 internal import Glibc
+public import Logging
 public import RingReactor
 internal import Synchronization
 
@@ -22,18 +23,26 @@ public final class NBDServer: Sendable {
 
   private struct Shared {
     var listeners: [Listener] = []
-    var nextWorker = 0
+    var clientCount: UInt64 = 0
     var isStopping = false
   }
 
   private let shared = Mutex(Shared())
+  let log: NBDClientLog
+  private let logger: Logger
   /// Over all reactors.
   let liveConnectionCount = Atomic<Int>(0)
 
-  /// - Parameter reactors: at least one.
+  /// - Parameters:
+  ///   - reactors: at least one.
+  ///   - logger: told of sockets, and of clients that come and go (info) and what is refused them (debug), so many lines a
+  ///     second at most; nothing of requests.
   public init(
-    exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration()
+    exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration(),
+    logger: Logger = Logger(label: "nbd") { _ in SwiftLogNoOpLogHandler() }
   ) {
+    self.logger = logger
+    log = NBDClientLog(logger)
     precondition(!reactors.isEmpty, "a server needs a reactor")
     self.exports = exports
     self.configuration = configuration
@@ -52,29 +61,36 @@ public final class NBDServer: Sendable {
   @discardableResult
   public func listen(on address: SocketAddress) async throws -> SocketAddress {
     let listener = try await workers[0].handle.perform { reactor in
-      let source = try NBDListener(reactor: reactor, address: address) { self.accepted($0) }
+      let source = try NBDListener(reactor: reactor, address: address, log: self.log) { self.accepted($0) }
       return Listener(source: source, address: source.address)
     }
     shared.withLock { $0.listeners.append(listener) }
+    logger.info("NBD clients are served", metadata: ["address": "\(listener.address)"])
     return listener.address
   }
 
   /// Takes a connected socket over, wherever it comes from, and serves it.
   public func accepted(_ fileDescriptor: Int32) {
-    let worker = shared.withLock { shared -> NBDWorker? in
+    let number = shared.withLock { shared -> UInt64? in
       guard !shared.isStopping else { return nil }
-      defer { shared.nextWorker += 1 }
-      return workers[shared.nextWorker % workers.count]
+      shared.clientCount += 1
+      return shared.clientCount
     }
-    guard let worker,
-      liveConnectionCount.add(1, ordering: .relaxed).newValue <= configuration.maximumConnectionCount
-    else {
-      if worker != nil { liveConnectionCount.subtract(1, ordering: .relaxed) }
+    guard let number else {
       close(fileDescriptor)
       return
     }
+    guard liveConnectionCount.add(1, ordering: .relaxed).newValue <= configuration.maximumConnectionCount else {
+      liveConnectionCount.subtract(1, ordering: .relaxed)
+      log.write(
+        .warning, "too many clients: one is turned away", ["limit": "\(configuration.maximumConnectionCount)"])
+      close(fileDescriptor)
+      return
+    }
+    let worker = workers[Int((number - 1) % UInt64(workers.count))]
     let isPosted = worker.handle.post { reactor in
-      worker.add(NBDConnection(reactor: reactor, server: self, worker: worker, fileDescriptor: fileDescriptor))
+      worker.add(
+        NBDConnection(reactor: reactor, server: self, worker: worker, number: number, fileDescriptor: fileDescriptor))
     }
     if !isPosted {
       liveConnectionCount.subtract(1, ordering: .relaxed)
@@ -95,6 +111,7 @@ public final class NBDServer: Sendable {
         let isPosted = workers[0].handle.post { _ in listener.source.close { continuation.resume() } }
         if !isPosted { continuation.resume() }
       }
+      logger.info("NBD clients are served no more", metadata: ["address": "\(listener.address)"])
     }
     for worker in workers {
       await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in

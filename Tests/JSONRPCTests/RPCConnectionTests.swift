@@ -2,8 +2,8 @@ import JSONRPC
 import Testing
 
 struct RPCConnectionTests {
-  /// Feeds a connection, answers every request by its method's name (or an error when it begins with "fail"), and
-  /// returns what came out, line by line.
+  /// Feeds a connection, answers every request by its method's name (as text when it begins with "text", by an error when
+  /// it begins with "fail"), and returns what came out, line by line.
   private func replies(
     _ text: String, pieces: [Int] = [], limits: RPCLimits = RPCLimits()
   ) -> (lines: [String], isFinished: Bool) {
@@ -29,7 +29,11 @@ struct RPCConnectionTests {
       if let request = connection.nextRequest() {
         connection.reply(
           to: request.token,
-          request.method.hasPrefix("fail") ? .failure(.noSuchDevice) : .success(.string(request.method)))
+          request.method.hasPrefix("fail")
+            ? .failure(.noSuchDevice)
+            : .success(
+              request.method.hasPrefix("text")
+                ? .text(Array("\"\(request.method)\"".utf8)) : .value(.string(request.method))))
       } else if connection.output.isEmpty {
         return
       }
@@ -54,6 +58,16 @@ struct RPCConnectionTests {
     (#"{"method":"a","id":1.50e1}"#, [success("1.50e1", "a")]),
     (#"{"method":"a","id":18446744073709551615}"#, [success("18446744073709551615", "a")]),
     (#"{"method":"a","id":-0}"#, [success("-0", "a")]),
+    // What has been written already is sent as it is.
+    (#"{"method":"text","id":"x"}"#, [success(#""x""#, "text")]),
+    (#"{"method":"text"}"#, []),
+    (
+      #"[{"method":"text","id":1},{"method":"a","id":2},{"method":"text"},{"method":"fail","id":3}]"#,
+      [
+        "[\(success("1", "text")),\(success("2", "a")),"
+          + #"{"jsonrpc":"2.0","id":3,"error":{"code":-19,"message":"No such device"}}]"#
+      ]
+    ),
     // Null parameters are none; no identifier, no reply to a success, and an error with null.
     (#"{"method":"a","params":null,"id":1}"#, [success("1", "a")]),
     (#"{"method":"a"}"#, []),
@@ -119,13 +133,13 @@ struct RPCConnectionTests {
     connection.endInput()
     #expect(connection.nextRequest() == nil)
     #expect(!connection.isFinished && !connection.wantsInput)
-    connection.reply(to: requests[3].token, .success(4))
+    connection.reply(to: requests[3].token, .success(.value(4)))
     #expect(connection.output.isEmpty)
-    connection.reply(to: requests[1].token, .success(2))
+    connection.reply(to: requests[1].token, .success(.value(2)))
     // A second reply to the same request is nobody's.
-    connection.reply(to: requests[1].token, .success(22))
-    connection.reply(to: requests[0].token, .success(1))
-    connection.reply(to: requests[2].token, .success(3))
+    connection.reply(to: requests[1].token, .success(.value(22)))
+    connection.reply(to: requests[0].token, .success(.value(1)))
+    connection.reply(to: requests[2].token, .success(.value(3)))
     #expect(
       String(decoding: connection.takeOutput(), as: UTF8.self) == """
         {"jsonrpc":"2.0","id":2,"result":2}
@@ -148,7 +162,7 @@ struct RPCConnectionTests {
     #expect(!connection.isFinished)
     var answered = 0
     while answered < requests.count {
-      connection.reply(to: requests[answered].token, .success(nil))
+      connection.reply(to: requests[answered].token, .success(.value(nil)))
       answered += 1
       while let request = connection.nextRequest() { requests.append(request) }
       #expect(connection.outstandingCount <= 3)
@@ -172,7 +186,7 @@ struct RPCConnectionTests {
     func work() {
       while let request = connection.nextRequest() {
         handed += 1
-        connection.reply(to: request.token, .success(.string(String(repeating: "x", count: 80))))
+        connection.reply(to: request.token, .success(.value(.string(String(repeating: "x", count: 80)))))
       }
     }
     work()

@@ -32,7 +32,7 @@ struct RPCParametersTests {
   @Test func whatIsMissingHasItsDefault() async throws {
     let table = RPCMethodTable([method()])
     let result = try await table.call("m", ["name": "x"], in: .runTime)
-    #expect(result == .string("\(Decoded(name: "x", delta: -1))"))
+    #expect(result == .value(.string("\(Decoded(name: "x", delta: -1))")))
     let full: JSONValue = [
       "inner": ["value": 4_294_967_295], "names": ["a", "b"], "mode": "failover", "flag": true, "delta": -5,
       "count": 100,
@@ -40,8 +40,10 @@ struct RPCParametersTests {
     ]
     #expect(
       try await table.call("old_m", full, in: .runTime)
-        == .string(
-          "\(Decoded(name: "", count: 100, delta: -5, flag: true, mode: .failover, names: ["a", "b"], inner: .max))"))
+        == .value(
+          .string(
+            "\(Decoded(name: "", count: 100, delta: -5, flag: true, mode: .failover, names: ["a", "b"], inner: .max))"))
+    )
   }
 
   static let integers: [(String, Bool)] = [
@@ -94,9 +96,9 @@ struct RPCParametersTests {
 
   @Test func aMethodWithoutParametersTakesNone() async throws {
     let table = RPCMethodTable([RPCMethod("spdk_m") { true }])
-    #expect(try await table.call("spdk_m", nil, in: .runTime) == true)
-    #expect(try await table.call("spdk_m", .null, in: .runTime) == true)
-    #expect(try await table.call("spdk_m", [:], in: .runTime) == true)
+    #expect(try await table.call("spdk_m", nil, in: .runTime) == .value(true))
+    #expect(try await table.call("spdk_m", .null, in: .runTime) == .value(true))
+    #expect(try await table.call("spdk_m", [:], in: .runTime) == .value(true))
     for parameters: JSONValue in [["x": 1], []] {
       await #expect { try await table.call("spdk_m", parameters, in: .runTime) } throws: {
         let error = $0 as? RPCError
@@ -109,10 +111,10 @@ struct RPCParametersTests {
     let table = RPCMethodTable([
       RPCMethod("early", phase: .startup) { 1 }, RPCMethod("late") { 2 }, RPCMethod("always", phase: .both) { 3 },
     ])
-    #expect(try await table.call("early", nil, in: .startup) == 1)
-    #expect(try await table.call("late", nil, in: .runTime) == 2)
-    #expect(try await table.call("always", nil, in: .startup) == 3)
-    #expect(try await table.call("always", nil, in: .runTime) == 3)
+    #expect(try await table.call("early", nil, in: .startup) == .value(1))
+    #expect(try await table.call("late", nil, in: .runTime) == .value(2))
+    #expect(try await table.call("always", nil, in: .startup) == .value(3))
+    #expect(try await table.call("always", nil, in: .runTime) == .value(3))
     await #expect(throws: RPCError.methodNotFound) { try await table.call("never", nil, in: .startup) }
     await #expect {
       try await table.call("late", nil, in: .startup)

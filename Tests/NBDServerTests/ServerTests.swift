@@ -1,6 +1,7 @@
 import BlockDevice
 import BlockExport
 import Glibc
+import Logging
 import NBDProtocol
 import NBDServer
 import Testing
@@ -16,12 +17,13 @@ import Testing
 
     init(
       reactorCount: Int = 1, policy: WaitPolicy = .adaptive, tcp: Bool = false,
+      logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       configure: (inout NBDServerConfiguration) -> Void = { _ in }
     ) async throws {
       threads = try (0..<reactorCount).map { _ in try ReactorThread(waitPolicy: policy) }
       var configuration = NBDServerConfiguration()
       configure(&configuration)
-      server = NBDServer(exports: table, reactors: threads.map(\.handle), configuration: configuration)
+      server = NBDServer(exports: table, reactors: threads.map(\.handle), configuration: configuration, logger: logger)
       let path = "/tmp/swift-nvmeof-nbd-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
       let wanted = tcp ? SocketAddress(numericHost: "127.0.0.1", port: 0) : SocketAddress(unixPath: path)
       address = try await server.listen(on: wanted!)

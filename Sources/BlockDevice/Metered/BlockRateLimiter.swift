@@ -1,3 +1,4 @@
+internal import NVMeHost
 internal import Synchronization
 
 /// Decides when requests may go, for all channels of a device together. Lock-free; any thread may call.
@@ -66,6 +67,7 @@ final class BlockRateLimiter: Sendable {
     readBytes.set(limits.readBytesPerSecond)
     writeBytes.set(limits.writeBytesPerSecond)
     active.store(limits != .none, ordering: .relaxed)
+    Revision.mark()
   }
 
   /// Takes a request into account if it may go now.

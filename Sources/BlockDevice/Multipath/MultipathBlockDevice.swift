@@ -62,9 +62,9 @@ public final class MultipathBlockDevice: BlockDevice {
     var nextPlace = 0
     var associationCount: UInt64 = 0
     /// The namespace as the first path presented it; all others must present the same.
-    var identity: NamespaceInformation?
-    var geometry = BlockGeometry(blockByteCount: 512, blockCount: 0)
-    var capabilities: BlockCapabilities = []
+    var identity: NamespaceInformation? { didSet { Revision.mark() } }
+    var geometry = BlockGeometry(blockByteCount: 512, blockCount: 0) { didSet { Revision.mark() } }
+    var capabilities: BlockCapabilities = [] { didSet { Revision.mark() } }
     var policy: MultipathPolicy
     /// Tells which paths a channel would use now.
     var selector: PathSelector

@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockDevice
 import BlockExport
 import Glibc
+import Logging
 import NBDServer
 
 /// `nvmeof export`.
@@ -78,6 +79,9 @@ struct ExportCommand: AsyncParsableCommand {
     help: ArgumentHelp("normal, or json: one line that tells what is served where", valueName: "format"))
   var format = OutputFormat.normal
 
+  @Flag(name: .shortAndLong, help: "Tell on standard error which clients come and go, and what is refused them")
+  var verbose = false
+
   @OptionGroup(title: "Host") var host: HostOptions
 
   func validate() throws {
@@ -128,7 +132,9 @@ struct ExportCommand: AsyncParsableCommand {
         throw ToolError.usage("\(devices[index]): \(error)")
       }
     }
-    let server = NBDServer(exports: table, reactors: opened.reactors)
+    var logger = Logger(label: "nbd") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = verbose ? .debug : .warning
+    let server = NBDServer(exports: table, reactors: opened.reactors, logger: logger)
     let signals = Interrupts.first()
     var listening: [SocketAddress] = []
     for address in listenAddresses {
@@ -140,10 +146,10 @@ struct ExportCommand: AsyncParsableCommand {
     show(table.exports, listening)
     // An export that ends leaves the others; without any there is nothing to do.
     let (ends, ended) = AsyncStream<Void>.makeStream()
-    let verbose = format == .normal
+    let isTold = format == .normal
     _ = table.addObserver { event in
       if case .removed(let export, let reason) = event {
-        if verbose, reason != .shutdown { Console.note("nvmeof: export \"\(export.name)\" has ended: \(reason)") }
+        if isTold, reason != .shutdown { Console.note("nvmeof: export \"\(export.name)\" has ended: \(reason)") }
         if table.exports.isEmpty { ended.finish() }
       }
     }

@@ -6,7 +6,7 @@ import Synchronization
 /// The registry changes it, on the control reactor; any thread reads it at any time.
 package final class ControllerSet: Sendable {
   private struct State {
-    var controllers: [AttachedController] = []
+    var controllers: [AttachedController] = [] { didSet { Revision.mark() } }
     var devices: [RegisteredDevice] = []
   }
 

@@ -1,10 +1,11 @@
+internal import NVMeHost
 import Synchronization
 
 /// All block devices of the daemon, by name. Any thread may call anything here at any time; nothing waits.
 package final class DeviceRegistry: Sendable {
   private struct Shared {
     /// In the order registered.
-    var devices: [RegisteredDevice] = []
+    var devices: [RegisteredDevice] = [] { didSet { Revision.mark() } }
     /// By names and aliases.
     var index: [String: RegisteredDevice] = [:]
     var observers: [UInt64: @Sendable (DeviceRegistryEvent) -> Void] = [:]

@@ -5,24 +5,25 @@ import Synchronization
 package final class NVMeDevice: DeviceOrigin {
   package let multipath: MultipathBlockDevice
   private weak let set: ControllerSet?
-  private let options: Mutex<MultipathOptions>
+  private let shared: Mutex<Shared>
+
+  private struct Shared {
+    var options: MultipathOptions { didSet { Revision.mark() } }
+  }
 
   init(_ multipath: MultipathBlockDevice, of set: ControllerSet) {
     self.multipath = multipath
     self.set = set
-    options = Mutex(set.multipath)
+    shared = Mutex(Shared(options: set.multipath))
   }
 
   package var productName: String { "NVMe disk" }
 
   /// How requests are spread over the paths, as it was asked for.
   package var multipathOptions: MultipathOptions {
-    get { options.withLock { $0 } }
-    set { options.withLock { $0 = newValue } }
+    get { shared.withLock { $0.options } }
+    set { shared.withLock { $0.options = newValue } }
   }
-
-  /// All controllers of the namespace's name.
-  var controllers: [AttachedController] { self.set?.controllers ?? [] }
 
   /// The controllers that present the namespace, each with what is known of it now.
   package var paths: [(controller: AttachedController, snapshot: Controller.Snapshot)] {

@@ -1,6 +1,7 @@
 package import BlockExport
 internal import Glibc
 package import JSONRPC
+package import Logging
 internal import NBDServer
 package import RingReactor
 internal import Synchronization
@@ -22,12 +23,14 @@ package final class ExportService: Sendable {
   /// What the daemon's own sockets serve.
   private let table = ExportTable()
   private let server: NBDServer
+  private let logger: Logger
   private let shared = Mutex(Shared())
 
-  package init(devices: DeviceRegistry, reactors: [ReactorHandle]) {
+  package init(devices: DeviceRegistry, reactors: [ReactorHandle], logger: Logger) {
+    self.logger = logger
     self.devices = devices
     self.reactors = reactors
-    server = NBDServer(exports: table, reactors: reactors)
+    server = NBDServer(exports: table, reactors: reactors, logger: logger)
     _ = devices.addObserver { [weak self] event in
       switch event {
       case .registered: break
@@ -97,7 +100,7 @@ package final class ExportService: Sendable {
     guard isFree else { throw .system(EBUSY, detail: "\(path) serves a device already") }
     defer { _ = shared.withLock { $0.pendingPaths.remove(path) } }
     let table = ExportTable()
-    let server = NBDServer(exports: table, reactors: reactors)
+    let server = NBDServer(exports: table, reactors: reactors, logger: logger)
     do {
       try table.add(export)
       try await server.listen(on: address)

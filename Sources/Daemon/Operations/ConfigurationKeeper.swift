@@ -197,7 +197,7 @@ actor ConfigurationKeeper {
   }
 
   /// A client's call has ended. Returns when the file says what follows from it.
-  func noteCall(_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async {
+  func noteCall(_ method: String, _ parameters: JSONValue?, _ result: Result<RPCResult, RPCError>) async {
     // What a client takes back is not to come back, whether or not it was there by then.
     if let opposite = Self.opposites[method], let given = parameters?.objectValue, given[opposite.key] != nil {
       let isGone =

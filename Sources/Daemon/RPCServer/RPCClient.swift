@@ -107,7 +107,7 @@ final class RPCClient: ReactorSource {
     }
   }
 
-  private func take(_ result: Result<JSONValue, RPCError>, _ token: RPCRequest.Token) {
+  private func take(_ result: Result<RPCResult, RPCError>, _ token: RPCRequest.Token) {
     guard !socket.isClosing else { return }
     connection.reply(to: token, result)
     // Once for all replies of this turn.

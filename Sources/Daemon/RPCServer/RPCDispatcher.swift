@@ -6,7 +6,7 @@ internal import Synchronization
 /// Carries out requests: finds their method, calls it, logs and counts. Any thread may call.
 public final class RPCDispatcher: Sendable {
   package typealias Observer =
-    @Sendable (_ method: String, _ parameters: JSONValue?, _ result: Result<JSONValue, RPCError>) async -> Void
+    @Sendable (_ method: String, _ parameters: JSONValue?, _ result: Result<RPCResult, RPCError>) async -> Void
 
   private let table: RPCMethodTable
   private let phase: @Sendable () -> RPCPhase
@@ -31,19 +31,17 @@ public final class RPCDispatcher: Sendable {
   package var callCounts: [String: RPCCounts] { counts.withLock { $0 } }
 
   /// Carries out a request. Parameters are never logged: they may name keys.
-  package func call(_ method: String, _ parameters: JSONValue?) async -> Result<JSONValue, RPCError> {
+  package func call(_ method: String, _ parameters: JSONValue?) async -> Result<RPCResult, RPCError> {
     let start = MonotonicClock.nanoseconds()
-    let result: Result<JSONValue, RPCError>
+    let result: Result<RPCResult, RPCError>
     do throws(RPCError) {
       result = .success(try await table.call(method, parameters, in: phase()))
     } catch {
       result = .failure(error)
     }
     let nanoseconds = MonotonicClock.nanoseconds() &- start
-    let isKnown = table[method] != nil
-    counts.withLock { counts in
-      counts[isKnown ? table[method]!.name : "unknown", default: RPCCounts()].count(result, nanoseconds)
-    }
+    let name = table[method]?.name
+    counts.withLock { $0[name ?? "unknown", default: RPCCounts()].count(result, nanoseconds) }
     switch result {
     case .success:
       logger.debug("call succeeded", metadata: ["method": "\(method)", "microseconds": "\(nanoseconds / 1000)"])
@@ -55,7 +53,7 @@ public final class RPCDispatcher: Sendable {
           "detail": "\(error.detail ?? "")", "microseconds": "\(nanoseconds / 1000)",
         ])
     }
-    if let method = table[method] { await didEnd(method.name, parameters, result) }
+    if let name { await didEnd(name, parameters, result) }
     return result
   }
 

@@ -30,6 +30,7 @@ public struct NBDNegotiation {
   private var omitsZeroes = false
   private var isSecure = false
   private var style = NBDReplyStyle.simple
+  private var refusal: NBDOptionRefusal?
   /// The export that `base:allocation` has been selected for.
   private var allocationExport: String?
 
@@ -300,7 +301,14 @@ public struct NBDNegotiation {
     reply(option, .acknowledge)
   }
 
+  /// The latest option that was refused; told once.
+  public mutating func takeRefusal() -> NBDOptionRefusal? {
+    defer { refusal = nil }
+    return refusal
+  }
+
   private mutating func reply(_ option: NBDOption, _ type: NBDOptionReply, text: String) {
+    refusal = NBDOptionRefusal(option: option, reason: text)
     reply(option, type, Array(text.utf8))
   }
 

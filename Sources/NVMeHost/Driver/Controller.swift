@@ -53,7 +53,11 @@ public final class Controller: Sendable {
   }
 
   private struct Shared {
-    var snapshot: Snapshot
+    /// But for what is counted below.
+    var published: Snapshot { didSet { Revision.mark() } }
+    // Counted beside it, as they are no news: nothing is derived from them.
+    var abortCount: UInt64 = 0
+    var omittedKeepAliveCount: UInt64 = 0
     var observers: [UInt64: @Sendable (ControllerNotice) -> Void] = [:]
     var nextObserver: UInt64 = 0
     var waiters: [UnsafeContinuation<ControllerCondition, Never>] = []
@@ -81,7 +85,7 @@ public final class Controller: Sendable {
     self.home = home
     shared = Mutex(
       Shared(
-        snapshot: Snapshot(
+        published: Snapshot(
           communicationLoss: CommunicationLossRule(
             keepAliveTimeoutMilliseconds: configuration.keepAliveTimeoutMilliseconds, identification: nil))))
     let reactors = queueReactors.isEmpty ? [home] : queueReactors
@@ -91,14 +95,19 @@ public final class Controller: Sendable {
   }
 
   /// What is known now. Any thread may call.
-  public var snapshot: Snapshot { shared.withLock { $0.snapshot } }
-  /// The same without a copy, which has a lot in it. `body` is short, and calls nothing of this controller.
-  public func withSnapshot<Value>(_ body: (Snapshot) -> Value) -> Value { shared.withLock { body($0.snapshot) } }
-  public var condition: ControllerCondition { shared.withLock { $0.snapshot.condition } }
+  public var snapshot: Snapshot {
+    shared.withLock { shared in
+      var snapshot = shared.published
+      snapshot.abortCount = shared.abortCount
+      snapshot.omittedKeepAliveCount = shared.omittedKeepAliveCount
+      return snapshot
+    }
+  }
+  public var condition: ControllerCondition { shared.withLock { $0.published.condition } }
 
   /// The I/O queues in use that live on `reactor`.
   public func ioQueues(on reactor: ReactorHandle) -> [IOQueue] {
-    let count = shared.withLock { $0.snapshot.queueCount }
+    let count = shared.withLock { $0.published.queueCount }
     return ioQueues.prefix(count).filter { $0.reactor === reactor }
   }
 
@@ -110,12 +119,12 @@ public final class Controller: Sendable {
   /// is tried once more by this. One that is gone (``delete()``) stays so.
   public func connect() {
     let isWished = shared.withLock { shared in
-      switch (shared.snapshot.state, shared.snapshot.condition) {
+      switch (shared.published.state, shared.published.condition) {
       case (.deleting, _): return false
       // To be told so again: it may be its reactor that is gone.
       case (.deleted, _): return true
       case (_, .idle), (_, .closed), (_, .closing):
-        shared.snapshot.condition = .connecting
+        shared.published.condition = .connecting
         return true
       default: return false
       }
@@ -130,8 +139,8 @@ public final class Controller: Sendable {
   public func ready() async throws(ControllerError) {
     let condition = await withUnsafeContinuation { continuation in
       let settled: ControllerCondition? = shared.withLock { shared in
-        switch shared.snapshot.condition {
-        case .ready, .closed: return shared.snapshot.condition
+        switch shared.published.condition {
+        case .ready, .closed: return shared.published.condition
         case .idle, .connecting, .closing:
           shared.waiters.append(continuation)
           return nil
@@ -168,7 +177,7 @@ public final class Controller: Sendable {
   private func untilClosed(evenIfDisabled: Bool = false, _ begin: () -> Void) async {
     await withUnsafeContinuation { continuation in
       let isOver = shared.withLock { shared in
-        switch (shared.snapshot.condition, shared.snapshot.state) {
+        switch (shared.published.condition, shared.published.state) {
         case (.closed, .deleted): return true
         case (.idle, _) where !evenIfDisabled, (.closed, _) where !evenIfDisabled: return true
         default:
@@ -289,20 +298,20 @@ public final class Controller: Sendable {
   /// What an association has found out.
   func publish(_ machine: ControllerStateMachine) {
     shared.withLock { shared in
-      shared.snapshot.controllerIdentifier = machine.controllerIdentifier
-      shared.snapshot.capabilities = machine.capabilities
-      shared.snapshot.version = machine.version
-      shared.snapshot.identification = machine.identification
-      shared.snapshot.communicationLoss = CommunicationLossRule(
+      shared.published.controllerIdentifier = machine.controllerIdentifier
+      shared.published.capabilities = machine.capabilities
+      shared.published.version = machine.version
+      shared.published.identification = machine.identification
+      shared.published.communicationLoss = CommunicationLossRule(
         keepAliveTimeoutMilliseconds: configuration.keepAliveTimeoutMilliseconds,
         identification: machine.identification)
-      shared.snapshot.namespaces = machine.namespaces
-      shared.snapshot.isNamespaceListTruncated = machine.isNamespaceListTruncated
-      shared.snapshot.anaLog = machine.anaLog
-      shared.snapshot.queueCount = machine.queueCount
-      shared.snapshot.queueDepth = machine.queueDepth
-      shared.snapshot.maximumTransferByteCount = machine.maximumTransferByteCount
-      shared.snapshot.maximumInCapsuleByteCount = machine.maximumInCapsuleByteCount
+      shared.published.namespaces = machine.namespaces
+      shared.published.isNamespaceListTruncated = machine.isNamespaceListTruncated
+      shared.published.anaLog = machine.anaLog
+      shared.published.queueCount = machine.queueCount
+      shared.published.queueDepth = machine.queueDepth
+      shared.published.maximumTransferByteCount = machine.maximumTransferByteCount
+      shared.published.maximumInCapsuleByteCount = machine.maximumInCapsuleByteCount
     }
   }
 
@@ -310,12 +319,12 @@ public final class Controller: Sendable {
   func publish(_ machine: RecoveryStateMachine, association: UInt64) {
     let condition = ControllerCondition(machine, deletionError: goneError)
     let isSettled = shared.withLock { shared in
-      shared.snapshot.state = machine.state
-      shared.snapshot.ioDisposition = machine.ioDisposition
-      shared.snapshot.recovery = machine.statistics
-      shared.snapshot.association = association
+      shared.published.state = machine.state
+      shared.published.ioDisposition = machine.ioDisposition
+      shared.published.recovery = machine.statistics
+      shared.published.association = association
       // Told already.
-      return shared.snapshot.condition == condition && !(machine.state == .deleted && !shared.closeWaiters.isEmpty)
+      return shared.published.condition == condition && !(machine.state == .deleted && !shared.closeWaiters.isEmpty)
     }
     if isSettled { return }
     switch condition {
@@ -326,10 +335,10 @@ public final class Controller: Sendable {
   }
 
   func noteAborts(_ count: Int) {
-    shared.withLock { $0.snapshot.abortCount += UInt64(count) }
+    shared.withLock { $0.abortCount += UInt64(count) }
   }
 
-  func noteOmittedKeepAlive() { shared.withLock { $0.snapshot.omittedKeepAliveCount += 1 } }
+  func noteOmittedKeepAlive() { shared.withLock { $0.omittedKeepAliveCount += 1 } }
 
   private var goneError: ControllerError {
     .transport(queueIdentifier: 0, TransportError(.local, "\(transport): \(ReactorGone())"))
@@ -338,8 +347,8 @@ public final class Controller: Sendable {
   /// The home reactor has ended, and all that was on it.
   private func homeIsGone() {
     shared.withLock { shared in
-      shared.snapshot.state = .deleted
-      shared.snapshot.ioDisposition = .fail
+      shared.published.state = .deleted
+      shared.published.ioDisposition = .fail
     }
     settle(.closed(.disconnected), notice: .closed(.disconnected))
   }
@@ -352,7 +361,7 @@ public final class Controller: Sendable {
 
   private func settle(_ condition: ControllerCondition, notice: ControllerNotice?) {
     let (waiters, closeWaiters) = shared.withLock { shared in
-      shared.snapshot.condition = condition
+      shared.published.condition = condition
       var waiters: [UnsafeContinuation<ControllerCondition, Never>] = []
       var closeWaiters: [UnsafeContinuation<Void, Never>] = []
       switch condition {

@@ -4,30 +4,34 @@ import Synchronization
 /// Several addresses of one controller, of which one is used at a time: whoever owns it moves on to the next one when the
 /// present one does not work.
 public final class AlternatingTransport<Base: Transport>: Transport {
-  private let transports: Mutex<[Base]>
+  private struct Shared {
+    var transports: [Base] { didSet { Revision.mark() } }
+  }
 
-  public init(_ first: Base) { transports = Mutex([first]) }
+  private let shared: Mutex<Shared>
+
+  public init(_ first: Base) { shared = Mutex(Shared(transports: [first])) }
 
   /// The one in use is the first.
-  public var all: [Base] { transports.withLock { $0 } }
+  public var all: [Base] { shared.withLock { $0.transports } }
 
-  public func append(_ transport: Base) { transports.withLock { $0.append(transport) } }
+  public func append(_ transport: Base) { shared.withLock { $0.transports.append(transport) } }
 
   /// Takes those out that fit, but never the one in use.
   ///
   /// - Returns: how many.
   public func removeAlternates(where fits: (Base) -> Bool) -> Int {
-    transports.withLock { transports in
-      let before = transports.count
-      transports = [transports[0]] + transports.dropFirst().filter { !fits($0) }
-      return before - transports.count
+    shared.withLock { shared in
+      let before = shared.transports.count
+      shared.transports = [shared.transports[0]] + shared.transports.dropFirst().filter { !fits($0) }
+      return before - shared.transports.count
     }
   }
 
   /// From the next association on, the next address is used; the one in use becomes the last.
   public func advance() {
-    transports.withLock { transports in
-      if transports.count > 1 { transports.append(transports.removeFirst()) }
+    shared.withLock { shared in
+      if shared.transports.count > 1 { shared.transports.append(shared.transports.removeFirst()) }
     }
   }
 
@@ -35,16 +39,16 @@ public final class AlternatingTransport<Base: Transport>: Transport {
   ///
   /// - Returns: false when there is no other.
   public func dropCurrent() -> Bool {
-    transports.withLock { transports in
-      if transports.count > 1 { transports.removeFirst() } else { return false }
+    shared.withLock { shared in
+      if shared.transports.count > 1 { shared.transports.removeFirst() } else { return false }
       return true
     }
   }
 
-  public var description: String { transports.withLock { $0[0].description } }
+  public var description: String { shared.withLock { $0.transports[0].description } }
 
   public func makeQueuePair(on reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters) -> QueuePair {
-    let transport = transports.withLock { $0[0] }
+    let transport = shared.withLock { $0.transports[0] }
     return transport.makeQueuePair(on: reactor, owner: owner, parameters: parameters)
   }
 }

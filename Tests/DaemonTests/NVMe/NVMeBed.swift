@@ -47,8 +47,18 @@ final class NVMeBed: Sendable {
 
   @discardableResult
   func call(_ method: String, _ parameters: JSONValue? = nil) async throws(RPCError) -> JSONValue {
-    try await table.call(method, parameters, in: .runTime)
+    switch try await table.call(method, parameters, in: .runTime) {
+    case .value(let value): return value
+    case .text(let text): return Self.value(of: text)
+    }
   }
+
+  static func value(of text: [UInt8]) -> JSONValue {
+    text.withUnsafeBytes { bytes in (try? JSONParser.value(of: bytes)) ?? "no JSON" }
+  }
+
+  /// What `bdev_get_bdevs` is to say now.
+  var devicesNow: JSONValue { .array(service.devices.devices.map { .object(DeviceText.members(of: $0)) }) }
 
   /// The error that a call ends in; nil when it succeeds.
   func failure(_ method: String, _ parameters: JSONValue? = nil) async -> RPCError? {

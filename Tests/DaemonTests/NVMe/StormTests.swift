@@ -50,6 +50,11 @@ import Testing
             "bdev_get_bdevs", "bdev_nvme_get_controllers", "bdev_nvme_get_io_paths", "bdev_nvme_get_discovery_info",
             "bdev_nvme_get_transport_statistics",
           ] { try await bed.call(method, nil) }
+          // While nothing is marked as changed, nothing has: what is listed is what there is.
+          let revision = Revision.current
+          let now = bed.devicesNow
+          let listed = try await bed.call("bdev_get_bdevs", nil)
+          if Revision.current == revision { #expect(listed == now) }
           _ = NVMeConfiguration.entries(of: bed.service.controllers)
           await Task.yield()
         }
