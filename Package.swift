@@ -33,13 +33,17 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
-    // C shims: liburing's static inlines, and CRC32C with the processor's instructions.
+    // C shims: liburing's static inlines, CRC32C with the processor's instructions, and OpenSSL 3.
     .target(name: "CLiburing", linkerSettings: [.linkedLibrary("uring")]),
     .target(name: "CCRC32C"),
+    .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
     // Sans-I/O: bytes and time in, actions out. No Foundation, no Glibc.
     .target(name: "NVMeProtocol", swiftSettings: strict),
     .target(name: "NVMeTCPProtocol", dependencies: ["NVMeProtocol", "CCRC32C"], swiftSettings: strict),
+
+    // TLS, sans-I/O, apart from whatever is spoken over it.
+    .target(name: "TLS", dependencies: ["COpenSSL"], swiftSettings: strict),
 
     // The ring, the reactor, sockets on them.
     .target(name: "RingReactor", dependencies: ["CLiburing", heap], swiftSettings: strict),
@@ -63,7 +67,8 @@ let package = Package(
     .target(name: "BlockExport", dependencies: ["BlockDevice"], swiftSettings: strict),
     .target(name: "NBDProtocol", dependencies: ["NVMeProtocol"], swiftSettings: strict),
     .target(
-      name: "NBDServer", dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor"],
+      name: "NBDServer",
+      dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor", "TLS"],
       swiftSettings: strict),
 
     // For tests, demonstrations and benchmarks.
@@ -151,9 +156,17 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BlockDevice", "Simulation"], swiftSettings: strict),
     .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
+    .target(name: "CTestCertificates", path: "Tests/CTestCertificates", linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "TestCertificates", dependencies: ["CTestCertificates"], path: "Tests/TestCertificates",
+      swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "TestCertificates"], swiftSettings: strict),
     .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
     .testTarget(
-      name: "NBDServerTests", dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor"],
+      name: "NBDServerTests",
+      dependencies: [
+        "NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", "TLS", "TestCertificates",
+      ],
       swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(
