@@ -80,14 +80,16 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "BlockDevice", "BlockExport", "JSONRPC", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing",
-        logging,
+        "BlockDevice", "BlockExport", "JSONRPC", "NBDProtocol", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor",
+        "TLS", "CLiburing", logging,
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "DaemonTool", dependencies: ["Daemon", argumentParser, logging], swiftSettings: strict),
+      name: "DaemonTool", dependencies: ["Daemon", "ToolOptions", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
+    .target(
+      name: "ToolOptions", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
     .target(
       name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C"],
       swiftSettings: strict),
@@ -95,7 +97,9 @@ let package = Package(
     .executableTarget(
       name: "CommandLineTool",
       dependencies: [
-        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NVMeProtocol", argumentParser, logging,
+        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NBDProtocol", "NVMeProtocol", "TLS",
+        "ToolOptions",
+        argumentParser, logging,
       ],
       swiftSettings: strict),
     .target(

@@ -42,7 +42,7 @@ public final class Service: Sendable {
     self.log = log
     threads = ServiceThreads(control: control, reactors: reactors)
     deviceSettings = DeviceSettings(control: control)
-    exports = ExportService(devices: devices, reactors: reactors)
+    exports = ExportService(devices: devices, reactors: reactors, logger: log.logger(.nbd))
     controllers = ControllerRegistry(
       devices: devices, control: control, reactors: reactors, identity: identity, logger: log.logger(.bdevNVMe))
     let notifications = notifications

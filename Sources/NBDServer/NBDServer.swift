@@ -12,6 +12,8 @@ internal import Synchronization
 public final class NBDServer: Sendable {
   public let exports: ExportTable
   public let configuration: NBDServerConfiguration
+  /// Told on the reactors' threads.
+  let observer: (@Sendable (NBDServerEvent) -> Void)?
   private let workers: [NBDWorker]
 
   private struct Listener: @unchecked Sendable {
@@ -24,24 +26,35 @@ public final class NBDServer: Sendable {
     var listeners: [Listener] = []
     var nextWorker = 0
     var isStopping = false
+    var security: NBDServerSecurity
   }
 
-  private let shared = Mutex(Shared())
+  private let shared: Mutex<Shared>
   /// Over all reactors.
   let liveConnectionCount = Atomic<Int>(0)
 
-  /// - Parameter reactors: at least one.
+  /// - Parameters:
+  ///   - reactors: at least one.
+  ///   - observer: called on the reactors' threads: it is to be quick.
   public init(
-    exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration()
+    exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration(),
+    security: NBDServerSecurity = .none, observer: (@Sendable (NBDServerEvent) -> Void)? = nil
   ) {
     precondition(!reactors.isEmpty, "a server needs a reactor")
     self.exports = exports
     self.configuration = configuration
+    self.observer = observer
+    shared = Mutex(Shared(security: security))
     workers = reactors.map { NBDWorker(handle: $0, keptBufferByteCount: configuration.keptBufferByteCount) }
   }
 
   /// Connections that there are, those that negotiate included.
   public var connectionCount: Int { liveConnectionCount.load(ordering: .relaxed) }
+  /// What clients that connect find. One that has connected keeps what it has found, but begins TLS with the newest.
+  public var security: NBDServerSecurity {
+    get { shared.withLock { $0.security } }
+    set { shared.withLock { $0.security = newValue } }
+  }
   /// Where it listens.
   public var addresses: [SocketAddress] { shared.withLock { $0.listeners.map(\.address) } }
 

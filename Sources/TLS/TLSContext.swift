@@ -10,6 +10,8 @@ public final class TLSContext: @unchecked Sendable {
   public let configuration: TLSConfiguration
   /// Ours; nil where there is none.
   public let certificate: TLSCertificate?
+  /// Known to the SSL_CTX by its address: sessions keep this object.
+  private let sharedKeys: TLSSharedKeys?
 
   public init(_ configuration: TLSConfiguration) throws(TLSConfigurationError) {
     guard nvmeof_tls_initialize() == 1,
@@ -20,12 +22,17 @@ public final class TLSContext: @unchecked Sendable {
     do throws(TLSConfigurationError) {
       certificate = try Self.useCertificate(pointer, configuration)
       try Self.useAuthorities(pointer, configuration)
+      sharedKeys = try configuration.sharedKeyFile.map { file throws(TLSConfigurationError) in
+        try Self.checkReadable(file)
+        return try TLSSharedKeys(file: file)
+      }
     } catch {
       SSL_CTX_free(pointer)
       throw error
     }
     self.pointer = pointer
     self.configuration = configuration
+    sharedKeys?.use(pointer)
   }
 
   deinit { SSL_CTX_free(pointer) }
@@ -34,7 +41,9 @@ public final class TLSContext: @unchecked Sendable {
     _ pointer: OpaquePointer, _ configuration: TLSConfiguration
   ) throws(TLSConfigurationError) -> TLSCertificate? {
     guard let certificateFile = configuration.certificateFile else {
-      if configuration.role == .server { throw TLSConfigurationError(file: "", reason: "a server needs a certificate") }
+      if configuration.role == .server, configuration.sharedKeyFile == nil {
+        throw TLSConfigurationError(file: "", reason: "a server needs a certificate, or shared keys")
+      }
       return nil
     }
     guard let keyFile = configuration.keyFile else {

@@ -13,6 +13,8 @@ public struct TLSSession: ~Copyable {
 
   public private(set) var state = TLSState.handshaking
   private let ssl: OpaquePointer
+  /// What belongs to it lasts as long as this.
+  private let context: TLSContext
   private let buffers: UnsafeMutablePointer<nvmeof_tls_buffers>
   /// Plaintext that does not fill a record yet.
   private let staging: UnsafeMutableRawPointer
@@ -21,6 +23,7 @@ public struct TLSSession: ~Copyable {
 
   /// - Parameter serverName: of a client: whom it means to talk to, and whose certificate it wants.
   public init(_ context: TLSContext, serverName: String? = nil) {
+    self.context = context
     buffers = .allocate(capacity: 1)
     let output = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.outputByteCount)
     buffers.initialize(

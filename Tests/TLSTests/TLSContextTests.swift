@@ -18,7 +18,7 @@ import Testing
     let empty = files.write("", to: "empty")
     let damaged = files.write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", to: "damaged")
     #expect(problem(certificate, key) == nil)
-    #expect(problem(nil, nil) == "a server needs a certificate")
+    #expect(problem(nil, nil) == "a server needs a certificate, or shared keys")
     #expect(problem(certificate, nil) == "\(certificate): a certificate needs its private key")
     #expect(problem("/nowhere.pem", key) == "/nowhere.pem: No such file or directory")
     #expect(problem(certificate, "/nowhere.pem") == "/nowhere.pem: No such file or directory")
@@ -48,5 +48,27 @@ import Testing
     let future = try #require(try TLSPair.server("future").certificate)
     #expect(future.validity == .notYet)
     #expect(future.notAfter.hasSuffix(" UTC") && future.notAfter.hasPrefix("20"))
+  }
+
+  @Test func sharedKeysThatAreWrong() {
+    let files = TLSPair.certificates
+    for (text, reason) in [
+      ("", "no keys"), ("# nothing\n\n", "no keys"), ("alice\n", "line 1: not IDENTITY:KEY"),
+      (":00\n", "line 1: not IDENTITY:KEY"),
+      ("alice:00112233445566778899aabbccddeeff\nbob:0g\n", "line 2: the key is not hexadecimal"),
+      ("alice:123\n", "line 1: the key is not hexadecimal"),
+      ("alice:00112233\n", "line 1: a key has 16 to 64 bytes, not 4"),
+      ("alice:\(String(repeating: "00", count: 65))", "line 1: a key has 16 to 64 bytes, not 65"),
+      (
+        "a:00112233445566778899aabbccddeeff\n\na:00112233445566778899aabbccddeeff",
+        "line 3: the identity is there already"
+      ),
+    ] {
+      let file = files.write(text, to: "keys")
+      do throws(TLSConfigurationError) {
+        _ = try TLSContext(TLSConfiguration(role: .server, sharedKeyFile: file))
+        Issue.record("taken: \(text)")
+      } catch { #expect("\(error)" == "\(file): \(reason)") }
+    }
   }
 }

@@ -2,7 +2,10 @@ import ArgumentParser
 import BlockDevice
 import BlockExport
 import Glibc
+import NBDProtocol
 import NBDServer
+import TLS
+import ToolOptions
 
 /// `nvmeof export`.
 struct ExportCommand: AsyncParsableCommand {
@@ -23,11 +26,13 @@ struct ExportCommand: AsyncParsableCommand {
         nvmeof export memory:1G --port 10809 --name scratch
         nvmeof export file:a.img file:b.img --name a --name b --read-only --socket /tmp/images.sock
         nvmeof export memory:64M --port 0 -o json | head -n 1
+        nvmeof export disk.img --address 192.0.2.7 --tls-certificate server.pem --tls-key key.pem --tls-client-ca ca.pem
 
       AND THEN
         nbdinfo 'nbd+unix:///?socket=/run/disk.sock'
         qemu-img info 'nbd+unix:///?socket=/run/disk.sock'
         nbdcopy disk.img nbd://localhost/scratch
+        nbdcopy 'nbds://192.0.2.7/disk.img?tls-certificates=/etc/pki' copy.img    # ca-cert.pem, client-cert.pem, client-key.pem
         qemu-system-x86_64 -drive file=nbd:unix:/run/disk.sock,format=raw,if=virtio …
         fio --name=job --ioengine=nbd --uri='nbd+unix:///?socket=/run/disk.sock' --rw=randread --bs=4k --iodepth=64 \\
           --size=1g
@@ -78,6 +83,7 @@ struct ExportCommand: AsyncParsableCommand {
     help: ArgumentHelp("normal, or json: one line that tells what is served where", valueName: "format"))
   var format = OutputFormat.normal
 
+  @OptionGroup(title: "TLS") var security: NBDSecurityOptions
   @OptionGroup(title: "Host") var host: HostOptions
 
   func validate() throws {
@@ -107,9 +113,10 @@ struct ExportCommand: AsyncParsableCommand {
 
   func run() async throws {
     let places = try devices.map { text throws(ToolError) in try ExportPlace(text) }
+    let security = try loadSecurity()
     var opened = try ExportedDevices(reactorCount: reactors, waitPolicy: wait.policy, host: host)
     do {
-      try await serve(places, &opened)
+      try await serve(places, security, &opened)
     } catch {
       await opened.close()
       throw error
@@ -117,7 +124,18 @@ struct ExportCommand: AsyncParsableCommand {
     await opened.close()
   }
 
-  private func serve(_ places: [ExportPlace], _ opened: inout ExportedDevices) async throws {
+  /// Reads the files of TLS, and tells of a certificate that clients will not take.
+  private func loadSecurity() throws(ToolError) -> NBDServerSecurity {
+    do throws(TLSConfigurationError) {
+      let security = try security.options.load()
+      if let complaint = security.context?.certificate?.complaint { Console.note("nvmeof: \(complaint)") }
+      return security
+    } catch { throw .local("TLS: \(error)") }
+  }
+
+  private func serve(
+    _ places: [ExportPlace], _ security: NBDServerSecurity, _ opened: inout ExportedDevices
+  ) async throws {
     let table = ExportTable()
     for (index, place) in places.enumerated() {
       let device = try await opened.open(place, isReadOnly: readOnly)
@@ -128,7 +146,9 @@ struct ExportCommand: AsyncParsableCommand {
         throw ToolError.usage("\(devices[index]): \(error)")
       }
     }
-    let server = NBDServer(exports: table, reactors: opened.reactors)
+    let server = NBDServer(exports: table, reactors: opened.reactors, security: security) { event in
+      Console.note("nvmeof: \(event)")
+    }
     let signals = Interrupts.first()
     var listening: [SocketAddress] = []
     for address in listenAddresses {
@@ -137,7 +157,7 @@ struct ExportCommand: AsyncParsableCommand {
         throw ToolError.local("\(error)")
       }
     }
-    show(table.exports, listening)
+    show(table.exports, listening, security.policy)
     // An export that ends leaves the others; without any there is nothing to do.
     let (ends, ended) = AsyncStream<Void>.makeStream()
     let verbose = format == .normal
@@ -158,11 +178,14 @@ struct ExportCommand: AsyncParsableCommand {
     await table.removeAll(reason: .shutdown)
   }
 
-  private func show(_ exports: [Export], _ addresses: [SocketAddress]) {
+  private func show(_ exports: [Export], _ addresses: [SocketAddress], _ policy: NBDTLSPolicy) {
+    func uri(_ address: SocketAddress, _ export: Export) -> String {
+      NBDAddress.uri(address, exportName: export.name, isSecure: policy != .none)
+    }
     if format == .json {
       // One line, so that a script can read it while exports are served.
       let document: JSONValue = [
-        "addresses": .array(addresses.map { .string("\($0)") }),
+        "addresses": .array(addresses.map { .string("\($0)") }), "tls": .string(policy.rawValue),
         "exports": .array(
           exports.map { export in
             let limits = export.limits
@@ -170,7 +193,7 @@ struct ExportCommand: AsyncParsableCommand {
               "name": .string(export.name), "device": .string(export.device.name),
               "bytes": .integer(limits.byteCount), "block_size": .integer(limits.blockByteCount),
               "read_only": .bool(limits.isReadOnly),
-              "uris": .array(addresses.map { .string(NBDAddress.uri($0, exportName: export.name)) }),
+              "uris": .array(addresses.map { .string(uri($0, export)) }),
             ]
           }),
       ]
@@ -182,7 +205,7 @@ struct ExportCommand: AsyncParsableCommand {
       Console.print(
         "\(export.device.name): \(ByteText.binary(limits.byteCount)), blocks of \(limits.blockByteCount)"
           + (limits.isReadOnly ? ", read-only" : ""))
-      for address in addresses { Console.print("  \(NBDAddress.uri(address, exportName: export.name))") }
+      for address in addresses { Console.print("  \(uri(address, export))") }
     }
     Console.print("Ctrl-C ends it")
   }

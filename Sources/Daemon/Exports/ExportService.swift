@@ -1,9 +1,11 @@
 package import BlockExport
 internal import Glibc
 package import JSONRPC
-internal import NBDServer
+package import Logging
+package import NBDServer
 package import RingReactor
 internal import Synchronization
+package import TLS
 
 /// The block devices that others use: over the daemon's own NBD sockets, each under its name, or each over a socket of its
 /// own. An export lasts as long as its device is registered.
@@ -22,12 +24,19 @@ package final class ExportService: Sendable {
   /// What the daemon's own sockets serve.
   private let table = ExportTable()
   private let server: NBDServer
+  private let logger: Logger
   private let shared = Mutex(Shared())
 
-  package init(devices: DeviceRegistry, reactors: [ReactorHandle]) {
+  package init(devices: DeviceRegistry, reactors: [ReactorHandle], logger: Logger) {
     self.devices = devices
     self.reactors = reactors
-    server = NBDServer(exports: table, reactors: reactors)
+    self.logger = logger
+    server = NBDServer(exports: table, reactors: reactors) { event in
+      switch event {
+      case .tlsFailed(let peer, let reason):
+        logger.info("a client has no TLS connection", metadata: ["peer": "\(peer)", "error": "\(reason)"])
+      }
+    }
     _ = devices.addObserver { [weak self] event in
       switch event {
       case .registered: break
@@ -45,6 +54,16 @@ package final class ExportService: Sendable {
   /// - Throws: ``RingError`` naming the system call.
   package func listen(on address: SocketAddress) async throws {
     try await server.listen(on: address)
+  }
+
+  /// Reads the files of TLS; clients that come from now on find what is in them. The daemon's own sockets have TLS, those of
+  /// single devices have their mode.
+  package func secure(_ options: NBDServerSecurity.Options) throws(TLSConfigurationError) {
+    let security = try options.load()
+    if let complaint = security.context?.certificate?.complaint {
+      logger.warning("clients will refuse the server", metadata: ["error": "\(complaint)"])
+    }
+    server.security = security
   }
 
   // MARK: Under a name
