@@ -33,13 +33,17 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
-    // C shims: liburing's static inlines, and CRC32C with the processor's instructions.
+    // C shims: liburing's static inlines, CRC32C with the processor's instructions, and OpenSSL 3.
     .target(name: "CLiburing", linkerSettings: [.linkedLibrary("uring")]),
     .target(name: "CCRC32C"),
+    .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
     // Sans-I/O: bytes and time in, actions out. No Foundation, no Glibc.
     .target(name: "NVMeProtocol", swiftSettings: strict),
     .target(name: "NVMeTCPProtocol", dependencies: ["NVMeProtocol", "CCRC32C"], swiftSettings: strict),
+
+    // TLS, sans-I/O, apart from whatever is spoken over it.
+    .target(name: "TLS", dependencies: ["COpenSSL"], swiftSettings: strict),
 
     // The ring, the reactor, sockets on them.
     .target(name: "RingReactor", dependencies: ["CLiburing", heap], swiftSettings: strict),
@@ -64,7 +68,7 @@ let package = Package(
     .target(name: "NBDProtocol", dependencies: ["NVMeProtocol"], swiftSettings: strict),
     .target(
       name: "NBDServer",
-      dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor", logging],
+      dependencies: ["BlockExport", "BlockDevice", "NBDProtocol", "NVMeProtocol", "RingReactor", "TLS", logging],
       swiftSettings: strict),
 
     // For tests, demonstrations and benchmarks.
@@ -76,14 +80,16 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "BlockDevice", "BlockExport", "JSONRPC", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor", "CLiburing",
-        logging,
+        "BlockDevice", "BlockExport", "JSONRPC", "NBDProtocol", "NBDServer", "NVMeHost", "NVMeProtocol", "RingReactor",
+        "TLS", "CLiburing", logging,
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "DaemonTool", dependencies: ["Daemon", argumentParser, logging], swiftSettings: strict),
+      name: "DaemonTool", dependencies: ["Daemon", "ToolOptions", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
+    .target(
+      name: "ToolOptions", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
     .target(
       name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C"],
       swiftSettings: strict),
@@ -91,7 +97,9 @@ let package = Package(
     .executableTarget(
       name: "CommandLineTool",
       dependencies: [
-        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NVMeProtocol", argumentParser, logging,
+        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NBDProtocol", "NVMeProtocol", "TLS",
+        "ToolOptions",
+        argumentParser, logging,
       ],
       swiftSettings: strict),
     .target(
@@ -156,10 +164,17 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BlockDevice", "Simulation"], swiftSettings: strict),
     .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
+    .target(name: "CTestCertificates", path: "Tests/CTestCertificates", linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "TestCertificates", dependencies: ["CTestCertificates"], path: "Tests/TestCertificates",
+      swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "TestCertificates"], swiftSettings: strict),
     .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
     .testTarget(
       name: "NBDServerTests",
-      dependencies: ["NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", logging],
+      dependencies: [
+        "NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", "TLS", "TestCertificates", logging,
+      ],
       swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(

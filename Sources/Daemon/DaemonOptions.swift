@@ -1,3 +1,4 @@
+public import NBDServer
 public import NVMeHost
 
 /// How the daemon is started.
@@ -16,14 +17,19 @@ public struct DaemonOptions: Sendable {
   public var identity: HostIdentity
   /// Where Prometheus fetches metrics, on loopback; nil for nowhere.
   public var metricsPort: UInt16?
-  /// Where exports are served over NBD, each by its name: a Unix-domain socket, a port on loopback, both, or nothing.
+  /// Where exports are served over NBD, each by its name: a Unix-domain socket, a TCP port, both, or nothing.
   public var nbdSocketPath: String?
   public var nbdPort: UInt16?
+  /// The numeric address whose port that is.
+  public var nbdAddress: String
+  /// TLS at these two.
+  public var nbdSecurity: NBDServerSecurity.Options
 
   public init(
     rpcSocketPath: String = DaemonOptions.defaultRPCSocketPath, reactorCount: Int = 1, configurationPath: String? = nil,
     keepsConfiguration: Bool = false, waitsForRPC: Bool = false, identity: HostIdentity = .random(),
-    metricsPort: UInt16? = nil, nbdSocketPath: String? = nil, nbdPort: UInt16? = nil
+    metricsPort: UInt16? = nil, nbdSocketPath: String? = nil, nbdPort: UInt16? = nil,
+    nbdAddress: String = "127.0.0.1", nbdSecurity: NBDServerSecurity.Options = NBDServerSecurity.Options()
   ) {
     self.rpcSocketPath = rpcSocketPath
     self.reactorCount = reactorCount
@@ -34,6 +40,8 @@ public struct DaemonOptions: Sendable {
     self.metricsPort = metricsPort
     self.nbdSocketPath = nbdSocketPath
     self.nbdPort = nbdPort
+    self.nbdAddress = nbdAddress
+    self.nbdSecurity = nbdSecurity
   }
 
   /// SPDK's.

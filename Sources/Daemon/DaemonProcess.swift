@@ -2,6 +2,7 @@ internal import JSONRPC
 internal import Logging
 public import RingReactor
 internal import Synchronization
+internal import TLS
 
 /// The daemon from start to end: its threads, its service, and what serves it.
 ///
@@ -79,6 +80,11 @@ public final class DaemonProcess: Sendable {
   }
 
   private func listenForExports() async throws(ExportSocketError) {
+    do throws(TLSConfigurationError) {
+      try service.exports.secure(options.nbdSecurity)
+    } catch {
+      throw ExportSocketError(option: "TLS for NBD", reason: "\(error)")
+    }
     if let path = options.nbdSocketPath {
       guard let address = SocketAddress(unixPath: path) else {
         throw ExportSocketError(
@@ -88,7 +94,11 @@ public final class DaemonProcess: Sendable {
       try await listenForExports(at: address, "--nbd-socket '\(path)'")
     }
     if let port = options.nbdPort {
-      try await listenForExports(at: SocketAddress(numericHost: "127.0.0.1", port: port)!, "--nbd-port \(port)")
+      guard let address = SocketAddress(numericHost: options.nbdAddress, port: port) else {
+        throw ExportSocketError(
+          option: "--nbd-address '\(options.nbdAddress)'", reason: "not a numeric IPv4 or IPv6 address")
+      }
+      try await listenForExports(at: address, "--nbd-port \(port)")
     }
   }
 
@@ -100,8 +110,14 @@ public final class DaemonProcess: Sendable {
     }
   }
 
-  /// Makes the daemon what its configuration file asks for and it is not yet.
+  /// Makes the daemon what its configuration file asks for and it is not yet; reads the files of TLS again.
   public func reload() async {
+    do throws(TLSConfigurationError) {
+      try service.exports.secure(options.nbdSecurity)
+    } catch {
+      logger.error(
+        "the files of TLS could not be read again: what was read before stays", metadata: ["error": "\(error)"])
+    }
     do throws(ConfigurationFileError) {
       try await keeper.applyMissing()
       logger.notice("the configuration was read again")

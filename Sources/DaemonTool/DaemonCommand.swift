@@ -3,6 +3,7 @@ import BlockDevice
 import Daemon
 import Glibc
 import Logging
+import ToolOptions
 
 /// `nvmeofd`.
 @main
@@ -15,7 +16,7 @@ struct DaemonCommand: AsyncParsableCommand {
       spdk, or any other client of SPDK's bdev_nvme methods.
 
       SIGTERM and SIGINT let go of exports and controllers in order and end the daemon (twice: at once); SIGHUP reads \
-      the configuration file again and adds what is missing.
+      the configuration file again and adds what is missing, and the files of TLS, which count for clients from then on.
 
       EXAMPLE: from an attach to a first read
         nvmeof target --port 4420 --namespace memory:64M &        # something to attach to
@@ -30,6 +31,11 @@ struct DaemonCommand: AsyncParsableCommand {
 
       EXAMPLE: devices that are there again after a restart
         nvmeofd --config /var/lib/nvmeofd/config.json --keep-config
+
+      EXAMPLE: devices for other machines, which prove who they are
+        nvmeofd --nbd-port 10809 --nbd-address 192.0.2.7 \\
+          --tls-certificate server.pem --tls-key key.pem --tls-client-ca ca.pem
+        # After nbd_export_start, clients find it at nbds://192.0.2.7/Nvme0n1?tls-certificates=DIRECTORY
       """,
     version: PackageVersion.current)
 
@@ -62,8 +68,15 @@ struct DaemonCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("nbd-port"),
-    help: ArgumentHelp("Serve exports over NBD at this port of 127.0.0.1 (NBD's own is 10809)", valueName: "port"))
+    help: ArgumentHelp("Serve exports over NBD at this port (NBD's own is 10809)", valueName: "port"))
   var nbdPort: UInt16?
+
+  @Option(
+    name: .customLong("nbd-address"),
+    help: ArgumentHelp("The numeric address of that port", valueName: "address"))
+  var nbdAddress = "127.0.0.1"
+
+  @OptionGroup(title: "TLS at --nbd-socket and --nbd-port") var security: NBDSecurityOptions
 
   @Option(
     name: .customLong("hostnqn"),
@@ -114,7 +127,8 @@ struct DaemonCommand: AsyncParsableCommand {
         options: DaemonOptions(
           rpcSocketPath: rpcSocket, reactorCount: reactors, configurationPath: config, keepsConfiguration: keepConfig,
           waitsForRPC: waitForRpc, identity: identity, metricsPort: metricsPort,
-          nbdSocketPath: nbdSocket, nbdPort: nbdPort), log: log)
+          nbdSocketPath: nbdSocket, nbdPort: nbdPort, nbdAddress: nbdAddress, nbdSecurity: security.options),
+        log: log)
     } catch {
       logger.error("the daemon cannot start", metadata: ["error": "\(error)"])
       throw ExitCode(1)

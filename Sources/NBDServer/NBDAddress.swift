@@ -5,11 +5,12 @@ public enum NBDAddress {
   /// The port that IANA has given to NBD.
   public static let defaultPort: UInt16 = 10_809
 
-  /// `nbd://HOST:PORT/NAME`, or `nbd+unix:///NAME?socket=PATH`.
-  public static func uri(_ address: SocketAddress, exportName: String) -> String {
+  /// `nbd://HOST:PORT/NAME`, or `nbd+unix:///NAME?socket=PATH`; with TLS `nbds`.
+  public static func uri(_ address: SocketAddress, exportName: String, isSecure: Bool = false) -> String {
+    let scheme = isSecure ? "nbds" : "nbd"
     let name = encoded(exportName, keeping: "/:@")
-    if let path = address.unixPath { return "nbd+unix:///\(name)?socket=\(encoded(path, keeping: "/:"))" }
-    return address.port == defaultPort ? "nbd://\(hostOnly(address))/\(name)" : "nbd://\(address)/\(name)"
+    if let path = address.unixPath { return "\(scheme)+unix:///\(name)?socket=\(encoded(path, keeping: "/:"))" }
+    return address.port == defaultPort ? "\(scheme)://\(hostOnly(address))/\(name)" : "\(scheme)://\(address)/\(name)"
   }
 
   private static func hostOnly(_ address: SocketAddress) -> String {

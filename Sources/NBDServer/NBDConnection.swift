@@ -6,6 +6,7 @@ internal import NBDProtocol
 internal import NVMeProtocol
 internal import RingReactor
 internal import Synchronization
+internal import TLS
 
 /// One client: its socket, its side of the protocol, and its channel to the device, all on one reactor.
 ///
@@ -17,7 +18,7 @@ internal import Synchronization
 final class NBDConnection: ReactorSource {
   /// Behind a pointer: class storage would pay an exclusivity check an access.
   private struct State: ~Copyable {
-    var socket: StreamSocket
+    var stream: NBDStream
     var negotiation: NBDNegotiation
     /// Nil during negotiation.
     var engine: UnsafeMutablePointer<NBDTransmission>?
@@ -35,6 +36,8 @@ final class NBDConnection: ReactorSource {
     var isDraining = false
     var isClosing = false
     var isSocketClosed = false
+    /// TLS begins when the answer that says so has been sent.
+    var isTLSWanted = false
     /// Payloads come in pieces that are worth receiving in place.
     var isPayloadLarge = false
     var blockShift: UInt64 = 0
@@ -88,14 +91,15 @@ final class NBDConnection: ReactorSource {
     st = .allocate(capacity: 1)
     st.initialize(
       to: State(
-        socket: StreamSocket(accepted: fileDescriptor),
-        negotiation: NBDNegotiation(catalogue: ExportTableCatalogue(table: server.exports)),
+        stream: NBDStream(accepted: fileDescriptor),
+        negotiation: NBDNegotiation(
+          catalogue: ExportTableCatalogue(table: server.exports), policy: server.security.policy),
         output: UnsafeMutableRawBufferPointer(start: nil, count: 0)))
     super.init(reactor: reactor)
-    st.pointee.socket.setKeepAlive()
+    st.pointee.stream.setKeepAlive()
     // A Unix-domain socket's buffer does not grow by itself, and what does not fit costs a wake-up. (The kernel has a limit.)
     if SocketAddress(peerOf: fileDescriptor)?.family == AF_UNIX {
-      st.pointee.socket.setBufferSizes(receiveBytes: nil, sendBytes: Int32(NBDTransmission.replyWindowByteCount))
+      st.pointee.stream.setSendBufferSize(NBDTransmission.replyWindowByteCount)
     }
     reactor.setDeadline(
       reactor.nowNanoseconds + UInt64(server.configuration.negotiationTimeoutMilliseconds) * 1_000_000, of: self)
@@ -126,11 +130,13 @@ final class NBDConnection: ReactorSource {
 
   // MARK: The socket
 
-  override func completed(_ completion: RingCompletion) { handle(st.pointee.socket.completed(completion)) }
+  override func completed(_ completion: RingCompletion) {
+    handle(st.pointee.stream.completed(completion, source: self))
+  }
 
   override func poll() -> Bool {
-    let event = st.pointee.socket.receiveNow(
-      vectors: UnsafeMutableRawPointer(receiveVectors), count: st.pointee.receiveVectorCount)
+    let event = st.pointee.stream.receiveNow(
+      vectors: receiveVectors, count: st.pointee.receiveVectorCount, source: self)
     if event == .none { return false }
     handle(event)
     return true
@@ -188,7 +194,7 @@ final class NBDConnection: ReactorSource {
   }
 
   private func receiveMore() {
-    guard !st.pointee.isClosing, !st.pointee.isDraining, !st.pointee.socket.isReceiving else { return }
+    guard !st.pointee.isClosing, !st.pointee.isDraining, !st.pointee.stream.isReceiving else { return }
     st.pointee.inputStart = 0
     st.pointee.inputEnd = 0
     st.pointee.isBlocked = false
@@ -221,13 +227,8 @@ final class NBDConnection: ReactorSource {
   }
 
   private func submitReceive() {
-    guard !st.pointee.socket.isReceiving, !st.pointee.isClosing else { return }
-    let count = st.pointee.receiveVectorCount
-    if count == 1 {
-      st.pointee.socket.receive(into: receiveVectors[0].base!, count: receiveVectors[0].count, source: self)
-    } else {
-      st.pointee.socket.receive(vectors: UnsafeMutableRawPointer(receiveVectors), count: count, source: self)
-    }
+    guard !st.pointee.stream.isReceiving, !st.pointee.isClosing else { return }
+    st.pointee.stream.receive(vectors: receiveVectors, count: st.pointee.receiveVectorCount, source: self)
   }
 
   private func stopPolling() {
@@ -245,16 +246,17 @@ final class NBDConnection: ReactorSource {
 
   override func flush() {
     st.pointee.isDirty = false
-    guard !st.pointee.socket.isSending, !st.pointee.isClosing else { return }
+    guard !st.pointee.stream.isSending, !st.pointee.isClosing else { return }
     guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return sendNegotiationOutput() }
     guard engine.pointee.wantsToSend else { return }
     let vectors = engine.pointee.buildSend()
-    let first = UnsafeMutableRawPointer(vectors.baseAddress!)
-    if isReactorSpinning {
-      let event = st.pointee.socket.sendNow(vectors: first, count: vectors.count)
+    let first = vectors.baseAddress!
+    // Under TLS what there is room for is encrypted at once, too.
+    if isReactorSpinning || st.pointee.stream.isSecure {
+      let event = st.pointee.stream.sendNow(vectors: first, count: vectors.count, source: self)
       if event != .none { return handle(event) }
     }
-    st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
+    st.pointee.stream.send(vectors: first, count: vectors.count, source: self)
   }
 
   private func sent(_ count: Int) {
@@ -327,6 +329,7 @@ final class NBDConnection: ReactorSource {
 
   /// The channel has something, or there is room again.
   override func run() {
+    if st.pointee.stream.isSecure { handle(st.pointee.stream.next(source: self)) }
     guard let engine = st.pointee.engine else {
       if st.pointee.isClosing { finishIfPossible() } else if st.pointee.isBlocked { takeInput() }
       return
@@ -337,7 +340,7 @@ final class NBDConnection: ReactorSource {
       return
     }
     if engine.pointee.hasRequests { submitRequests(engine) }
-    if engine.pointee.wantsToSend, !st.pointee.socket.isSending { becomeDirty() }
+    if engine.pointee.wantsToSend, !st.pointee.stream.isSending { becomeDirty() }
     if st.pointee.isBlocked { takeInput() }
     lookForEnd(engine)
   }
@@ -348,7 +351,7 @@ final class NBDConnection: ReactorSource {
     {
       deviceGone()
     }
-    if st.pointee.isDraining, engine.pointee.hasNothingToDo, !st.pointee.socket.isSending { close("") }
+    if st.pointee.isDraining, engine.pointee.hasNothingToDo { endDraining() }
   }
 
   /// The channel has ended by itself: so have the device and all that is exported of it.
@@ -385,16 +388,27 @@ final class NBDConnection: ReactorSource {
       takeNegotiationOutput()
       takeInput()
     case .startTLS:
-      endNegotiation("TLS")
+      takeNegotiationOutput()
+      st.pointee.isTLSWanted = true
+      block()
     case .disconnect(let reason):
-      endNegotiation(reason)
+      takeNegotiationOutput()
+      beginDraining(reason)
+      if st.pointee.output.isEmpty { endDraining() }
     }
   }
 
-  private func endNegotiation(_ reason: String) {
-    takeNegotiationOutput()
-    beginDraining(reason)
-    if st.pointee.output.isEmpty { close(reason) }
+  /// What has come behind the request for TLS goes to TLS, which has no use for options in the clear: nobody can slip one
+  /// in before the handshake. The time for negotiation is the handshake's, too.
+  private func beginTLS() {
+    st.pointee.isTLSWanted = false
+    guard let context = server.security.context else { return close("TLS is no longer configured") }
+    st.pointee.stream.beginTLS(
+      context,
+      received: UnsafeRawBufferPointer(
+        start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
+    st.pointee.negotiation.becameSecure()
+    receiveMore()
   }
 
   private func takeNegotiationOutput() {
@@ -411,7 +425,7 @@ final class NBDConnection: ReactorSource {
     let position = st.pointee.outputPosition
     sendVector.pointee = IOVector(
       base: st.pointee.output.baseAddress! + position, count: st.pointee.output.count - position)
-    st.pointee.socket.send(vectors: UnsafeMutableRawPointer(sendVector), count: 1, source: self)
+    st.pointee.stream.send(vectors: sendVector, count: 1, source: self)
   }
 
   private func negotiationOutputSent(_ count: Int) {
@@ -422,8 +436,10 @@ final class NBDConnection: ReactorSource {
     if let engine = st.pointee.engine {
       if engine.pointee.wantsToSend { becomeDirty() }
       lookForEnd(engine)
+    } else if st.pointee.isTLSWanted {
+      beginTLS()
     } else if st.pointee.isDraining {
-      close("")
+      endDraining()
     } else if st.pointee.isBlocked {
       takeInput()
     }
@@ -503,7 +519,16 @@ final class NBDConnection: ReactorSource {
     markReady()
   }
 
+  /// All is answered: says goodbye, and closes once that is with the kernel.
+  private func endDraining() {
+    guard st.pointee.stream.hasNothingToSend else { return }
+    st.pointee.stream.endSending(source: self)
+    if st.pointee.stream.hasNothingToSend { close("") }
+  }
+
   @inline(never) private func clientGone(_ event: SocketEvent) {
+    // A client that goes without close_notify is as usual as one that closes its socket.
+    if let failure = st.pointee.stream.failure, failure.kind != .truncated { return close("TLS: \(failure)") }
     if case .failed(_, let code) = event { return close("the connection has failed: \(errorText(code))") }
     close("the client has closed the connection")
   }
@@ -525,7 +550,7 @@ final class NBDConnection: ReactorSource {
     reactor.setDeadline(nil, of: self)
     st.pointee.engine?.pointee.dropRequests()
     channelReference?._withUnsafeGuaranteedRef { $0.close() }
-    if st.pointee.socket.beginClose(source: self) { st.pointee.isSocketClosed = true }
+    if st.pointee.stream.beginClose(source: self) { st.pointee.isSocketClosed = true }
     markReady()
   }
 

@@ -25,9 +25,10 @@ public final class NBDServer: Sendable {
     var listeners: [Listener] = []
     var clientCount: UInt64 = 0
     var isStopping = false
+    var security: NBDServerSecurity
   }
 
-  private let shared = Mutex(Shared())
+  private let shared: Mutex<Shared>
   let log: NBDClientLog
   private let logger: Logger
   /// Over all reactors.
@@ -39,6 +40,7 @@ public final class NBDServer: Sendable {
   ///     second at most; nothing of requests.
   public init(
     exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration(),
+    security: NBDServerSecurity = .none,
     logger: Logger = Logger(label: "nbd") { _ in SwiftLogNoOpLogHandler() }
   ) {
     self.logger = logger
@@ -46,11 +48,17 @@ public final class NBDServer: Sendable {
     precondition(!reactors.isEmpty, "a server needs a reactor")
     self.exports = exports
     self.configuration = configuration
+    shared = Mutex(Shared(security: security))
     workers = reactors.map { NBDWorker(handle: $0, keptBufferByteCount: configuration.keptBufferByteCount) }
   }
 
   /// Connections that there are, those that negotiate included.
   public var connectionCount: Int { liveConnectionCount.load(ordering: .relaxed) }
+  /// What clients that connect find. One that has connected keeps what it has found, but begins TLS with the newest.
+  public var security: NBDServerSecurity {
+    get { shared.withLock { $0.security } }
+    set { shared.withLock { $0.security = newValue } }
+  }
   /// Where it listens.
   public var addresses: [SocketAddress] { shared.withLock { $0.listeners.map(\.address) } }
 

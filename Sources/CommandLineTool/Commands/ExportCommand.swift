@@ -3,7 +3,10 @@ import BlockDevice
 import BlockExport
 import Glibc
 import Logging
+import NBDProtocol
 import NBDServer
+import TLS
+import ToolOptions
 
 /// `nvmeof export`.
 struct ExportCommand: AsyncParsableCommand {
@@ -24,11 +27,13 @@ struct ExportCommand: AsyncParsableCommand {
         nvmeof export memory:1G --port 10809 --name scratch
         nvmeof export file:a.img file:b.img --name a --name b --read-only --socket /tmp/images.sock
         nvmeof export memory:64M --port 0 -o json | head -n 1
+        nvmeof export disk.img --address 192.0.2.7 --tls-certificate server.pem --tls-key key.pem --tls-client-ca ca.pem
 
       AND THEN
         nbdinfo 'nbd+unix:///?socket=/run/disk.sock'
         qemu-img info 'nbd+unix:///?socket=/run/disk.sock'
         nbdcopy disk.img nbd://localhost/scratch
+        nbdcopy 'nbds://192.0.2.7/disk.img?tls-certificates=/etc/pki' copy.img    # ca-cert.pem, client-cert.pem, client-key.pem
         qemu-system-x86_64 -drive file=nbd:unix:/run/disk.sock,format=raw,if=virtio …
         fio --name=job --ioengine=nbd --uri='nbd+unix:///?socket=/run/disk.sock' --rw=randread --bs=4k --iodepth=64 \\
           --size=1g
@@ -82,6 +87,7 @@ struct ExportCommand: AsyncParsableCommand {
   @Flag(name: .shortAndLong, help: "Tell on standard error which clients come and go, and what is refused them")
   var verbose = false
 
+  @OptionGroup(title: "TLS") var security: NBDSecurityOptions
   @OptionGroup(title: "Host") var host: HostOptions
 
   func validate() throws {
@@ -111,9 +117,10 @@ struct ExportCommand: AsyncParsableCommand {
 
   func run() async throws {
     let places = try devices.map { text throws(ToolError) in try ExportPlace(text) }
+    let security = try loadSecurity()
     var opened = try ExportedDevices(reactorCount: reactors, waitPolicy: wait.policy, host: host)
     do {
-      try await serve(places, &opened)
+      try await serve(places, security, &opened)
     } catch {
       await opened.close()
       throw error
@@ -121,7 +128,18 @@ struct ExportCommand: AsyncParsableCommand {
     await opened.close()
   }
 
-  private func serve(_ places: [ExportPlace], _ opened: inout ExportedDevices) async throws {
+  /// Reads the files of TLS, and tells of a certificate that clients will not take.
+  private func loadSecurity() throws(ToolError) -> NBDServerSecurity {
+    do throws(TLSConfigurationError) {
+      let security = try security.options.load()
+      if let complaint = security.context?.certificate?.complaint { Console.note("nvmeof: \(complaint)") }
+      return security
+    } catch { throw .local("TLS: \(error)") }
+  }
+
+  private func serve(
+    _ places: [ExportPlace], _ security: NBDServerSecurity, _ opened: inout ExportedDevices
+  ) async throws {
     let table = ExportTable()
     for (index, place) in places.enumerated() {
       let device = try await opened.open(place, isReadOnly: readOnly)
@@ -134,7 +152,7 @@ struct ExportCommand: AsyncParsableCommand {
     }
     var logger = Logger(label: "nbd") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = verbose ? .debug : .warning
-    let server = NBDServer(exports: table, reactors: opened.reactors, logger: logger)
+    let server = NBDServer(exports: table, reactors: opened.reactors, security: security, logger: logger)
     let signals = Interrupts.first()
     var listening: [SocketAddress] = []
     for address in listenAddresses {
@@ -143,7 +161,7 @@ struct ExportCommand: AsyncParsableCommand {
         throw ToolError.local("\(error)")
       }
     }
-    show(table.exports, listening)
+    show(table.exports, listening, security.policy)
     // An export that ends leaves the others; without any there is nothing to do.
     let (ends, ended) = AsyncStream<Void>.makeStream()
     let isTold = format == .normal
@@ -164,11 +182,14 @@ struct ExportCommand: AsyncParsableCommand {
     await table.removeAll(reason: .shutdown)
   }
 
-  private func show(_ exports: [Export], _ addresses: [SocketAddress]) {
+  private func show(_ exports: [Export], _ addresses: [SocketAddress], _ policy: NBDTLSPolicy) {
+    func uri(_ address: SocketAddress, _ export: Export) -> String {
+      NBDAddress.uri(address, exportName: export.name, isSecure: policy != .none)
+    }
     if format == .json {
       // One line, so that a script can read it while exports are served.
       let document: JSONValue = [
-        "addresses": .array(addresses.map { .string("\($0)") }),
+        "addresses": .array(addresses.map { .string("\($0)") }), "tls": .string(policy.rawValue),
         "exports": .array(
           exports.map { export in
             let limits = export.limits
@@ -176,7 +197,7 @@ struct ExportCommand: AsyncParsableCommand {
               "name": .string(export.name), "device": .string(export.device.name),
               "bytes": .integer(limits.byteCount), "block_size": .integer(limits.blockByteCount),
               "read_only": .bool(limits.isReadOnly),
-              "uris": .array(addresses.map { .string(NBDAddress.uri($0, exportName: export.name)) }),
+              "uris": .array(addresses.map { .string(uri($0, export)) }),
             ]
           }),
       ]
@@ -188,7 +209,7 @@ struct ExportCommand: AsyncParsableCommand {
       Console.print(
         "\(export.device.name): \(ByteText.binary(limits.byteCount)), blocks of \(limits.blockByteCount)"
           + (limits.isReadOnly ? ", read-only" : ""))
-      for address in addresses { Console.print("  \(NBDAddress.uri(address, exportName: export.name))") }
+      for address in addresses { Console.print("  \(uri(address, export))") }
     }
     Console.print("Ctrl-C ends it")
   }

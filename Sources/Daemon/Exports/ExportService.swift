@@ -2,9 +2,10 @@ package import BlockExport
 internal import Glibc
 package import JSONRPC
 package import Logging
-internal import NBDServer
+package import NBDServer
 package import RingReactor
 internal import Synchronization
+package import TLS
 
 /// The block devices that others use: over the daemon's own NBD sockets, each under its name, or each over a socket of its
 /// own. An export lasts as long as its device is registered.
@@ -27,9 +28,9 @@ package final class ExportService: Sendable {
   private let shared = Mutex(Shared())
 
   package init(devices: DeviceRegistry, reactors: [ReactorHandle], logger: Logger) {
-    self.logger = logger
     self.devices = devices
     self.reactors = reactors
+    self.logger = logger
     server = NBDServer(exports: table, reactors: reactors, logger: logger)
     _ = devices.addObserver { [weak self] event in
       switch event {
@@ -48,6 +49,16 @@ package final class ExportService: Sendable {
   /// - Throws: ``RingError`` naming the system call.
   package func listen(on address: SocketAddress) async throws {
     try await server.listen(on: address)
+  }
+
+  /// Reads the files of TLS; clients that come from now on find what is in them. The daemon's own sockets have TLS, those of
+  /// single devices have their mode.
+  package func secure(_ options: NBDServerSecurity.Options) throws(TLSConfigurationError) {
+    let security = try options.load()
+    if let complaint = security.context?.certificate?.complaint {
+      logger.warning("clients will refuse the server", metadata: ["error": "\(complaint)"])
+    }
+    server.security = security
   }
 
   // MARK: Under a name

@@ -1,4 +1,5 @@
 package import BlockExport
+internal import NBDProtocol
 internal import NBDServer
 internal import RingReactor
 
@@ -11,5 +12,8 @@ package struct ServedDevice: Sendable {
   let server: NBDServer
 
   /// Where clients find it.
-  package var uris: [String] { server.addresses.map { NBDAddress.uri($0, exportName: export.name) } }
+  package var uris: [String] {
+    let isSecure = server.security.policy != .none
+    return server.addresses.map { NBDAddress.uri($0, exportName: export.name, isSecure: isSecure) }
+  }
 }

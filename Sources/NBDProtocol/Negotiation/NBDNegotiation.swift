@@ -78,6 +78,7 @@ public struct NBDNegotiation {
           return (taken, .open)
         }
         state = .option
+        guard isAllowed(option) else { return (taken, .open) }
         reply(option, .errorTooBig, text: "an option has at most \(Self.maximumOptionByteCount) bytes of data")
         return (taken, .open)
       case .ended:
@@ -133,17 +134,11 @@ public struct NBDNegotiation {
   }
 
   private mutating func handle(_ option: NBDOption, _ data: [UInt8]) -> NBDNegotiationOutcome {
-    if policy == .required, !isSecure {
-      switch option {
-      case .startTLS, .abort: break
-      case .exportName: return .disconnect("TLS is required")
-      default:
-        reply(option, .errorTLSRequired, text: "this server requires TLS")
-        return .open
-      }
-    }
     // Without fixed newstyle a client understands no reply ("Newstyle negotiation").
     if !hasFixedNewstyle, option != .exportName { return .disconnect("an option without fixed newstyle") }
+    guard isAllowed(option) else {
+      return option == .exportName ? .disconnect("TLS is required") : .open
+    }
     switch option {
     case .exportName:
       return exportName(data)
@@ -182,6 +177,13 @@ public struct NBDNegotiation {
       reply(option, .errorUnsupported, text: "option \(option.rawValue) is not supported")
     }
     return .open
+  }
+
+  /// False where TLS has to be started first, which has been replied then ("FORCEDTLS mode"). EXPORT_NAME has no reply.
+  private mutating func isAllowed(_ option: NBDOption) -> Bool {
+    if policy != .required || isSecure || option == .startTLS || option == .abort { return true }
+    if option != .exportName { reply(option, .errorTLSRequired, text: "this server requires TLS") }
+    return false
   }
 
   private mutating func isEmpty(_ option: NBDOption, _ data: [UInt8]) -> Bool {

@@ -1,9 +1,9 @@
-/// The server's mode ("Server-side requirements").
-public enum NBDTLSPolicy: String, Sendable, Hashable {
+/// The server's mode ("Server-side requirements"); the raw values are what an operator writes.
+public enum NBDTLSPolicy: String, Sendable, Hashable, CaseIterable {
   /// NOTLS
-  case none
+  case none = "off"
   /// SELECTIVETLS without exports that need it: as the client likes.
-  case offered
+  case offered = "allow"
   /// FORCEDTLS
-  case required
+  case required = "require"
 }
