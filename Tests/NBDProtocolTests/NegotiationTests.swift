@@ -253,6 +253,39 @@ import Testing
     #expect(Self.run(Self.fixed + Self.option(1), policy: .required).outcome == .disconnect("TLS is required"))
   }
 
+  /// "If the server receives any other option, it MUST reply with NBD_REP_ERR_TLS_REQD": whatever it is, and however wrong.
+  @Test(arguments: malformed) func requiredTLSBeforeAllElse(_ malformed: Malformed) {
+    let result = Self.run(Self.fixed + Self.option(malformed.option, malformed.data), policy: .required)
+    let answer = result.output.dropFirst(Self.greeting.count)
+    if malformed.option == 5 {
+      #expect(
+        Array(answer.dropFirst(12).prefix(4))
+          == bytes((malformed.data.isEmpty ? .acknowledge : malformed.error).rawValue))
+    } else {
+      #expect(Array(answer.dropFirst(12).prefix(4)) == bytes(NBDOptionReply.errorTLSRequired.rawValue))
+      #expect(result.outcome == .open)
+    }
+    #expect(result.left == 0)
+  }
+
+  /// "The server MUST operate in NOTLS mode unless" both ends have fixed newstyle.
+  @Test(arguments: [NBDTLSPolicy.offered, .required]) func noTLSWithoutFixedNewstyle(_ policy: NBDTLSPolicy) {
+    for option in [3, 5, 7] as [UInt32] {
+      let result = Self.run(bytes(2 as UInt32) + Self.option(option), policy: policy)
+      #expect(result.outcome == .disconnect("an option without fixed newstyle"))
+      #expect(result.output == Self.greeting)
+    }
+  }
+
+  /// What comes behind the request is left to whoever does the handshake, wherever the input is cut.
+  @Test(arguments: [1, 7, 16, .max]) func nothingBehindTheRequestForTLSIsTaken(_ size: Int) {
+    let slipped = Self.option(8) + Self.option(3)
+    let result = Self.run(Self.fixed + Self.option(5) + slipped, policy: .required, pieces: [size])
+    #expect(result.outcome == .startTLS)
+    #expect(result.output == Self.greeting + Self.reply(5, 1))
+    #expect(result.left == slipped.count)
+  }
+
   @Test func allBeginsAnewWithTLS() {
     var negotiation = NBDNegotiation(catalogue: Catalogue(), policy: .offered)
     _ = negotiation.takeOutput()

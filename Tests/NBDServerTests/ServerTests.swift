@@ -16,14 +16,16 @@ import Testing
     let address: SocketAddress
 
     init(
-      reactorCount: Int = 1, policy: WaitPolicy = .adaptive, tcp: Bool = false,
+      reactorCount: Int = 1, policy: WaitPolicy = .adaptive, tcp: Bool = false, security: NBDServerSecurity = .none,
       logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       configure: (inout NBDServerConfiguration) -> Void = { _ in }
     ) async throws {
       threads = try (0..<reactorCount).map { _ in try ReactorThread(waitPolicy: policy) }
       var configuration = NBDServerConfiguration()
       configure(&configuration)
-      server = NBDServer(exports: table, reactors: threads.map(\.handle), configuration: configuration, logger: logger)
+      server = NBDServer(
+        exports: table, reactors: threads.map(\.handle), configuration: configuration, security: security,
+        logger: logger)
       let path = "/tmp/swift-nvmeof-nbd-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
       let wanted = tcp ? SocketAddress(numericHost: "127.0.0.1", port: 0) : SocketAddress(unixPath: path)
       address = try await server.listen(on: wanted!)
@@ -339,6 +341,8 @@ import Testing
     #expect(NBDAddress.uri(path, exportName: "x y") == "nbd+unix:///x%20y?socket=/run/a%20b.sock")
     let v4 = try #require(SocketAddress(numericHost: "127.0.0.1", port: 10_809))
     #expect(NBDAddress.uri(v4, exportName: "") == "nbd://127.0.0.1/")
+    #expect(NBDAddress.uri(v4, exportName: "", isSecure: true) == "nbds://127.0.0.1/")
+    #expect(NBDAddress.uri(path, exportName: "x", isSecure: true) == "nbds+unix:///x?socket=/run/a%20b.sock")
     let v6 = try #require(SocketAddress(numericHost: "::1", port: 1))
     #expect(NBDAddress.uri(v6, exportName: "nqn:1/ä") == "nbd://[::1]:1/nqn:1/%C3%A4")
   }

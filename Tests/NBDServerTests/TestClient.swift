@@ -1,6 +1,7 @@
 import Glibc
 import NBDProtocol
 import RingReactor
+import TLS
 
 /// A client on a blocking socket; every answer that does not come within twenty seconds is a failure.
 final class TestClient {
@@ -28,7 +29,82 @@ final class TestClient {
     isOpen = false
   }
 
+  // MARK: TLS
+
+  /// Moves bytes between a session and the socket. (A class, because a noncopyable value in a class is awkward to nil.)
+  private final class Secure {
+    var session: TLSSession
+    var received: [UInt8] = []
+    init(_ context: TLSContext) { session = TLSSession(context, serverName: "server.test") }
+  }
+
+  private var secure: Secure?
+  var tlsState: TLSState? { secure?.session.state }
+
+  /// Asks for TLS, and goes through the handshake; or through so many bytes of what a client has to say, and no more.
+  func startTLS(_ context: TLSContext, isGreeted: Bool = false, byteLimit: Int = .max) throws {
+    if !isGreeted { try greet() }
+    try option(5)
+    guard try optionReply().type == 1 else { throw Failure(description: "no TLS") }
+    isGreetedAlready = true
+    let secure = Secure(context)
+    if byteLimit < .max {
+      return try sendRaw(Array(secure.session.output.prefix(byteLimit)))
+    }
+    self.secure = secure
+    while secure.session.state == .handshaking {
+      try sendOutput(secure)
+      if secure.session.state != .handshaking { break }
+      guard try receiveMore(secure) else { throw Failure(description: "the server has ended the handshake") }
+    }
+    try sendOutput(secure)
+    guard secure.session.state == .open else { throw Failure(description: "handshake: \(secure.session.state)") }
+  }
+
+  /// The greeting comes once a connection.
+  private var isGreetedAlready = false
+
+  private func sendOutput(_ secure: Secure) throws {
+    let bytes = Array(secure.session.output)
+    secure.session.didSend(byteCount: bytes.count)
+    if !bytes.isEmpty { try sendRaw(bytes) }
+  }
+
+  /// False at the end of the stream.
+  private func receiveMore(_ secure: Secure) throws -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    let count = buffer.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+    guard count > 0 else {
+      if count < 0 && errno != ECONNRESET { throw Failure(description: "receive: \(errno)") }
+      secure.session.endOfStream()
+      return false
+    }
+    var plaintext = [UInt8](repeating: 0, count: 65_536)
+    var rest = buffer[..<count]
+    while true {
+      let (taken, produced) = rest.withUnsafeBytes { rest in
+        plaintext.withUnsafeMutableBytes { secure.session.receive(rest, into: $0) }
+      }
+      rest = rest.dropFirst(taken)
+      secure.received += plaintext[..<produced]
+      if taken == 0 && produced == 0 { break }
+    }
+    return true
+  }
+
   func send(_ bytes: [UInt8]) throws {
+    guard let secure else { return try sendRaw(bytes) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let taken = rest.withUnsafeBytes { secure.session.write($0) }
+      guard taken > 0 else { throw Failure(description: "TLS: \(secure.session.state)") }
+      rest = rest.dropFirst(taken)
+      secure.session.flush()
+      try sendOutput(secure)
+    }
+  }
+
+  func sendRaw(_ bytes: [UInt8]) throws {
     var position = 0
     while position < bytes.count {
       let count = bytes[position...].withUnsafeBytes {
@@ -41,6 +117,13 @@ final class TestClient {
 
   /// Nil at the end of the stream.
   func receive(_ count: Int) throws -> [UInt8]? {
+    if let secure {
+      while secure.received.count < count {
+        guard secure.session.state == .open, try receiveMore(secure) else { return nil }
+      }
+      defer { secure.received.removeFirst(count) }
+      return Array(secure.received.prefix(count))
+    }
     var bytes = [UInt8](repeating: 0, count: count)
     var position = 0
     while position < count {
@@ -75,7 +158,7 @@ final class TestClient {
 
   /// Negotiates, and goes into transmission.
   func go(_ name: String = "", structured: Bool = true) throws {
-    try greet()
+    if !isGreetedAlready { try greet() }
     if structured {
       style = .structured
       try option(8)
