@@ -15,8 +15,8 @@ struct GateCase {
   static let all = [
     GateCase(name: "4 KiB random read", operation: .read, byteCount: 4096, depth: 32),
     GateCase(name: "4 KiB random write (in the capsule)", operation: .write, byteCount: 4096, depth: 32),
-    GateCase(name: "128 KiB random read", operation: .read, byteCount: 131_072, depth: 16),
-    GateCase(name: "128 KiB random write (R2T)", operation: .write, byteCount: 131_072, depth: 16),
+    GateCase(name: "128 KiB random read", operation: .read, byteCount: 131_072, depth: 16, divisor: 5),
+    GateCase(name: "128 KiB random write (R2T)", operation: .write, byteCount: 131_072, depth: 16, divisor: 5),
     GateCase(name: "64 KiB read, 5 odd pieces", operation: .read, byteCount: 65_536, depth: 16, pieceCount: 5),
     GateCase(name: "64 KiB write, 5 odd pieces", operation: .write, byteCount: 65_536, depth: 16, pieceCount: 5),
     GateCase(name: "4 KiB read, more than the queue holds", operation: .read, byteCount: 4096, depth: 300),
@@ -28,15 +28,15 @@ struct GateCase {
   static let multipath = [
     GateCase(name: "two paths: 4 KiB random read", operation: .read, byteCount: 4096, depth: 32),
     GateCase(name: "two paths: 4 KiB random write", operation: .write, byteCount: 4096, depth: 32),
-    GateCase(name: "two paths: 128 KiB random read", operation: .read, byteCount: 131_072, depth: 16),
+    GateCase(name: "two paths: 128 KiB random read", operation: .read, byteCount: 131_072, depth: 16, divisor: 5),
     GateCase(name: "two paths: more than the queues hold", operation: .read, byteCount: 4096, depth: 300),
   ]
 
   static let digests = [
     GateCase(name: "4 KiB random read, digests", operation: .read, byteCount: 4096, depth: 32),
     GateCase(name: "4 KiB random write, digests", operation: .write, byteCount: 4096, depth: 32),
-    GateCase(name: "128 KiB random read, digests", operation: .read, byteCount: 131_072, depth: 16),
-    GateCase(name: "128 KiB random write, digests", operation: .write, byteCount: 131_072, depth: 16),
+    GateCase(name: "128 KiB random read, digests", operation: .read, byteCount: 131_072, depth: 16, divisor: 5),
+    GateCase(name: "128 KiB random write, digests", operation: .write, byteCount: 131_072, depth: 16, divisor: 5),
   ]
 
   static let metered = [

@@ -33,8 +33,14 @@ import Testing
     let bed = try await NVMeBed(namespaces: [1: .memory(byteCount: 1 << 22), 2: .memory(byteCount: 1 << 22)])
     let second = try await bed.target.addPort()
     let timers: JSONObject = ["ctrlr_loss_timeout_sec": 30, "reconnect_delay_sec": 1]
-    try await expect(bed, "attach") { try await bed.attach(timers) } shows: { $0.arrayValue?.count == 2 }
-    try await expect(bed, "second path") { try await bed.attach("Nvme0", port: second, timers) } shows: {
+    try await expect(bed, "attach") {
+      try await bed.attach(timers)
+    } shows: {
+      $0.arrayValue?.count == 2
+    }
+    try await expect(bed, "second path") {
+      try await bed.attach("Nvme0", port: second, timers)
+    } shows: {
       Self.paths($0).count == 2
     }
     try await expect(bed, "resize") {
@@ -87,7 +93,9 @@ import Testing
     } shows: {
       Self.paths($0).count == 1 && Self.paths($0, 1).count == 1
     }
-    try await expect(bed, "detach") { try await bed.call("bdev_nvme_detach_controller", ["name": "Nvme0"]) } shows: {
+    try await expect(bed, "detach") {
+      try await bed.call("bdev_nvme_detach_controller", ["name": "Nvme0"])
+    } shows: {
       $0 == []
     }
     #expect(try await bed.end() == 0)
@@ -99,7 +107,9 @@ import Testing
     let more: JSONObject = ["multipath": "failover", "ctrlr_loss_timeout_sec": 30, "reconnect_delay_sec": 1]
     try await bed.attach(more)
     try await bed.attach("Nvme0", port: second, more)
-    try await expect(bed, "address") { try await bed.target.removePort(bed.port.identifier) } shows: {
+    try await expect(bed, "address") {
+      try await bed.target.removePort(bed.port.identifier)
+    } shows: {
       Self.paths($0).first?["trid"]?["trsvcid"] == .string(String(second.port))
     }
     #expect(try await bed.end() == 0)
@@ -113,7 +123,9 @@ import Testing
     ]
     try await bed.attach(more)
     try await bed.attach("Nvme0", port: second, more)
-    try await expect(bed, "path lost") { try await bed.target.removePort(bed.port.identifier) } shows: {
+    try await expect(bed, "path lost") {
+      try await bed.target.removePort(bed.port.identifier)
+    } shows: {
       Self.paths($0).count == 1
     }
     #expect(try await bed.end() == 0)
