@@ -528,7 +528,11 @@ final class NBDConnection: ReactorSource {
 
   @inline(never) private func clientGone(_ event: SocketEvent) {
     // A client that goes without close_notify is as usual as one that closes its socket.
-    if let failure = st.pointee.stream.failure, failure.kind != .truncated { return close("TLS: \(failure)") }
+    if let failure = st.pointee.stream.failure, failure.kind != .truncated {
+      // Somebody's configuration is wrong, or somebody is unwelcome: whoever runs the server is to hear of either.
+      tell(.warning, "TLS with a client has failed", ["error": "\(failure)"])
+      return close("TLS: \(failure)")
+    }
     if case .failed(_, let code) = event { return close("the connection has failed: \(errorText(code))") }
     close("the client has closed the connection")
   }
