@@ -19,6 +19,8 @@ public struct TLSSession: ~Copyable {
   /// Plaintext that does not fill a record yet.
   private let staging: UnsafeMutableRawPointer
   private var stagedByteCount = 0
+  /// There was no room for a record when one was asked for: it is made as soon as there is.
+  private var isFlushWanted = false
   private var isSendingEnded = false
 
   /// - Parameter serverName: of a client: whom it means to talk to, and whose certificate it wants.
@@ -162,10 +164,12 @@ public struct TLSSession: ~Copyable {
     return taken
   }
 
-  /// Makes a record of the plaintext that has been taken and is in none yet, if there is room.
+  /// Makes a record of the plaintext that has been taken and is in none yet: now, or when ``didSend(byteCount:)`` makes room.
   public mutating func flush() {
+    isFlushWanted = stagedByteCount > 0
     guard stagedByteCount > 0, takesData, encrypt(staging, stagedByteCount) else { return }
     stagedByteCount = 0
+    isFlushWanted = false
   }
 
   private mutating func encrypt(_ base: UnsafeRawPointer, _ byteCount: Int) -> Bool {
@@ -208,6 +212,6 @@ public struct TLSSession: ~Copyable {
       buffers.pointee.output_start = 0
       buffers.pointee.output_end = 0
     }
-    if stagedByteCount == Self.recordByteCount { flush() }
+    if isFlushWanted || stagedByteCount == Self.recordByteCount { flush() }
   }
 }

@@ -57,6 +57,26 @@ import Testing
     #expect(pair.toClient.count - before < 400_000 + 22 * (400_000 / 16_384 + 8) + 22 * (size > 16_384 ? 20 : 0))
   }
 
+  /// The end of what was written goes out although nobody writes anything more.
+  @Test func whatHadNoRoomFollows() throws {
+    var pair = try TLSPair()
+    pair.carry()
+    let piece = pattern(1000, 5)
+    var written: [UInt8] = []
+    var before = -1
+    while pair.server.output.count != before {
+      before = pair.server.output.count
+      let taken = piece.withUnsafeBytes { pair.server.write($0) }
+      #expect(taken == piece.count)
+      pair.server.flush()
+      written += piece
+    }
+    pair.carry()
+    #expect(pair.atClient == written)
+    let isDone = pair.server.hasNothingToSend
+    #expect(isDone)
+  }
+
   @Test func nothingGrows() throws {
     var pair = try TLSPair()
     pair.carry()
