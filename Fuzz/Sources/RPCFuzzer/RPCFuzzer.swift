@@ -51,7 +51,7 @@ private func converse(_ bytes: [UInt8], piece: Int, order: UInt8, limits: RPCLim
       let request = outstanding.remove(at: index)
       connection.reply(
         to: request.token,
-        request.method.utf8.count % 2 == 0 ? .success(.string(request.method)) : .failure(.methodNotFound))
+        request.method.utf8.count % 2 == 0 ? .success(.value(.string(request.method))) : .failure(.methodNotFound))
     }
   }
 
