@@ -1,8 +1,9 @@
 internal import BlockDevice
 internal import Synchronization
 
-/// Writes and reads on a device while it is disturbed. Each worker has places of its own, in turn; what it reads there must
-/// be what was last acknowledged. A request that fails is a failure, unless failures are to be expected; a place whose
+/// Writes and reads on a device while it is disturbed. Each worker has places of its own, in turn; it reads what a place
+/// holds before it writes there again, so that whatever happened to it since the last write is noticed, and that must be
+/// what was last acknowledged. A request that fails is a failure, unless failures are to be expected; a place whose
 /// content cannot be known, because a write to it may still be executed, is not used again.
 final class VerifyingLoad: Sendable {
   /// What a load has come to.
@@ -115,7 +116,7 @@ final class VerifyingLoad: Sendable {
       let start = ContinuousClock.now
       outcome.requestCount += 1
       do {
-        if outcome.requestCount % 2 == 0, let seed = place.seed {
+        if outcome.requestCount % 2 == 1, let seed = place.seed {
           try await check.read(read, at: place.address)
           written.fill(seed: seed)
           outcome.note(place, isEqual: read.isEqual(to: written))
