@@ -201,7 +201,7 @@ class NVMeTests(DaemonTest):
     def test_waiting_for_a_device(self):
         with self.assertRaises(RPCFailure) as caught:
             self.daemon.call("bdev_get_bdevs", {"name": "Nvme0n9", "timeout": 10})
-        self.assertEqual(caught.exception.code, -19)
+        self.assertEqual(caught.exception.code, -110)
         # It comes while it is waited for.
         with self.daemon.connect() as connection, connection.makefile() as replies:
             connection.sendall(json.dumps(

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import JSONRPC
 
 /// The list of block devices.
@@ -17,7 +18,8 @@ enum DeviceListMethods {
       result: { request async throws(RPCError) in
         guard let name = request.name else { return .text(list.text) }
         guard let device = await service.devices.device(named: name, within: request.timeoutMilliseconds) else {
-          throw .noSuchDevice
+          // As upstream: who has waited is told that it has.
+          throw request.timeoutMilliseconds > 0 ? .system(ETIMEDOUT) : .noSuchDevice
         }
         return .value([.object(DeviceText.members(of: device))])
       })
