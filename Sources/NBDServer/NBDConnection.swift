@@ -173,19 +173,20 @@ final class NBDConnection: ReactorSource {
       UnsafeRawBufferPointer(start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
     st.pointee.inputStart += count
     submitRequests(engine)
-    switch engine.pointee.state {
-    case .open: break
-    case .disconnecting:
-      beginDraining("the client has disconnected")
-      return
-    case .violated(let violation):
-      close(violation.rawValue)
-      return
-    }
+    guard engine.pointee.state == .open else { return requestsEnded(engine) }
     if st.pointee.inputStart < st.pointee.inputEnd || engine.pointee.isWaitingForPlace {
       block()
     } else {
       receiveMore()
+    }
+  }
+
+  /// The client has said goodbye, or something that nobody understands.
+  @inline(never) private func requestsEnded(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    switch engine.pointee.state {
+    case .open: break
+    case .disconnecting: beginDraining("the client has disconnected")
+    case .violated(let violation): close(violation.rawValue)
     }
   }
 
@@ -244,7 +245,8 @@ final class NBDConnection: ReactorSource {
   private func stopPolling() {
     guard st.pointee.isPolled else { return }
     st.pointee.isPolled = false
-    reactor.stopPolling(self)
+    // Not retained for the call: see `ReactorSource+Marks.swift`.
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.stopPolling(self) }
   }
 
   /// There is something to send: once a turn.

@@ -48,7 +48,7 @@ final class NBDLoopbackClient {
     let session = UnsafeMutablePointer<TLSSession>.allocate(capacity: 1)
     session.initialize(to: TLSSession(context, serverName: "server.test"))
     self.session = session
-    try wait { session.pointee.state == .handshaking } until: {
+    try wait(while: { session.pointee.state == .handshaking }) {
       try sendOutput(session)
       _ = try receive(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     }
@@ -66,7 +66,7 @@ final class NBDLoopbackClient {
   func exchange(_ output: UnsafeRawBufferPointer, _ input: UnsafeMutableRawBufferPointer) throws {
     var sent = 0
     var received = 0
-    try wait { sent < output.count || received < input.count } until: {
+    try wait(while: { sent < output.count || received < input.count }) {
       let piece = min(pieceByteCount, output.count - sent)
       if piece > 0 { sent += try send(UnsafeRawBufferPointer(rebasing: output[sent..<sent + piece])) }
       // What was written before may have found no room for its ciphertext.
@@ -76,7 +76,7 @@ final class NBDLoopbackClient {
     }
   }
 
-  private func wait(while condition: () -> Bool, until step: () throws -> Void) throws {
+  private func wait(while condition: () -> Bool, _ step: () throws -> Void) throws {
     let limit = MonotonicClock.nanoseconds() + 60_000_000_000
     while condition() {
       try step()

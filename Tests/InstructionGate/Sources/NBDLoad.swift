@@ -8,7 +8,8 @@ final class NBDLoad: Load {
 
   init(_ shape: LoadShape) throws {
     precondition(
-      shape.byteCount == NBDLoopback.requestByteCount && LoadShape.depth == NBDLoopback.depth, "the loopback has one shape")
+      shape.byteCount == NBDLoopback.requestByteCount && LoadShape.depth == NBDLoopback.depth,
+      "the loopback has one shape")
     isWrite = shape.operation == .write
     // Nothing is to depend on the time: nobody spins.
     let reactor = try Reactor(waitPolicy: .eventDriven)
