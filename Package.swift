@@ -112,19 +112,24 @@ let package = Package(
       name: "ConformanceTool", dependencies: ["Conformance", "BlockDevice", "NVMeHost", argumentParser],
       swiftSettings: strict),
 
+    // For the two gates: a server of NBD and its client on one thread.
+    .target(
+      name: "NBDLoopback", dependencies: ["BlockDevice", "BlockExport", "NBDProtocol", "NBDServer", "TLS"],
+      path: "Tests/NBDLoopback", swiftSettings: strict),
+
     // The allocation gate: an executable, because it interposes the allocator and is only worth something optimized.
     .target(name: "AllocationCounter", path: "Tests/AllocationGate/Counter"),
     .executableTarget(
       name: "AllocationGate",
       dependencies: [
-        "AllocationCounter", "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDProtocol", "NBDServer",
+        "AllocationCounter", "BlockDevice", "COpenSSL", "EmbeddedTarget", "NBDLoopback", "TLS", "TestCertificates",
       ],
       path: "Tests/AllocationGate/Sources", swiftSettings: strict),
 
     // The instruction gate: an executable, because it is run under callgrind and is only worth something optimized.
     .executableTarget(
       name: "InstructionGate",
-      dependencies: ["BlockDevice", "NBDProtocol", "NVMeProtocol", "NVMeTCPProtocol", "CCRC32C"],
+      dependencies: ["BlockDevice", "NBDLoopback", "NVMeProtocol", "NVMeTCPProtocol", "CCRC32C"],
       path: "Tests/InstructionGate/Sources", swiftSettings: strict),
 
     // The attach gate: an executable, because nothing else may allocate while it measures.

@@ -29,6 +29,8 @@ final class NBDConnection: ReactorSource {
     var directByteCount = 0
     var receiveVectorCount = 0
     var isPolled = false
+    /// To be handed to the ring behind what is sent in this turn.
+    var isReceiveWanted = false
     var isDirty = false
     /// The engine takes no input just now: there are too many requests, or answers to be fetched.
     var isBlocked = false
@@ -171,19 +173,20 @@ final class NBDConnection: ReactorSource {
       UnsafeRawBufferPointer(start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
     st.pointee.inputStart += count
     submitRequests(engine)
-    switch engine.pointee.state {
-    case .open: break
-    case .disconnecting:
-      beginDraining("the client has disconnected")
-      return
-    case .violated(let violation):
-      close(violation.rawValue)
-      return
-    }
+    guard engine.pointee.state == .open else { return requestsEnded(engine) }
     if st.pointee.inputStart < st.pointee.inputEnd || engine.pointee.isWaitingForPlace {
       block()
     } else {
       receiveMore()
+    }
+  }
+
+  /// The client has said goodbye, or something that nobody understands.
+  @inline(never) private func requestsEnded(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    switch engine.pointee.state {
+    case .open: break
+    case .disconnecting: beginDraining("the client has disconnected")
+    case .violated(let violation): close(violation.rawValue)
     }
   }
 
@@ -194,7 +197,8 @@ final class NBDConnection: ReactorSource {
   }
 
   private func receiveMore() {
-    guard !st.pointee.isClosing, !st.pointee.isDraining, !st.pointee.stream.isReceiving else { return }
+    guard !st.pointee.isClosing, !st.pointee.isDraining, !st.pointee.isReceiveWanted, !st.pointee.stream.isReceiving
+    else { return }
     st.pointee.inputStart = 0
     st.pointee.inputEnd = 0
     st.pointee.isBlocked = false
@@ -218,7 +222,13 @@ final class NBDConnection: ReactorSource {
     receiveVectors[vectorCount] = IOVector(base: input, count: inputByteCount)
     st.pointee.receiveVectorCount = vectorCount + 1
     if st.pointee.isPolled { return }
-    if startPolling() { st.pointee.isPolled = true } else { submitReceive() }
+    if startPolling() {
+      st.pointee.isPolled = true
+    } else {
+      // While the kernel sends, the client goes on: a receive behind the send often finds something, which saves a sleep.
+      st.pointee.isReceiveWanted = true
+      becomeDirty()
+    }
   }
 
   override func pollingEnded() {
@@ -227,6 +237,7 @@ final class NBDConnection: ReactorSource {
   }
 
   private func submitReceive() {
+    st.pointee.isReceiveWanted = false
     guard !st.pointee.stream.isReceiving, !st.pointee.isClosing else { return }
     st.pointee.stream.receive(vectors: receiveVectors, count: st.pointee.receiveVectorCount, source: self)
   }
@@ -234,7 +245,8 @@ final class NBDConnection: ReactorSource {
   private func stopPolling() {
     guard st.pointee.isPolled else { return }
     st.pointee.isPolled = false
-    reactor.stopPolling(self)
+    // Not retained for the call: see `ReactorSource+Marks.swift`.
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.stopPolling(self) }
   }
 
   /// There is something to send: once a turn.
@@ -246,6 +258,11 @@ final class NBDConnection: ReactorSource {
 
   override func flush() {
     st.pointee.isDirty = false
+    sendReplies()
+    if st.pointee.isReceiveWanted { submitReceive() }
+  }
+
+  private func sendReplies() {
     guard !st.pointee.stream.isSending, !st.pointee.isClosing else { return }
     guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return sendNegotiationOutput() }
     guard engine.pointee.wantsToSend else { return }

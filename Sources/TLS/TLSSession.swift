@@ -120,7 +120,8 @@ public struct TLSSession: ~Copyable {
     }
   }
 
-  private mutating func fail(_ kind: TLSFailure.Kind, _ reason: String) {
+  // Not inlined: once in a session's life, and its callers are there for each record.
+  @inline(never) private mutating func fail(_ kind: TLSFailure.Kind, _ reason: String) {
     state = .failed(TLSFailure(kind: kind, reason: reason))
     stagedByteCount = 0
   }
@@ -179,8 +180,12 @@ public struct TLSSession: ~Copyable {
     let result = SSL_write_ex(ssl, base, byteCount, &count)
     // With room for the record it either is all there, or there is no session any more.
     if result == 1 { return true }
-    fail(.transmission, TLSErrorQueue.take()?.reason ?? "the session has ended")
+    encryptionFailed()
     return false
+  }
+
+  @inline(never) private mutating func encryptionFailed() {
+    fail(.transmission, TLSErrorQueue.take()?.reason ?? "the session has ended")
   }
 
   /// Says that nothing more will be sent (close_notify).

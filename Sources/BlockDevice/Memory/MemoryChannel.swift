@@ -22,7 +22,7 @@ final class MemoryChannel: BlockChannel {
         blockCount: request.blockCount, outcome: isEqual ? .success : .compareMismatch,
         status: isEqual ? .success : .compareFailure))
     // Turns must not sleep while something can be polled.
-    reactor.markReady(self)
+    markReady()
   }
 
   override func didClose() {

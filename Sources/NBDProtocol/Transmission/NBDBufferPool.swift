@@ -54,7 +54,7 @@ public final class NBDBufferPool {
     let byteCount = Self.byteCount(of: sizeClass)
     state.pointee.lentByteCount += byteCount
     let first = state.pointee.free + Int(sizeClass)
-    guard let buffer = first.pointee else { return .allocate(byteCount: byteCount, alignment: Self.alignment) }
+    guard let buffer = first.pointee else { return Self.allocate(byteCount) }
     first.pointee = buffer.load(as: UnsafeMutableRawPointer?.self)
     state.pointee.keptByteCount -= byteCount
     return buffer
@@ -63,15 +63,19 @@ public final class NBDBufferPool {
   public func give(_ buffer: UnsafeMutableRawPointer, _ sizeClass: SizeClass) {
     let byteCount = Self.byteCount(of: sizeClass)
     state.pointee.lentByteCount -= byteCount
-    guard state.pointee.keptByteCount + byteCount <= maximumKeptByteCount else {
-      buffer.deallocate()
-      return
-    }
+    guard state.pointee.keptByteCount + byteCount <= maximumKeptByteCount else { return Self.deallocate(buffer) }
     let first = state.pointee.free + Int(sizeClass)
     buffer.storeBytes(of: first.pointee, as: UnsafeMutableRawPointer?.self)
     first.pointee = buffer
     state.pointee.keptByteCount += byteCount
   }
+
+  // Not inlined: where a buffer is there, and may be kept, nothing of the allocator is to be on the way.
+  @inline(never) private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    .allocate(byteCount: byteCount, alignment: alignment)
+  }
+
+  @inline(never) private static func deallocate(_ buffer: UnsafeMutableRawPointer) { buffer.deallocate() }
 
   /// Frees what nobody uses.
   public func removeAll() {

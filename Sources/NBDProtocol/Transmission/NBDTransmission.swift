@@ -226,8 +226,9 @@ public struct NBDTransmission: ~Copyable {
     return true
   }
 
-  /// What is wrong with a request; nil when nothing is.
-  private func failure(
+  /// What is wrong with a request; nil when nothing is. (It mutates nothing: but a method that says so would be lent a copy
+  /// of everything here.)
+  private mutating func failure(
     _ command: NBDCommand, _ flags: NBDCommandFlags, _ offset: UInt64, _ length: UInt64, _ hasPayload: Bool
   ) -> NBDFailure? {
     if let rejection { return rejection }

@@ -103,3 +103,23 @@ void free(void *memory) {
   count_free(memory);
   __libc_free(memory);
 }
+
+void *allocation_counter_library_malloc(size_t size, const char *file, int line) {
+  (void)file;
+  (void)line;
+  if (window.is_open) window.counts.library_allocations++;
+  return __libc_malloc(size);
+}
+
+void *allocation_counter_library_realloc(void *old, size_t size, const char *file, int line) {
+  (void)file;
+  (void)line;
+  if (window.is_open) window.counts.library_allocations++;
+  return __libc_realloc(old, size);
+}
+
+void allocation_counter_library_free(void *memory, const char *file, int line) {
+  (void)file;
+  (void)line;
+  __libc_free(memory);
+}

@@ -1,4 +1,5 @@
 import AllocationCounter
+import COpenSSL
 import EmbeddedTarget
 import Glibc
 
@@ -8,6 +9,11 @@ import Glibc
 @main struct AllocationGate {
   static func main() async throws {
     allocation_counter_line_buffering()
+    // Before OpenSSL allocates anything: later it would refuse.
+    precondition(
+      CRYPTO_set_mem_functions(
+        allocation_counter_library_malloc, allocation_counter_library_realloc, allocation_counter_library_free) == 1,
+      "OpenSSL takes no allocator of ours")
     let ioCount = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 100_000
     let target = try await EmbeddedTarget.start()
     try await target.addSubsystem(

@@ -9,6 +9,8 @@ struct LoadCase {
     case channel
     /// The same over two healthy paths that take turns.
     case multipath
+    /// The NBD server, over a Unix-domain socket: without the kernel.
+    case nbd = "NBD server"
   }
 
   var path: Path
@@ -28,6 +30,7 @@ struct LoadCase {
     case .queuePair: EngineLoad(shape)
     case .channel: try ChannelLoad(shape, .plain)
     case .multipath: try ChannelLoad(shape, .twoPaths)
+    case .nbd: try NBDLoad(shape)
     }
   }
 
@@ -55,6 +58,8 @@ struct LoadCase {
       LoadCase(.channel, "128 KiB read", largeRead),
       LoadCase(.multipath, "4 KiB read", read),
       LoadCase(.multipath, "4 KiB write in the capsule", write),
+      LoadCase(.nbd, "4 KiB read", read),
+      LoadCase(.nbd, "4 KiB write", write),
     ]
   }
 }
