@@ -1,0 +1,209 @@
+/// One I/O, from its slot and its data to what has become of it.
+extension JobRunner where Channel: ~Copyable {
+  /// Gives the pending I/O a slot and its data; true when making the data took time.
+  @inline(__always)
+  mutating func prepare(_ now: UInt64) -> Bool {
+    freeCount -= 1
+    let index = Int(freeSlots[freeCount])
+    hasPending = false
+    if pending.start == 0 { pending.start = now }
+    slots[index] = pending
+    prepared = index
+    if pending.purpose == .work { issuedSinceThink &+= 1 }
+    guard pending.purpose != .flush else { return false }
+    if loop.keepsLedger {
+      switch (pending.purpose, pending.direction) {
+      case (.verify, _): ledger.beginRead(pending.offset, pending.byteCount)
+      case (_, .write): ledger.beginWrite(pending.offset, pending.byteCount)
+      default: break
+      }
+    }
+    guard pending.direction == .write else { return false }
+    if loop.fillsForVerify {
+      fillUnits(index)
+      return true
+    }
+    guard loop.refills else { return false }
+    BufferFiller.fillRandom(
+      UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride, count: Int(pending.byteCount)),
+      seed: RandomGenerator.splitMix(&fillSeed))
+    return true
+  }
+
+  private mutating func fillUnits(_ index: Int) {
+    let unit = verifier.unit
+    var place = 0
+    while place < Int(pending.byteCount) {
+      let offset = pending.offset + UInt64(place)
+      verifier.fill(
+        UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride + place, count: unit),
+        offset: offset, generation: ledger.generation(at: ledger.index(of: offset)))
+      place += unit
+    }
+  }
+
+  @inline(__always)
+  mutating func submitPrepared() -> ChannelSubmission {
+    let slot = slots[prepared]
+    let operation: ChannelOperation
+    if slot.purpose == .flush {
+      operation = .flush
+    } else if slot.purpose == .verify || (loop.checksWorkReads && slot.direction == .write) {
+      // verify_only: what would be written is read and checked.
+      operation = .read
+    } else {
+      switch slot.direction {
+      case .read: operation = .read
+      case .write: operation = .write
+      case .trim: operation = .trim
+      }
+    }
+    return channel.submit(
+      ChannelCommand(
+        operation: operation, forceUnitAccess: loop.forceUnitAccess && operation == .write, token: UInt32(prepared),
+        byteCount: slot.byteCount, offset: slot.offset, buffer: buffers + prepared * bufferStride))
+  }
+
+  /// Takes back an I/O that was filled in but never taken by the channel.
+  mutating func cancelPrepared() {
+    guard prepared >= 0 else { return }
+    let slot = slots[prepared]
+    if loop.keepsLedger, slot.purpose != .flush {
+      if slot.purpose == .verify { ledger.end(slot.offset, slot.byteCount) }
+      if slot.purpose == .work, slot.direction == .write { ledger.cancelWrite(slot.offset, slot.byteCount) }
+    }
+    release(prepared)
+    prepared = -1
+  }
+
+  @inline(__always)
+  mutating func release(_ index: Int) {
+    slots[index].purpose = .free
+    freeSlots[freeCount] = UInt32(index)
+    freeCount += 1
+  }
+
+  mutating func complete(_ completion: ChannelCompletion, _ now: UInt64) {
+    let index = Int(completion.token)
+    // A channel that returns what was never given to it is wrong; counting it twice would hide that.
+    guard index < loop.depth, slots[index].purpose != .free else {
+      note(JobFailure(.io, "the device completed an I/O that was not in flight (token \(completion.token))"))
+      return
+    }
+    inFlight -= 1
+    let slot = slots[index]
+    defer { release(index) }
+    let total = now > slot.start ? now - slot.start : 0
+    guard completion.isSuccess else {
+      statistics.longestFailure = max(statistics.longestFailure, total)
+      failed(index, channel.failureDescription())
+      return
+    }
+    guard slot.purpose != .flush else {
+      statistics.sync.record(total)
+      statistics.syncHistogram.record(total)
+      return
+    }
+    // With a rate, `start` is the planned start: waiting for a free slot counts as completion latency, so that
+    // submission + completion = total and percentiles show stalls.
+    let submission = min(slot.submission, total)
+    let completionLatency = total - submission
+    let direction = loop.checksWorkReads ? DataDirection.read : slot.direction
+    let result = directions + direction.rawValue
+    result.pointee.operations &+= 1
+    result.pointee.byteCount &+= UInt64(slot.byteCount)
+    if loop.recordsSubmission {
+      result.pointee.submission.record(submission)
+      if loop.wantsSubmissionPercentiles { result.pointee.submissionHistogram.record(submission) }
+    }
+    if loop.recordsCompletion {
+      result.pointee.completion.record(completionLatency)
+      if loop.wantsCompletionPercentiles { result.pointee.completionHistogram.record(completionLatency) }
+      statistics.latencies.record(completionLatency)
+    }
+    if loop.recordsTotal {
+      result.pointee.total.record(total)
+      if loop.wantsTotalPercentiles { result.pointee.totalHistogram.record(total) }
+    }
+    if total > loop.maximumLatency {
+      note(
+        JobFailure(
+          .timeout,
+          "an I/O at offset \(slot.offset) took \(total / 1000) µs, longer than max_latency"))
+      giveUp()
+    }
+    if slot.purpose == .verify || loop.checksWorkReads {
+      check(index, slot)
+    } else if loop.keepsLedger, slot.direction == .write {
+      ledger.end(slot.offset, slot.byteCount)
+      if loop.backlogLimit > 0 { backlog.append(BlockRing.Entry(offset: slot.offset, byteCount: slot.byteCount)) }
+    }
+  }
+
+  private mutating func check(_ index: Int, _ slot: IOSlot) {
+    let unit = verifier.unit
+    var place = 0
+    while place < Int(slot.byteCount) {
+      let offset = slot.offset + UInt64(place)
+      let length = min(unit, Int(slot.byteCount) - place)
+      var generation: UInt32?
+      if slot.purpose == .verify {
+        let known = ledger.generation(at: ledger.index(of: offset))
+        // Unknown since a write failed: nothing can be said of the content.
+        if known == 0 {
+          place += unit
+          continue
+        }
+        generation = known
+      }
+      statistics.verifiedBlocks &+= 1
+      if length == unit,
+        let difference = verifier.check(
+          UnsafeRawBufferPointer(start: buffers + index * bufferStride + place, count: unit), offset: offset,
+          generation: generation)
+      {
+        statistics.verifyFailures &+= 1
+        note(JobFailure(.verify, difference.description))
+        if setup.options.verifyIsFatal || !setup.options.continueOnError.contains(.verify) && slot.purpose == .work {
+          giveUp()
+        }
+      }
+      place += unit
+    }
+    if slot.purpose == .verify { ledger.end(slot.offset, slot.byteCount) }
+  }
+
+  mutating func failed(_ index: Int, _ why: String) {
+    let slot = slots[index]
+    let what: String
+    switch (slot.purpose, slot.direction) {
+    case (.flush, _): what = "flush"
+    case (.verify, _): what = "read for verify"
+    default: what = slot.direction.label
+    }
+    note(JobFailure(.io, "\(what) at offset \(slot.offset), length \(slot.byteCount): \(why)"))
+    directions[slot.direction.rawValue].failures &+= 1
+    if loop.keepsLedger, slot.purpose != .flush {
+      if slot.purpose == .verify {
+        ledger.end(slot.offset, slot.byteCount)
+      } else if slot.direction == .write {
+        ledger.forget(slot.offset, slot.byteCount)
+      }
+    }
+    let tolerated: ContinueOnError = slot.purpose == .flush || slot.direction != .read ? .write : .read
+    if !setup.options.continueOnError.contains(tolerated) { giveUp() }
+  }
+
+  private mutating func giveUp() {
+    hasGivenUp = true
+    isStopping = true
+  }
+
+  mutating func note(_ newFailure: JobFailure) {
+    failureCount &+= 1
+    if failure == nil {
+      failure = newFailure
+      if setup.options.endsAllOnError { stop.stop() }
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/// What comes next, and when it may go.
+extension JobRunner where Channel: ~Copyable {
+  /// Plans the next I/O into `pending`; false when there is none.
+  mutating func fetchNext(_ now: UInt64) -> Bool {
+    switch phase {
+    case .work:
+      if loop.backlogLimit > 0, backlog.count >= loop.backlogLimit {
+        phase = .backlog
+        backlogLeft = loop.backlogBatch
+        return fetchNext(now)
+      }
+      return fetchWork()
+    case .backlog:
+      if backlogLeft > 0, let entry = backlog.popFirst() {
+        backlogLeft -= 1
+        planVerify(entry.offset, entry.byteCount)
+        return true
+      }
+      phase = .work
+      return fetchWork()
+    case .finalVerify:
+      if loop.backlogLimit > 0 {
+        guard let entry = backlog.popFirst() else { return false }
+        planVerify(entry.offset, entry.byteCount)
+        return true
+      }
+      guard let run = ledger.nextWritten(from: finalIndex, limit: loop.unitsPerRead) else { return false }
+      finalIndex = run.upperBound
+      planVerify(ledger.offset(of: run.lowerBound), UInt32(UInt64(run.count) * ledger.unit))
+      return true
+    }
+  }
+
+  private mutating func planVerify(_ offset: UInt64, _ byteCount: UInt32) {
+    pending = IOSlot(purpose: .verify, direction: .read, byteCount: byteCount, offset: offset)
+    hasPending = true
+  }
+
+  private mutating func fetchWork() -> Bool {
+    if loop.flushEvery > 0, writesSinceFlush >= loop.flushEvery {
+      writesSinceFlush = 0
+      pending = IOSlot(purpose: .flush, direction: .write)
+      hasPending = true
+      return true
+    }
+    var direction = workload.nextDirection()
+    if loop.isRated, let reads = readPacer?.nextStart, let writes = writePacer?.nextStart {
+      // Both directions of a mix are rated: the schedules make the mix.
+      direction = reads <= writes ? .read : .write
+    }
+    guard let operation = workload.next(direction) else { return false }
+    pending = IOSlot(
+      purpose: .work, direction: direction, byteCount: operation.byteCount, offset: operation.offset)
+    if loop.isRated { pending.start = plannedStart(direction, operation.byteCount) }
+    if direction == .write { writesSinceFlush &+= 1 }
+    hasPending = true
+    return true
+  }
+
+  /// When the schedule wants the I/O to start; 0 without a rate.
+  private mutating func plannedStart(_ direction: DataDirection, _ byteCount: UInt32) -> UInt64 {
+    switch direction {
+    case .read:
+      let start = readPacer?.nextStart ?? 0
+      readPacer?.plan(byteCount: byteCount)
+      return start
+    case .write:
+      let start = writePacer?.nextStart ?? 0
+      writePacer?.plan(byteCount: byteCount)
+      return start
+    case .trim:
+      let start = trimPacer?.nextStart ?? 0
+      trimPacer?.plan(byteCount: byteCount)
+      return start
+    }
+  }
+
+  /// Think time: nil when the next I/O may go, else when to look again.
+  @inline(__always)
+  mutating func holdUntil(_ now: UInt64) -> UInt64? {
+    guard loop.thinkTime > 0, pending.purpose == .work else { return nil }
+    if thinkUntil > now { return thinkUntil }
+    guard issuedSinceThink >= loop.thinkBlocks else { return nil }
+    // Counting completions, all I/O of the round must be back before the pause begins.
+    if !loop.thinksAtIssue, inFlight > 0 { return UInt64.max }
+    issuedSinceThink = 0
+    thinkUntil = now &+ loop.thinkTime
+    let spin = setup.options.thinkTimeSpin
+    if spin > 0 {
+      while clock.now() < now &+ spin {}
+    }
+    if setup.options.rateIgnoresThinkTime {
+      readPacer?.postpone(by: loop.thinkTime)
+      writePacer?.postpone(by: loop.thinkTime)
+      trimPacer?.postpone(by: loop.thinkTime)
+    }
+    return thinkUntil
+  }
+}

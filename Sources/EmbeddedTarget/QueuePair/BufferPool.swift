@@ -1,0 +1,34 @@
+/// Buffers to use again, by size class: 4 KiB × 2^class.
+struct BufferPool: ~Copyable {
+  private static let maximumByteCount = 8 * 1024 * 1024
+  private static let largestClass = 12
+
+  private var buffers: [[UnsafeMutableRawPointer]] = Array(repeating: [], count: Self.largestClass + 1)
+  private var byteCount = 0
+
+  deinit {
+    for list in buffers { for buffer in list { buffer.deallocate() } }
+  }
+
+  /// A buffer of at least `byteCount` bytes (at most 16 MiB), and its size class.
+  mutating func take(byteCount wanted: Int) -> (buffer: UnsafeMutableRawPointer, sizeClass: Int8) {
+    var sizeClass = 0
+    while 4096 << sizeClass < wanted && sizeClass < Self.largestClass { sizeClass += 1 }
+    precondition(4096 << sizeClass >= wanted, "no command moves more than 16 MiB")
+    if let pooled = buffers[sizeClass].popLast() {
+      byteCount -= 4096 << sizeClass
+      return (pooled, Int8(sizeClass))
+    }
+    return (.allocate(byteCount: 4096 << sizeClass, alignment: 4096), Int8(sizeClass))
+  }
+
+  mutating func giveBack(_ buffer: UnsafeMutableRawPointer, _ sizeClass: Int8) {
+    let bytes = 4096 << Int(sizeClass)
+    if byteCount + bytes <= Self.maximumByteCount {
+      byteCount += bytes
+      buffers[Int(sizeClass)].append(buffer)
+    } else {
+      buffer.deallocate()
+    }
+  }
+}
