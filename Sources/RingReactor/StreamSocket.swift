@@ -65,6 +65,35 @@ public struct StreamSocket: ~Copyable {
     if let sendBytes { setOption(SOL_SOCKET, SO_SNDBUF, sendBytes) }
   }
 
+  /// The shortest round trip of the connection lately, as the kernel has measured it, in microseconds; nil where it is not
+  /// known: no TCP, nothing acknowledged yet, a simulation.
+  public var minimumRoundTripMicroseconds: Int? {
+    if kernel != nil { return nil }
+    let microseconds = nvmeof_minimum_round_trip_microseconds(fileDescriptor)
+    return microseconds < 0 ? nil : microseconds
+  }
+
+  /// Keeps the kernel's receive buffer at this size, instead of the kernel's automatic one, until
+  /// ``releaseReceiveBuffer(keepingSendBuffer:)``.
+  public func holdReceiveBuffer(byteCount: Int32) { setOption(SOL_SOCKET, SO_RCVBUF, byteCount) }
+
+  /// Has the kernel size the receive buffer by itself again, from its present size on (SO_BUF_LOCK, Linux 5.15).
+  ///
+  /// - Parameter keepingSendBuffer: the send buffer was given a size that is to stay.
+  public func releaseReceiveBuffer(keepingSendBuffer: Bool) {
+    setOption(SOL_SOCKET, Self.bufferLockOption, keepingSendBuffer ? Self.sendBufferLock : 0)
+  }
+
+  /// Whether a held receive buffer can be released again.
+  public var canReleaseReceiveBuffer: Bool {
+    var (locks, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+    return kernel == nil && getsockopt(fileDescriptor, SOL_SOCKET, Self.bufferLockOption, &locks, &length) == 0
+  }
+
+  /// SO_BUF_LOCK and SOCK_SNDBUF_LOCK: older C libraries than the kernel do not know them.
+  private static let bufferLockOption: Int32 = 72
+  private static let sendBufferLock: Int32 = 1
+
   /// How long sent data may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT);
   /// 0 = the system's default.
   public func setUserTimeout(milliseconds: UInt32) {

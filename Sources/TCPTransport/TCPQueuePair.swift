@@ -30,6 +30,7 @@ final class TCPQueuePair: QueuePair {
     var isPolled = false
     /// Where the next receive goes: ``receiveVectors``, so many of them.
     var receiveVectorCount = 0
+    var receiveBuffer = ReceiveBufferControl()
     /// The time that deadlines are in: it goes on by one interval with each scan, so that a reactor that was not turned
     /// for a while ends no commands, and submitting one asks no clock.
     var scanTimeNanoseconds: UInt64 = 0
@@ -359,6 +360,8 @@ final class TCPQueuePair: QueuePair {
     // Where large payloads follow one another only headers should land in the buffer: little is received beyond what
     // goes straight into place.
     let isLarge = st.pointee.engine.latestDataByteCount >= directThreshold
+    let change = st.pointee.receiveBuffer.noteReceive(isLarge: isLarge)
+    if change != .none { adjustReceiveBuffer(change) }
     let direct = st.pointee.engine.directReceiveVectors(
       into: receiveVectors, capacity: Self.receiveVectorCapacity - 1,
       minimumByteCount: isLarge ? 1 : directThreshold)
@@ -375,6 +378,23 @@ final class TCPQueuePair: QueuePair {
     st.pointee.receiveVectorCount = vectorCount
     if st.pointee.isPolled { return }
     if startPolling() { st.pointee.isPolled = true } else { submitReceive() }
+  }
+
+  // Not inlined: at most once in a thousand receives.
+  @inline(never) private func adjustReceiveBuffer(_ change: ReceiveBufferControl.Change) {
+    switch change {
+    case .none:
+      break
+    case .mayHold:
+      guard parameters.queueIdentifier != 0, transport.options.socketReceiveBufferByteCount == nil,
+        let roundTrip = st.pointee.socket.minimumRoundTripMicroseconds,
+        roundTrip <= ReceiveBufferControl.longestRoundTripMicroseconds, st.pointee.socket.canReleaseReceiveBuffer
+      else { return }
+      st.pointee.socket.holdReceiveBuffer(byteCount: ReceiveBufferControl.heldByteCount)
+      st.pointee.receiveBuffer.didHold()
+    case .release:
+      st.pointee.socket.releaseReceiveBuffer(keepingSendBuffer: transport.options.socketSendBufferByteCount != nil)
+    }
   }
 
   override func pollingEnded() {

@@ -12,8 +12,10 @@ public struct TCPTransportOptions: Sendable, Hashable {
   public var receiveBufferByteCount = 48 * 1024
   /// From this many bytes of payload still to come, they are received straight into the caller's memory.
   public var directReceiveThresholdByteCount = 16 * 1024
-  /// The kernel's socket buffer sizes in bytes; nil leaves them to the kernel.
+  /// The kernel's receive buffer in bytes, as SO_RCVBUF takes it; nil leaves it to the kernel, but keeps it small while
+  /// payloads are small and the path is short (``ReceiveBufferControl``).
   public var socketReceiveBufferByteCount: Int32?
+  /// The kernel's send buffer in bytes, as SO_SNDBUF takes it; nil leaves it to the kernel.
   public var socketSendBufferByteCount: Int32?
   /// How long sent data may stay unacknowledged before the kernel gives the connection up, in milliseconds; 0 = the
   /// system's default (about 15 minutes).

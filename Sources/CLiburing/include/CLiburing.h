@@ -47,6 +47,9 @@ static inline int nvmeof_ring_descriptor(const struct io_uring *ring) { return r
 // A level-triggered epoll descriptor that is readable when any of two others is; -1 and errno on failure.
 int nvmeof_epoll_of(int first, int second);
 
+// The shortest round trip of a TCP connection lately, in microseconds; -1 where nobody knows.
+long nvmeof_minimum_round_trip_microseconds(int descriptor);
+
 // The NUMA node that the calling thread runs on now; -1 where the system does not tell.
 int nvmeof_numa_node(void);
 
