@@ -83,7 +83,7 @@ import Testing
         .internalError("bdev a could not be opened")
       ),
       ("bdev_get_bdevs", ["name": "a"], .system(ENODEV)),
-      ("bdev_get_bdevs", ["name": "a", "timeout": 5], .system(ENODEV)),
+      ("bdev_get_bdevs", ["name": "a", "timeout": 5], .system(ETIMEDOUT)),
     ]
     for (method, parameters, error) in cases {
       #expect(await bed.failure(method, parameters) == error, "\(method) \(parameters ?? nil)")
