@@ -1,6 +1,9 @@
 """Methods about NVMe, driven by the client against namespaces of the embedded target: by its command line, and from tables."""
 import base64
 import json
+import os
+import socket
+import tempfile
 import time
 
 from daemon import PATIENCE, RELEASE, DaemonTest, RPCFailure, Target
@@ -208,6 +211,20 @@ class NVMeTests(DaemonTest):
                 {"method": "bdev_get_bdevs", "params": {"name": "Nvme0n9", "timeout": PATIENCE * 1000}, "id": 1}).encode())
             self.attach()
             self.assertEqual(json.loads(replies.readline())["result"][0]["name"], "Nvme0n9")
+
+    def test_exports_of_their_own(self):
+        self.attach()
+        # Any absolute path, on a memory file system, too; the kernel's devices alone are refused.
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+            path = os.path.join(directory, "nbd.sock")
+            self.assertEqual(self.daemon.call("nbd_start_disk", {"bdev_name": "Nvme0n9", "nbd_device": path}), path)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                self.assertEqual(client.recv(8), b"NBDMAGIC")
+            self.assertTrue(self.daemon.call("nbd_stop_disk", {"nbd_device": path}))
+        with self.assertRaises(RPCFailure) as caught:
+            self.daemon.call("nbd_start_disk", {"bdev_name": "Nvme0n9", "nbd_device": "/dev/nbd0"})
+        self.assertEqual(caught.exception.code, -19)
 
     def test_discovery(self):
         params = {"name": "disc", "trtype": "tcp", "adrfam": "ipv4", "traddr": "127.0.0.1", "trsvcid": self.ports[0]}

@@ -97,7 +97,7 @@ package final class ExportService: Sendable {
   ///
   /// - Parameter path: absolute. The socket of a server that is gone is replaced.
   package func startDisk(device name: String, path: String) async throws(RPCError) {
-    guard !path.hasPrefix("/dev/") else {
+    guard !path.hasPrefix("/dev/nbd") else {
       throw .system(
         ENODEV, detail: "\(path): the kernel's NBD devices are not served; give the path of a Unix-domain socket")
     }
