@@ -77,6 +77,7 @@ public final class DaemonProcess: Sendable {
       "JSON-RPC is served",
       metadata: ["socket": "\(options.rpcSocketPath)", "reactors": "\(options.reactorCount)"])
     if !options.waitsForRPC { await service.configure() }
+    ProgramPages.release()
   }
 
   private func listenForExports() async throws(ExportSocketError) {

@@ -26,6 +26,9 @@ final class TCPQueuePair: QueuePair {
     var expectedAnswerCount = 0
     /// The reactor has been told that there is something to send.
     var isDirty = false
+    var gathering = SendGathering()
+    /// Sending waits until this turn's input is there.
+    var isGathering = false
     /// The reactor polls for input; else a receive is with the ring.
     var isPolled = false
     /// Where the next receive goes: ``receiveVectors``, so many of them.
@@ -219,6 +222,14 @@ final class TCPQueuePair: QueuePair {
     st.pointee.isDirty = false
     updateExpectation()
     guard !st.pointee.socket.isSending, !st.pointee.socket.isClosing, st.pointee.hasConnection else { return }
+    if st.pointee.gathering.shouldLook(
+      unsentCount: st.pointee.engine.unsentCommandCount, outstandingCount: st.pointee.engine.outstandingCount)
+    {
+      // A source that is ready keeps the reactor from sleeping: it takes what is there, and calls `run`.
+      st.pointee.isGathering = true
+      markReady()
+      return
+    }
     let byteCount = st.pointee.engine.buildSend()
     // A command that was answered before its data came up for sending has ended here.
     if st.pointee.engine.hasCompletions { markReady() }
@@ -272,6 +283,10 @@ final class TCPQueuePair: QueuePair {
       Unmanaged<CompletionSink>.fromOpaque(completion.context!)._withUnsafeGuaranteedRef { $0.complete(completion) }
     }
     updateExpectation()
+    if st.pointee.isGathering {
+      st.pointee.isGathering = false
+      becomeDirty()
+    }
     if st.pointee.isSocketClosed { finishClose() }
     notifyCapacityWaiters()
   }
@@ -338,6 +353,7 @@ final class TCPQueuePair: QueuePair {
     if direct > 0 { st.pointee.engine.didReceiveDirectly(byteCount: direct) }
     let isHealthy = st.pointee.engine.receive(UnsafeRawBufferPointer(start: buffer, count: count - direct))
     if st.pointee.engine.hasCompletions { markReady() }
+    st.pointee.gathering.noteReceive()
     switch st.pointee.engine.state {
     case .ready:
       if isConnecting { becomeConnected() }

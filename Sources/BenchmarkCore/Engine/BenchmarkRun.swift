@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingReactor
 
 /// Runs a plan: opens devices, starts jobs in their order, shows progress, collects results.
 public final class BenchmarkRun {
@@ -100,6 +101,7 @@ public final class BenchmarkRun {
       }
       let isOver = monitor.update {
         if !round.isEmpty, round.allSatisfy({ $0.stage == .ready || $0.stage == .ended }) {
+          ProgramPages.release()
           for thread in round where thread.stage == .ready { thread.stage = .going }
           round = []
         }

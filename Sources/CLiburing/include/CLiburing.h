@@ -53,4 +53,7 @@ long nvmeof_minimum_round_trip_microseconds(int descriptor);
 // The NUMA node that the calling thread runs on now; -1 where the system does not tell.
 int nvmeof_numa_node(void);
 
+// Unmaps the pages of the program and of its libraries that hold code; what is run again is mapped again.
+void nvmeof_release_code_pages(void);
+
 #endif

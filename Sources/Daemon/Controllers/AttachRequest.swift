@@ -18,7 +18,7 @@ package struct AttachRequest: Sendable {
   package var mode = MultipathMode.multipath
   package var headerDigest = false
   package var dataDigest = false
-  package var disablesFlowControl = false
+  package var disablesFlowControl = true
   /// Nil: as long as a connection may take.
   package var fabricsConnectTimeoutMicroseconds: UInt64?
   package var queueCount: UInt32 = Self.defaultQueueCount

@@ -38,8 +38,8 @@ public struct ControllerConfiguration: Sendable, Hashable {
   public var maximumTransferByteCount = 1 << 20
   /// The controller to connect to (static controller model); FFFFh = any.
   public var controllerIdentifier: UInt16 = 0xFFFF
-  /// Do without submission queue head pointers (NVMe Base 2.1, section 6.3, CATTR bit 2): the controller may then
-  /// leave successful reads' response capsules out.
+  /// Do without submission queue head pointers (NVMe Base 2.1, section 6.3, CATTR bit 2), on all queues: the controller may
+  /// then leave successful reads' response capsules out. Without it SPDK's sends all reads' data before the first response.
   public var disablesSubmissionQueueFlowControl = true
 
   /// Commands outstanding at once on the admin queue.

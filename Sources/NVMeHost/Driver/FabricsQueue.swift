@@ -120,7 +120,7 @@ final class FabricsQueue: CompletionSink {
     let isAdmin = plan.queueIdentifier == 0
     let command = SubmissionQueueEntry.fabricsConnect(
       queueIdentifier: plan.queueIdentifier, entries: plan.entries,
-      disableSubmissionQueueFlowControl: !isAdmin && plan.configuration.disablesSubmissionQueueFlowControl,
+      disableSubmissionQueueFlowControl: plan.configuration.disablesSubmissionQueueFlowControl,
       keepAliveTimeoutMilliseconds: isAdmin ? plan.configuration.keepAliveTimeoutMilliseconds : 0)
     let data = DataSegments(
       vectors: connectVector, vectorCount: 1, byteOffset: 0, byteCount: UInt32(connectData.count))

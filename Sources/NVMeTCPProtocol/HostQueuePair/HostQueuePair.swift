@@ -117,6 +117,9 @@ public struct HostQueuePair: ~Copyable {
   /// Commands submitted and not completed.
   public var outstandingCount: Int { configuration.depth - unusedSlotCount }
 
+  /// Commands, of the outstanding ones, that have something to send and are in no batch yet.
+  public var unsentCommandCount: Int { sendQueue.count }
+
   /// Commands that can be submitted now. A completion that has not been taken yet counts as a command, because the
   /// queue of completions has room for `depth` of them.
   public var freeSlotCount: Int { unusedSlotCount &- (completionTail &- completionHead) }

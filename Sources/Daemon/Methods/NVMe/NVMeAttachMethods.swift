@@ -16,7 +16,7 @@ enum NVMeAttachMethods {
     var headerDigest = false
     var dataDigest = false
     var allowsUnrecognizedCommandSets = false
-    var disablesFlowControl = false
+    var disablesFlowControl = true
     var fabricsConnectTimeoutMicroseconds: UInt64?
     var mode = AttachRequest.MultipathMode.multipath
     var queueCount = AttachRequest.defaultQueueCount
@@ -69,7 +69,7 @@ enum NVMeAttachMethods {
     request.key = try parameters.optional("dhchap_key")
     request.controllerKey = try parameters.optional("dhchap_ctrlr_key")
     request.allowsUnrecognizedCommandSets = try parameters.optional("allow_unrecognized_csi", default: false)
-    request.disablesFlowControl = try parameters.optional("disable_sq_flow_control", default: false)
+    request.disablesFlowControl = try parameters.optional("disable_sq_flow_control", default: true)
     var multipath = request.multipath
     _ = try parameters.optionalObject("multipath_opts") { inner throws(RPCParameterError) in
       try multipath.decode(&inner)

@@ -9,6 +9,8 @@ final class SimulatedController {
   private let keepAliveMilliseconds: UInt32
   /// By their identifiers.
   var queues: [UInt16: SimulatedTargetQueue] = [:]
+  /// As the admin queue's Connect has asked for.
+  var hasFlowControl = true
   var grantedQueueCount = 0
   /// It has not noticed a loss, and has not been shut down.
   private(set) var isAlive = true

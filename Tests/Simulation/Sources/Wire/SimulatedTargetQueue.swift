@@ -177,6 +177,7 @@ final class SimulatedTargetQueue {
     let isAdmin = fields.queueIdentifier == 0
     if isAdmin {
       controller = target.makeController(hostKeepAliveMilliseconds: fields.keepAliveTimeoutMilliseconds)
+      controller?.hasFlowControl = !fields.disableSubmissionQueueFlowControl
     } else {
       // The association may have ended meanwhile.
       guard let controller = target.controller(data.controllerIdentifier) else {
@@ -187,13 +188,17 @@ final class SimulatedTargetQueue {
         engine.respond(slot, status: .connectInvalidParameters)
         return timeline.violate("a queue is connected that the controller has not granted, or is longer than MQES")
       }
+      // SPDK's controllers go by the admin queue's attribute for all queues.
+      if controller.hasFlowControl == fields.disableSubmissionQueueFlowControl {
+        timeline.violate("a queue asks for flow control otherwise than the admin queue has")
+      }
       self.controller = controller
     }
     identifier = fields.queueIdentifier
     depth = fields.entries - 1
     controller?.queues[identifier] = self
     engine.setQueue(
-      entries: fields.entries, flowControl: isAdmin || !fields.disableSubmissionQueueFlowControl,
+      entries: fields.entries, flowControl: !fields.disableSubmissionQueueFlowControl,
       maximumInCapsuleDataLength: isAdmin ? 8192 : UInt32(target.inCapsuleByteCount))
     engine.respond(slot, dword0: UInt32(controller?.identifier ?? 0))
   }
