@@ -42,14 +42,18 @@ import Simulation
   private static func playEngine(_ seeds: Range<UInt64>) -> Bool {
     var total = SimulationReport()
     var failureCount = 0
+    var progress = SeedProgress(kind: "engine", count: seeds.count)
     for seed in seeds {
       do throws(Violation) {
         total = total + (try World(seed: seed).run())
       } catch {
         failureCount += 1
+        progress.end()
         print("FAILED: engine, \(error)")
       }
+      progress.advance(failureCount: failureCount)
     }
+    progress.end()
     print(
       "engine: \(seeds.count) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) "
         + "succeeded, \(total.unknownCount) of unknown outcome; \(total.lossCount) losses, \(total.reconnectCount) "
@@ -61,14 +65,18 @@ import Simulation
   private static func playWire(_ seeds: Range<UInt64>, _ isVerbose: Bool) -> Bool {
     var total = SimulationReport()
     var failureCount = 0
+    var progress = SeedProgress(kind: "wire", count: seeds.count)
     for seed in seeds {
       do throws(Violation) {
         total = total + (try WireWorld(seed: seed, isVerbose: isVerbose).run())
       } catch {
         failureCount += 1
+        progress.end()
         print("FAILED: wire, \(error)")
       }
+      progress.advance(failureCount: failureCount)
     }
+    progress.end()
     print(
       "wire: \(seeds.count) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) "
         + "succeeded, \(total.unknownCount) of unknown outcome; \(total.connectionCount) connections, "
