@@ -45,6 +45,7 @@ public final class Reactor {
   private struct State {
     var waitPolicy: WaitPolicy
     var spin = AdaptiveSpin()
+    var saturation = SaturationWatch()
     var slots: [Slot] = []
     /// Sources whose input is looked for by calling them, while the reactor spins.
     var polled: [SourceIdentifier] = []
@@ -302,8 +303,11 @@ public final class Reactor {
   /// With this many answers on their way a wake-up brings several of them, and they are cheaper than a look each.
   private static let manyAnswers = 24
 
+  private var expectsMany: Bool { state.pointee.expectedAnswerCount >= Self.manyAnswers }
+
   private var spinBudgetNanoseconds: UInt64 {
-    state.pointee.expectedAnswerCount >= Self.manyAnswers ? 0 : state.pointee.spin.budgetNanoseconds
+    guard expectsMany else { return state.pointee.spin.budgetNanoseconds }
+    return state.pointee.saturation.isSaturated ? AdaptiveSpin.maximumNanoseconds : 0
   }
 
   /// Each of these costs a system call a look: with more, being told by the ring is cheaper.
@@ -499,8 +503,12 @@ public final class Reactor {
   /// A wait that ends without an event (time over, EINTR) is as good as a turn without one: the caller comes again.
   private func submitAndWait(_ limit: UInt64?) {
     let policy = state.pointee.waitPolicy
+    let expectsMany = policy == .adaptive && self.expectsMany
+    if expectsMany && state.pointee.saturation.isDue(nowNanoseconds: state.pointee.nowNanoseconds) {
+      watchSaturation()
+    }
     let budget = policy == .busyPolling ? .max : spinBudgetNanoseconds
-    guard policy == .busyPolling || policy == .adaptive && state.pointee.expectedAnswerCount < Self.manyAnswers else {
+    guard policy == .busyPolling || policy == .adaptive && (!expectsMany || budget > 0) else {
       endPolling()
       _ = ring.submitAndWait(timeoutNanoseconds: limit)
       return
@@ -513,7 +521,7 @@ public final class Reactor {
       }
       if spin(untilNanoseconds: start &+ min(budget, limit ?? .max, .max &- start)) {
         if ring.hasCompletions { _ = ring.submitAndCollect() }
-        state.pointee.spin.found()
+        if !expectsMany { state.pointee.spin.found() }
         return
       }
       if policy == .busyPolling { return }
@@ -522,7 +530,17 @@ public final class Reactor {
     if left == 0 { return }
     endPolling()
     _ = ring.submitAndWait(timeoutNanoseconds: left)
-    state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start)
+    if expectsMany {
+      state.pointee.saturation.spunInVain()
+    } else {
+      state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start)
+    }
+  }
+
+  // Not inlined: for one wait in hundreds.
+  @inline(never) private func watchSaturation() {
+    state.pointee.saturation.look(
+      nowNanoseconds: state.pointee.nowNanoseconds, processorNanoseconds: MonotonicClock.threadProcessorNanoseconds())
   }
 
   /// Looks for input without sleeping: at what is polled, at the ring and at the mailbox.
