@@ -3,29 +3,43 @@
 /// Answers make room for new commands. Where many are outstanding, the next answers mostly lie in the socket already while
 /// the first are being handled: to look for them before sending makes one send of several, for the host as for the
 /// controller, which takes commands in larger numbers at a time. The controller must not run out of work meanwhile, so
-/// that only a part of what is outstanding is ever held back, and only for as long as looking finds something: nothing
-/// waits for what may not come.
+/// that only a part of what is outstanding is ever held back, and never for longer than some looks take: nothing waits for
+/// what may not come.
 struct SendGathering {
   /// With fewer commands outstanding each is sent at once.
   static let smallestLoad = 16
   /// The controller keeps at least this share of the commands.
   static let keptShare = (numerator: 2, denominator: 3)
+  /// So often in a row looking may find nothing before a send of bare commands, while the reactor spins: some 10 µs.
+  /// A reactor that sleeps looks once, and before data, whose sending takes its time anyway, once is enough.
+  static let mostVainLooks: UInt8 = 24
+  /// A send of so many bytes carries data.
+  static let largeSendByteCount = 16 * 1024
 
-  private var mayLook = false
+  private var looksLeft: UInt8 = 0
+  private var sendsData = false
 
   /// Notes that something has been received. (For the path of every I/O.)
-  mutating func noteReceive() { mayLook = true }
+  mutating func noteReceive(isSpinning: Bool) { looksLeft = isSpinning && !sendsData ? Self.mostVainLooks : 1 }
 
-  /// Whether to receive once more before the next send.
+  mutating func noteSend(byteCount: Int) { sendsData = byteCount >= Self.largeSendByteCount }
+
+  /// Whether to look for input once more before the next send.
   ///
   /// - Parameters:
   ///   - unsentCount: commands that have something to send.
   ///   - outstandingCount: commands that have not been completed, those among them.
   mutating func shouldLook(unsentCount: Int, outstandingCount: Int) -> Bool {
-    guard mayLook else { return false }
-    mayLook = false
+    guard looksLeft > 0 else { return false }
     let (numerator, denominator) = Self.keptShare
-    return unsentCount > 0 && outstandingCount >= Self.smallestLoad
-      && (outstandingCount - unsentCount) * denominator > outstandingCount * numerator
+    guard
+      unsentCount > 0 && outstandingCount >= Self.smallestLoad
+        && (outstandingCount - unsentCount) * denominator > outstandingCount * numerator
+    else {
+      looksLeft = 0
+      return false
+    }
+    looksLeft -= 1
+    return true
   }
 }

@@ -238,6 +238,7 @@ final class TCPQueuePair: QueuePair {
       if st.pointee.isTerminating { st.pointee.socket.endSending() }
       return
     }
+    st.pointee.gathering.noteSend(byteCount: byteCount)
     let vectors = st.pointee.engine.sendVectors
     let first = UnsafeMutableRawPointer(vectors.baseAddress!)
     if isReactorSpinning && !st.pointee.isTerminating {
@@ -353,7 +354,7 @@ final class TCPQueuePair: QueuePair {
     if direct > 0 { st.pointee.engine.didReceiveDirectly(byteCount: direct) }
     let isHealthy = st.pointee.engine.receive(UnsafeRawBufferPointer(start: buffer, count: count - direct))
     if st.pointee.engine.hasCompletions { markReady() }
-    st.pointee.gathering.noteReceive()
+    st.pointee.gathering.noteReceive(isSpinning: st.pointee.isPolled)
     switch st.pointee.engine.state {
     case .ready:
       if isConnecting { becomeConnected() }

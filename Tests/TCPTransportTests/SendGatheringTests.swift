@@ -7,7 +7,7 @@ struct SendGatheringTests {
   /// Whether the first send after a receive waits.
   private func waits(unsent: Int, outstanding: Int) -> Bool {
     var gathering = SendGathering()
-    gathering.noteReceive()
+    gathering.noteReceive(isSpinning: false)
     return gathering.shouldLook(unsentCount: unsent, outstandingCount: outstanding)
   }
 
@@ -17,12 +17,38 @@ struct SendGatheringTests {
     let isEarly = gathering.shouldLook(unsentCount: 1, outstandingCount: 128)
     #expect(!isEarly)
     for _ in 0..<3 {
-      gathering.noteReceive()
+      gathering.noteReceive(isSpinning: false)
       let isFirst = gathering.shouldLook(unsentCount: 1, outstandingCount: 128)
       #expect(isFirst)
       let isSecond = gathering.shouldLook(unsentCount: 1, outstandingCount: 128)
       #expect(!isSecond, "what may not come is not waited for")
     }
+  }
+
+  /// How many looks in a row find nothing before the send.
+  private func vainLooks(latestSend: Int) -> Int {
+    var gathering = SendGathering()
+    gathering.noteSend(byteCount: latestSend)
+    gathering.noteReceive(isSpinning: true)
+    var count = 0
+    while gathering.shouldLook(unsentCount: 1, outstandingCount: 128) { count += 1 }
+    return count
+  }
+
+  @Test("while the reactor spins, several times before bare commands, once before data")
+  func spinning() {
+    #expect(vainLooks(latestSend: SendGathering.largeSendByteCount - 1) == Int(SendGathering.mostVainLooks))
+    #expect(vainLooks(latestSend: SendGathering.largeSendByteCount) == 1)
+  }
+
+  @Test("with its share held back it sends, and does not look again before the next receive")
+  func enough() {
+    var gathering = SendGathering()
+    gathering.noteReceive(isSpinning: true)
+    let isHeld = gathering.shouldLook(unsentCount: 43, outstandingCount: 128)
+    #expect(!isHeld)
+    let isHeldLater = gathering.shouldLook(unsentCount: 1, outstandingCount: 128)
+    #expect(!isHeldLater)
   }
 
   @Test("the controller keeps most of the commands", arguments: [16, 17, 32, 128, 4095])
