@@ -307,7 +307,7 @@ public final class Reactor {
 
   private var spinBudgetNanoseconds: UInt64 {
     guard expectsMany else { return state.pointee.spin.budgetNanoseconds }
-    return state.pointee.saturation.isSaturated ? AdaptiveSpin.maximumNanoseconds : 0
+    return state.pointee.saturation.isSaturated ? SaturationWatch.mostSpinNanoseconds : 0
   }
 
   /// Each of these costs a system call a look: with more, being told by the ring is cheaper.

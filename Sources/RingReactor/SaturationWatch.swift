@@ -11,7 +11,10 @@ struct SaturationWatch {
   /// For so long the thread spins before it sleeps for a window again.
   static let spinNanoseconds: UInt64 = 200_000_000
   /// Of the window, processor time of the thread.
-  static let saturatedPercent: UInt64 = 85
+  static let saturatedPercent: UInt64 = 93
+
+  /// Longer than the pauses of a controller that works through a batch.
+  static let mostSpinNanoseconds: UInt64 = 200_000
 
   private(set) var isSaturated = false
   /// Nil before the first window.

@@ -14,7 +14,7 @@ struct SaturationWatchTests {
     return watch
   }
 
-  @Test("spins after a window of work", arguments: [0, 50, 84, 85, 100] as [UInt64])
+  @Test("spins after a window of work", arguments: [0, 50, 92, 93, 100] as [UInt64])
   func share(percent: UInt64) {
     #expect(watch(percent: percent).isSaturated == (percent >= SaturationWatch.saturatedPercent))
   }
