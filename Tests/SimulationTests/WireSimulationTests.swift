@@ -32,7 +32,7 @@ import Testing
     .sendMemoryReleasedEarly, .cancelledReceiveForgotten,
   ])
   func mistakesAreFound(bug: PlantedWireBug) {
-    let isFound = (0..<10 as Range<UInt64>).contains { seed in
+    let isFound = (0..<30 as Range<UInt64>).contains { seed in
       do throws(Violation) {
         _ = try WireWorld(seed: seed, bug: bug).run()
         return false
