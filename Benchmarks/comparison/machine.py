@@ -49,6 +49,8 @@ def describe(directory):
         "hypervisor": "hypervisor" in (first_match("/proc/cpuinfo", r"^flags\s*:\s*(.*)$") or "").split(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "huge_pages_free_mib": free_huge_page_mebibytes(),
+        # Not a detail: bbr's pacing sets a timer for many a segment.
+        "tcp_congestion_control": first_match("/proc/sys/net/ipv4/tcp_congestion_control", r"(.*)"),
         "governor": first_match("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", r"(.*)"),
         "liburing": output_of("pkg-config", "--modversion", "liburing"),
         "swift": output_of("swift", "--version"),
