@@ -509,8 +509,9 @@ static uint16_t connect_queue(int socket, uint16_t queue, unsigned entries, uint
   snprintf((char *)data + 512, 256, "%s", options.host);
   struct command_pdu command = {.opcode = 0x7F, .namespace_identifier = FABRICS_CONNECT};
   command.dword10 = (uint32_t)queue << 16;
-  // Without flow control of the submission queue the controller may end a read with its data.
-  command.dword11 = (entries - 1) | (queue > 0 ? 0x04u << 16 : 0);
+  // Without flow control of the submission queue the controller may end a read with its data; SPDK's goes by what the admin
+  // queue has asked for.
+  command.dword11 = (entries - 1) | 0x04u << 16;
   command.dword12 = 0; // no keep alive
   return (uint16_t)execute(socket, command, data, sizeof data, NULL, 0, queue ? "Connect of an I/O queue" : "Connect").result_low;
 }
