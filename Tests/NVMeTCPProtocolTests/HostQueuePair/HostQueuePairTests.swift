@@ -379,6 +379,27 @@ struct HostQueuePairTests {
     #expect(harness.completions.count == 3 && harness.freeSlotCount == 3)
   }
 
+  @Test("commands that bring their data may fill a larger batch")
+  func muchDataInCapsules() throws {
+    let byteCount = 64 * 1024
+    let depth = 20
+    let harness = HostQueuePairHarness(depth: depth, inCapsule: byteCount)
+    try harness.connect()
+    let memories = (0..<depth).map { _ in HostQueuePairMemory(content: pattern(byteCount)) }
+    for memory in memories { #expect(harness.write(memory)) }
+    var batches: [Int] = []
+    while case let count = harness.buildSend(), count > 0 {
+      batches.append(count)
+      harness.sendPiece()
+    }
+    #expect(batches.count == 2)
+    #expect((HostQueuePair.capsuleBatchByteLimit..<HostQueuePair.capsuleBatchByteLimit + 256).contains(batches[0]))
+    let contents = harness.controller.received.compactMap { pdu -> [UInt8]? in
+      if case .command(_, let data) = pdu { data } else { nil }
+    }
+    #expect(contents.count == depth && contents.allSatisfy { $0 == memories[0].content })
+  }
+
   @Test("completions that nobody has taken yet hold back new commands: none is lost")
   func completionsAreNotLost() throws {
     let harness = HostQueuePairHarness(depth: 2)
