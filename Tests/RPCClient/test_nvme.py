@@ -177,6 +177,15 @@ class NVMeTests(DaemonTest):
             connection.sendall(request.encode())
             self.assertEqual(json.loads(replies.readline())["result"][0]["name"], "Nvme0")
 
+    def test_flow_control_is_given_up_unless_it_is_asked_for(self):
+        for asked, kept in (({}, True), ({"disable_sq_flow_control": True}, True),
+                            ({"disable_sq_flow_control": False}, False)):
+            self.attach(**asked)
+            attached = [entry["params"] for entry in self.daemon.call("framework_get_config", {"name": "bdev"})
+                        if entry["method"] == "bdev_nvme_attach_controller"]
+            self.assertEqual([entry["disable_sq_flow_control"] for entry in attached], [kept], asked)
+            self.daemon.call("bdev_nvme_detach_controller", {"name": "Nvme0"})
+
     def test_namespaces_at_run_time(self):
         self.attach()
         self.target.say("namespace add memory:4M,nsid=12")
