@@ -52,6 +52,7 @@ final class RunningDaemon {
     var piece = [UInt8](repeating: 0, count: 65_536)
     while answer.last != UInt8(ascii: "\n") {
       let count = read(connection, &piece, piece.count)
+      if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw Failure(description: "\(method): no answer: \(log)") }
       answer += piece.prefix(count)
     }

@@ -54,6 +54,7 @@ final class WireHost {
       let count = bytes.withUnsafeBytes {
         Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
+      if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw Failure(description: "send: \(errno)") }
       sent += count
     }

@@ -99,7 +99,7 @@ final class NBDLoopbackClient {
 
   private func sendRaw(_ bytes: UnsafeRawBufferPointer) throws -> Int {
     let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Self.sendFlags)
-    if count < 0 && errno != EAGAIN { throw NBDLoopbackError("send: \(errno)") }
+    if count < 0 && errno != EAGAIN && errno != EINTR { throw NBDLoopbackError("send: \(errno)") }
     return max(0, count)
   }
 
@@ -115,7 +115,7 @@ final class NBDLoopbackClient {
   private func receiveRaw(_ bytes: UnsafeMutableRawBufferPointer) throws -> Int {
     let count = recv(descriptor, bytes.baseAddress, bytes.count, Self.receiveFlags)
     if count == 0 { throw NBDLoopbackError("the server has hung up") }
-    if count < 0 && errno != EAGAIN { throw NBDLoopbackError("receive: \(errno)") }
+    if count < 0 && errno != EAGAIN && errno != EINTR { throw NBDLoopbackError("receive: \(errno)") }
     return max(0, count)
   }
 }

@@ -123,6 +123,7 @@ final class RPCPeer {
       let count = bytes.withUnsafeBytes {
         Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
+      if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }
       bytes = bytes.dropFirst(count)
     }
@@ -141,6 +142,8 @@ final class RPCPeer {
       searchedCount = received.count
       var buffer = [UInt8](repeating: 0, count: 65_536)
       let count = recv(descriptor, &buffer, buffer.count, 0)
+      // A ring that ends interrupts every thread that ever used it, and with a time-out that ends the call.
+      if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return nil }
       received += buffer[..<count]
     }

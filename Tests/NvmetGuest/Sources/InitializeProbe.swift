@@ -34,6 +34,7 @@ enum InitializeProbe {
       let received = answer.withUnsafeMutableBytes { buffer in
         recv(descriptor.rawValue, buffer.baseAddress! + count, 128 - count, 0)
       }
+      if received < 0 && errno == EINTR { continue }
       guard received > 0 else { return false }
       count += received
     }
