@@ -86,7 +86,6 @@ extension HostQueuePair {
     slot.pointee.isInSendQueue = false
     if slot.pointee.phase == .queued {
       slot.pointee.phase = .outstanding
-      batchLimit = Self.capsuleBatchByteLimit
       let dataCount = slot.pointee.usesInCapsuleData ? Int(slot.pointee.data.byteCount) : 0
       let template = dataCount > 0 ? capsuleWithData : capsule
       let start = stage(template)
@@ -101,7 +100,6 @@ extension HostQueuePair {
       if slot.pointee.phase == .answered && isReleased(slotIndex) { complete(slotIndex) }
       return
     }
-    batchLimit = Self.batchByteLimit
     let count = min(slot.pointee.requestedByteCount, parameters.maximumH2CDataLength)
     let isLast = count == slot.pointee.requestedByteCount
     let offset = slot.pointee.requestedOffset
@@ -178,7 +176,7 @@ extension HostQueuePair {
   }
 
   /// Bytes of data the batch may still take. Headers may go a little beyond.
-  private var batchRoom: Int { batchLimit - unsentByteCount }
+  private var batchRoom: Int { Self.batchByteLimit - unsentByteCount }
 
   /// So many bytes of staging, appended to the batch.
   private mutating func stage(_ count: Int) -> UnsafeMutableRawPointer {

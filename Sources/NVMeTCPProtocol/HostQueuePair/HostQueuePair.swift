@@ -60,8 +60,6 @@ public struct HostQueuePair: ~Copyable {
   var emittingByteCount = 0
   var emittingDigest: UInt32 = 0
   var emitsDigest = false
-  /// How much the batch may hold, by the kind of the latest PDU.
-  var batchLimit = Self.batchByteLimit
   var needsConnectionRequest = true
   var needsTerminationRequest = false
   var offendingHeader: [UInt8] = []
@@ -71,12 +69,11 @@ public struct HostQueuePair: ~Copyable {
   /// How much data the latest C2HData PDU carries, in bytes: a hint at what the next one will.
   public internal(set) var latestDataByteCount = 0
 
-  /// So many bytes are gathered into one batch, and what the last header, its digest and padding need beyond them. Data
-  /// digests of a batch are computed before its first byte goes: a batch without bound leaves the controller without data
-  /// meanwhile, and has left the processor's cache when the socket copies it.
-  public static let batchByteLimit = 512 * 1024
-  /// The same while commands bring their data with them: many small ones are cheaper for the controller in one piece.
-  public static let capsuleBatchByteLimit = 1024 * 1024
+  /// So many bytes are gathered into one batch, and what the last header, its digest and padding need beyond them. What is
+  /// in one piece is cheaper for both sides; but data digests of a batch are computed before its first byte goes: a batch
+  /// without bound leaves the controller without data meanwhile, and has left the processor's cache when the socket
+  /// copies it.
+  public static let batchByteLimit = 2 * 1024 * 1024
   /// Most staging one PDU needs: a 72-byte header, digests and the padding that PDA asks for.
   static let stagingReserve = 256
 

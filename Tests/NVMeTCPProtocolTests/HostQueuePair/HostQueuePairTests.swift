@@ -379,10 +379,10 @@ struct HostQueuePairTests {
     #expect(harness.completions.count == 3 && harness.freeSlotCount == 3)
   }
 
-  @Test("commands that bring their data may fill a larger batch")
+  @Test("commands that bring their data go in batches, too")
   func muchDataInCapsules() throws {
     let byteCount = 64 * 1024
-    let depth = 20
+    let depth = HostQueuePair.batchByteLimit / byteCount + 4
     let harness = HostQueuePairHarness(depth: depth, inCapsule: byteCount)
     try harness.connect()
     let memories = (0..<depth).map { _ in HostQueuePairMemory(content: pattern(byteCount)) }
@@ -393,7 +393,7 @@ struct HostQueuePairTests {
       harness.sendPiece()
     }
     #expect(batches.count == 2)
-    #expect((HostQueuePair.capsuleBatchByteLimit..<HostQueuePair.capsuleBatchByteLimit + 256).contains(batches[0]))
+    #expect((HostQueuePair.batchByteLimit..<HostQueuePair.batchByteLimit + 256).contains(batches[0]))
     let contents = harness.controller.received.compactMap { pdu -> [UInt8]? in
       if case .command(_, let data) = pdu { data } else { nil }
     }
