@@ -45,7 +45,6 @@ public final class Reactor {
   private struct State {
     var waitPolicy: WaitPolicy
     var spin = AdaptiveSpin()
-    var saturation = SaturationWatch()
     var slots: [Slot] = []
     /// Sources whose input is looked for by calling them, while the reactor spins.
     var polled: [SourceIdentifier] = []
@@ -305,10 +304,7 @@ public final class Reactor {
 
   private var expectsMany: Bool { state.pointee.expectedAnswerCount >= Self.manyAnswers }
 
-  private var spinBudgetNanoseconds: UInt64 {
-    guard expectsMany else { return state.pointee.spin.budgetNanoseconds }
-    return state.pointee.saturation.isSaturated ? SaturationWatch.mostSpinNanoseconds : 0
-  }
+  private var spinBudgetNanoseconds: UInt64 { expectsMany ? 0 : state.pointee.spin.budgetNanoseconds }
 
   /// Each of these costs a system call a look: with more, being told by the ring is cheaper.
   private static let maximumPolledCount = 2
@@ -503,16 +499,12 @@ public final class Reactor {
   /// A wait that ends without an event (time over, EINTR) is as good as a turn without one: the caller comes again.
   private func submitAndWait(_ limit: UInt64?) {
     let policy = state.pointee.waitPolicy
-    let expectsMany = policy == .adaptive && self.expectsMany
-    if expectsMany && state.pointee.saturation.isDue(nowNanoseconds: state.pointee.nowNanoseconds) {
-      watchSaturation()
-    }
-    let budget = policy == .busyPolling ? .max : spinBudgetNanoseconds
-    guard policy == .busyPolling || policy == .adaptive && (!expectsMany || budget > 0) else {
+    guard policy == .busyPolling || policy == .adaptive && !expectsMany else {
       endPolling()
       _ = ring.submitAndWait(timeoutNanoseconds: limit)
       return
     }
+    let budget = policy == .busyPolling ? .max : spinBudgetNanoseconds
     let start = MonotonicClock.nanoseconds()
     if budget > 0 {
       if ring.unsubmittedCount > 0 {
@@ -521,7 +513,7 @@ public final class Reactor {
       }
       if spin(untilNanoseconds: start &+ min(budget, limit ?? .max, .max &- start)) {
         if ring.hasCompletions { _ = ring.submitAndCollect() }
-        if !expectsMany { state.pointee.spin.found() }
+        state.pointee.spin.found()
         return
       }
       if policy == .busyPolling { return }
@@ -530,17 +522,7 @@ public final class Reactor {
     if left == 0 { return }
     endPolling()
     _ = ring.submitAndWait(timeoutNanoseconds: left)
-    if expectsMany {
-      state.pointee.saturation.spunInVain()
-    } else {
-      state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start)
-    }
-  }
-
-  // Not inlined: for one wait in hundreds.
-  @inline(never) private func watchSaturation() {
-    state.pointee.saturation.look(
-      nowNanoseconds: state.pointee.nowNanoseconds, processorNanoseconds: MonotonicClock.threadProcessorNanoseconds())
+    state.pointee.spin.slept(untilNanoseconds: MonotonicClock.nanoseconds() &- start)
   }
 
   /// Looks for input without sleeping: at what is polled, at the ring and at the mailbox.
