@@ -411,7 +411,7 @@ final class NBDConnection: ReactorSource {
     case .disconnect(let reason):
       takeNegotiationOutput()
       beginDraining(reason)
-      if st.pointee.output.isEmpty { endDraining() }
+      endDraining()
     }
   }
 
@@ -536,9 +536,10 @@ final class NBDConnection: ReactorSource {
     markReady()
   }
 
-  /// All is answered: says goodbye, and closes once that is with the kernel.
+  /// All requests are answered: says goodbye, and closes once that is with the kernel. The answer to the last option may
+  /// still be on its way, when a client disconnects in one piece with it.
   private func endDraining() {
-    guard st.pointee.stream.hasNothingToSend else { return }
+    guard st.pointee.output.isEmpty, st.pointee.stream.hasNothingToSend else { return }
     st.pointee.stream.endSending(source: self)
     if st.pointee.stream.hasNothingToSend { close("") }
   }
