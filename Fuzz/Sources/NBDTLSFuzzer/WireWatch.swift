@@ -39,8 +39,9 @@ struct WireWatch {
       // An alert about the version has the one that the client gives.
       let isAlert = pending[0] == Self.alert && byteCount == 2
       check(
-        isAlert || Self.contentTypes.contains(pending[0]) && pending[1] == 3 && pending[2] <= 4
-          && byteCount <= Self.maximumRecordByteCount,
+        isAlert
+          || Self.contentTypes.contains(pending[0]) && pending[1] == 3 && pending[2] <= 4
+            && byteCount <= Self.maximumRecordByteCount,
         "something in the clear after TLS was accepted: \(pending.prefix(32))")
       let end = Self.recordHeaderByteCount + byteCount
       guard pending.count >= end else { break }
