@@ -17,7 +17,7 @@ internal import TLS
 /// still has comes to its end; only then are the buffers freed and the export let go of.
 final class NBDConnection: ReactorSource {
   /// Behind a pointer: class storage would pay an exclusivity check an access.
-  private struct State: ~Copyable {
+  struct State: ~Copyable {
     var stream: NBDStream
     var negotiation: NBDNegotiation
     /// Nil during negotiation.
@@ -57,28 +57,29 @@ final class NBDConnection: ReactorSource {
   private static let inputByteCount = 64 << 10
   /// Payload beyond this is received in place.
   private static let directThreshold = 16 << 10
-  private static let completionCapacity = 64
+  static let completionCapacity = 64
 
-  private let server: NBDServer
-  private let worker: NBDWorker
+  // Not private: they are for the extensions in the other files.
+  let server: NBDServer
+  let worker: NBDWorker
   /// By which lines of the log name it.
-  private let number: UInt64
-  private let peer: String
-  private let startNanoseconds: UInt64
+  let number: UInt64
+  let peer: String
+  let startNanoseconds: UInt64
   /// Why it ends; nil while it does not.
-  private var end: String?
+  var end: String?
   /// (Short, because every line of the hot path has it.)
-  private let st: UnsafeMutablePointer<State>
-  private let input: UnsafeMutableRawPointer
+  let st: UnsafeMutablePointer<State>
+  let input: UnsafeMutableRawPointer
   private let receiveVectors: UnsafeMutablePointer<IOVector>
-  private let completions: UnsafeMutableBufferPointer<BlockCompletion>
+  let completions: UnsafeMutableBufferPointer<BlockCompletion>
   /// Of the negotiation's sends.
-  private let sendVector: UnsafeMutablePointer<IOVector>
-  private var export: Export?
-  private var attachment: UInt64 = 0
+  let sendVector: UnsafeMutablePointer<IOVector>
+  var export: Export?
+  var attachment: UInt64 = 0
   /// Retained here; unmanaged, because every request looks at it.
-  private var channelReference: Unmanaged<BlockChannel>?
-  private var isFinished = false
+  var channelReference: Unmanaged<BlockChannel>?
+  var isFinished = false
 
   init(reactor: Reactor, server: NBDServer, worker: NBDWorker, number: UInt64, fileDescriptor: Int32) {
     self.server = server
@@ -123,7 +124,7 @@ final class NBDConnection: ReactorSource {
   }
 
   /// The buffers go back to the pool.
-  private func freeEngine() {
+  func freeEngine() {
     guard let engine = st.pointee.engine else { return }
     st.pointee.engine = nil
     engine.deinitialize(count: 1)
@@ -166,7 +167,7 @@ final class NBDConnection: ReactorSource {
   }
 
   /// Passes on what has been received, and receives more once all of it has been taken.
-  private func takeInput() {
+  func takeInput() {
     guard !st.pointee.isClosing else { return }
     guard let engine = st.pointee.engine else { return negotiate() }
     let count = engine.pointee.receive(
@@ -181,22 +182,14 @@ final class NBDConnection: ReactorSource {
     }
   }
 
-  /// The client has said goodbye, or something that nobody understands.
-  @inline(never) private func requestsEnded(_ engine: UnsafeMutablePointer<NBDTransmission>) {
-    switch engine.pointee.state {
-    case .open: break
-    case .disconnecting: beginDraining("the client has disconnected")
-    case .violated(let violation): close(violation.rawValue)
-    }
-  }
-
   /// Receives no more until what has been received is taken.
-  private func block() {
+  func block() {
     st.pointee.isBlocked = true
     stopPolling()
   }
 
-  private func receiveMore() {
+  /// Starts receiving, unless that goes on already or the end has begun.
+  func receiveMore() {
     guard !st.pointee.isClosing, !st.pointee.isDraining, !st.pointee.isReceiveWanted, !st.pointee.stream.isReceiving
     else { return }
     st.pointee.inputStart = 0
@@ -242,7 +235,8 @@ final class NBDConnection: ReactorSource {
     st.pointee.stream.receive(vectors: receiveVectors, count: st.pointee.receiveVectorCount, source: self)
   }
 
-  private func stopPolling() {
+  /// The reactor asks for input no more.
+  func stopPolling() {
     guard st.pointee.isPolled else { return }
     st.pointee.isPolled = false
     // Not retained for the call: see `ReactorSource+Marks.swift`.
@@ -250,7 +244,7 @@ final class NBDConnection: ReactorSource {
   }
 
   /// There is something to send: once a turn.
-  private func becomeDirty() {
+  func becomeDirty() {
     guard !st.pointee.isDirty else { return }
     st.pointee.isDirty = true
     markDirty()
@@ -286,64 +280,6 @@ final class NBDConnection: ReactorSource {
 
   // MARK: Requests
 
-  private func submitRequests(_ engine: UnsafeMutablePointer<NBDTransmission>) {
-    guard let channelReference else { return }
-    while let request = engine.pointee.popRequest() {
-      st.pointee.requestCount &+= 1
-      var block = BlockRequest(
-        .flush, logicalBlockAddress: request.offset >> st.pointee.blockShift,
-        blockCount: UInt32(truncatingIfNeeded: request.byteCount >> st.pointee.blockShift), buffer: request.memory,
-        token: UInt64(request.index))
-      switch request.operation {
-      case .read: block.operation = .read
-      case .write: block.operation = .write
-      case .writeZeroes: block.operation = .writeZeroes
-      case .trim: block.operation = .discard
-      case .flush:
-        if !st.pointee.hasVolatileWriteCache {
-          engine.pointee.complete(request.index, nil)
-          continue
-        }
-      }
-      if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim,
-        request.operation != .flush
-      {
-        block.options = .forceUnitAccess
-      }
-      if request.byteCount >> st.pointee.blockShift > UInt64(UInt32.max) {
-        engine.pointee.complete(request.index, .rangeTooLarge)
-        continue
-      }
-      switch channelReference._withUnsafeGuaranteedRef({ $0.submit(block) }) {
-      case .accepted:
-        // A device that is quick as memory is not asked for more than the client can be sent.
-        if channelReference._withUnsafeGuaranteedRef({ $0.hasCompletions }) { collect(channelReference, engine) }
-      case .busy:
-        // The channel's own end of a request brings the next try.
-        engine.pointee.putBack(request.index)
-        st.pointee.requestCount &-= 1
-        return
-      case .refused(let refusal):
-        engine.pointee.complete(request.index, NBDFailure(refusal, operation: block.operation))
-      }
-    }
-    if engine.pointee.wantsToSend { becomeDirty() }
-  }
-
-  /// Takes from the channel what has ended.
-  private func collect(_ channel: Unmanaged<BlockChannel>, _ engine: UnsafeMutablePointer<NBDTransmission>) {
-    while true {
-      let count = channel._withUnsafeGuaranteedRef { $0.poll(into: completions) }
-      for index in 0..<count {
-        let completion = completions[index]
-        engine.pointee.complete(
-          UInt16(truncatingIfNeeded: completion.token),
-          completion.outcome == .success ? nil : NBDFailure(completion))
-      }
-      if count < Self.completionCapacity { return }
-    }
-  }
-
   /// The channel has something, or there is room again.
   override func run() {
     if st.pointee.stream.isSecure { handle(st.pointee.stream.next(source: self)) }
@@ -362,242 +298,11 @@ final class NBDConnection: ReactorSource {
     lookForEnd(engine)
   }
 
-  private func lookForEnd(_ engine: UnsafeMutablePointer<NBDTransmission>) {
-    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing,
-      !st.pointee.isDraining
-    {
-      deviceGone()
-    }
-    if st.pointee.isDraining, engine.pointee.hasNothingToDo { endDraining() }
-  }
-
-  /// The channel has ended by itself: so have the device and all that is exported of it.
-  @inline(never) private func deviceGone() {
-    drain(.deviceGone)
-    export?.end(.deviceGone)
-  }
-
-  // MARK: Negotiation
-
-  @inline(never) private func negotiate() {
-    // One option at a time: what is behind it waits until its answers have been fetched.
-    guard st.pointee.output.isEmpty else { return block() }
-    let (count, outcome) = st.pointee.negotiation.receive(
-      UnsafeRawBufferPointer(start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
-    st.pointee.inputStart += count
-    if let refusal = st.pointee.negotiation.takeRefusal() {
-      tell(.debug, "an option is refused", ["option": "\(refusal.option.rawValue)", "reason": "\(refusal.reason)"])
-    }
-    switch outcome {
-    case .open:
-      takeNegotiationOutput()
-      if st.pointee.inputStart < st.pointee.inputEnd {
-        block()
-        if st.pointee.output.isEmpty { markReady() }
-      } else {
-        receiveMore()
-      }
-    case .transmission(let session):
-      guard begin(session) else { return close("the export is gone, or has no room here") }
-      tell(
-        .info, "a client uses an export",
-        ["export": "\(NBDClientLog.shortened(session.export.name))", "replies": "\(session.style)"])
-      takeNegotiationOutput()
-      takeInput()
-    case .startTLS:
-      takeNegotiationOutput()
-      st.pointee.isTLSWanted = true
-      block()
-    case .disconnect(let reason):
-      takeNegotiationOutput()
-      beginDraining(reason)
-      if st.pointee.output.isEmpty { endDraining() }
-    }
-  }
-
-  /// What has come behind the request for TLS goes to TLS, which has no use for options in the clear: nobody can slip one
-  /// in before the handshake. The time for negotiation is the handshake's, too.
-  private func beginTLS() {
-    st.pointee.isTLSWanted = false
-    guard let context = server.security.context else { return close("TLS is no longer configured") }
-    st.pointee.stream.beginTLS(
-      context,
-      received: UnsafeRawBufferPointer(
-        start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
-    st.pointee.negotiation.becameSecure()
-    receiveMore()
-  }
-
-  private func takeNegotiationOutput() {
-    let bytes = st.pointee.negotiation.takeOutput()
-    guard !bytes.isEmpty else { return }
-    st.pointee.output = .allocate(byteCount: bytes.count, alignment: 8)
-    st.pointee.output.copyBytes(from: bytes)
-    st.pointee.outputPosition = 0
-    becomeDirty()
-  }
-
-  private func sendNegotiationOutput() {
-    guard !st.pointee.output.isEmpty else { return }
-    let position = st.pointee.outputPosition
-    sendVector.pointee = IOVector(
-      base: st.pointee.output.baseAddress! + position, count: st.pointee.output.count - position)
-    st.pointee.stream.send(vectors: sendVector, count: 1, source: self)
-  }
-
-  private func negotiationOutputSent(_ count: Int) {
-    st.pointee.outputPosition += count
-    if st.pointee.outputPosition < st.pointee.output.count { return becomeDirty() }
-    st.pointee.output.deallocate()
-    st.pointee.output = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    if let engine = st.pointee.engine {
-      if engine.pointee.wantsToSend { becomeDirty() }
-      lookForEnd(engine)
-    } else if st.pointee.isTLSWanted {
-      beginTLS()
-    } else if st.pointee.isDraining {
-      endDraining()
-    } else if st.pointee.isBlocked {
-      takeInput()
-    }
-  }
-
-  /// Opens the channel that the session's requests go to. False when the export is gone or cannot be used here.
-  private func begin(_ session: NBDSession) -> Bool {
-    guard let export = server.exports[session.export.name] else { return false }
-    let limit = server.configuration.transmission.requestLimit
-    let channel: BlockChannel
-    do throws(BlockRefusal) {
-      channel = try export.device.openChannel(on: reactor, queueDepth: limit)
-    } catch { return false }
-    nonisolated(unsafe) weak let connection = self
-    let handle = reactor.handle
-    guard
-      let attachment = export.attach(
-        ExportClient(backEnd: "NBD", peer: peer),
-        observer: { event in handle.post { _ in connection?.exportChanged(event) } })
-    else {
-      channel.close()
-      return false
-    }
-    self.export = export
-    self.attachment = attachment
-    channelReference = .passRetained(channel)
-    channel.setObserver(self)
-    let engine = UnsafeMutablePointer<NBDTransmission>.allocate(capacity: 1)
-    engine.initialize(
-      to: NBDTransmission(session: session, configuration: server.configuration.transmission, pool: worker.pool))
-    st.pointee.engine = engine
-    st.pointee.blockShift = UInt64(session.export.limits.minimumBlockByteCount.trailingZeroBitCount)
-    take(export.limits)
-    reactor.setDeadline(nil, of: self)
-    return true
-  }
-
-  private func take(_ limits: ExportLimits) {
-    st.pointee.engine?.pointee.limits = NBDExportLimits(limits)
-    st.pointee.hasVolatileWriteCache = limits.capabilities.contains(.volatileWriteCache)
-    st.pointee.hasForceUnitAccess = limits.capabilities.contains(.forceUnitAccess)
-  }
-
   // MARK: The end
-
-  private func exportChanged(_ event: ExportEvent) {
-    guard !st.pointee.isClosing else { return }
-    switch event {
-    case .limitsChanged(let limits): take(limits)
-    case .ended(let reason): drain(reason)
-    }
-  }
-
-  /// Answers what is outstanding, refuses what comes, and closes.
-  func drain(_ reason: ExportEndReason) {
-    guard !st.pointee.isClosing else { return }
-    let text = reason == .shutdown ? "the server shuts down" : "the export has ended: \(reason)"
-    guard let engine = st.pointee.engine else { return close(text) }
-    engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
-    beginDraining(text)
-    // What has been received already is still answered.
-    if st.pointee.inputStart < st.pointee.inputEnd {
-      st.pointee.inputStart += engine.pointee.receive(
-        UnsafeRawBufferPointer(
-          start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
-      if engine.pointee.wantsToSend { becomeDirty() }
-    }
-  }
-
-  private func beginDraining(_ reason: String) {
-    guard !st.pointee.isDraining else { return }
-    end = reason
-    st.pointee.isDraining = true
-    stopPolling()
-    reactor.setDeadline(
-      reactor.nowNanoseconds + UInt64(server.configuration.drainTimeoutMilliseconds) * 1_000_000, of: self)
-    markReady()
-  }
-
-  /// All is answered: says goodbye, and closes once that is with the kernel.
-  private func endDraining() {
-    guard st.pointee.stream.hasNothingToSend else { return }
-    st.pointee.stream.endSending(source: self)
-    if st.pointee.stream.hasNothingToSend { close("") }
-  }
-
-  @inline(never) private func clientGone(_ event: SocketEvent) {
-    // A client that goes without close_notify is as usual as one that closes its socket.
-    if let failure = st.pointee.stream.failure, failure.kind != .truncated {
-      // Somebody's configuration is wrong, or somebody is unwelcome: whoever runs the server is to hear of either.
-      tell(.warning, "TLS with a client has failed", ["error": "\(failure)"])
-      return close("TLS: \(failure)")
-    }
-    if case .failed(_, let code) = event { return close("the connection has failed: \(errorText(code))") }
-    close("the client has closed the connection")
-  }
 
   override func deadlineExpired() {
     close(st.pointee.engine == nil ? "it took too long to negotiate" : "it took too long to fetch its last answers")
   }
 
   override func reactorIsEnding() { close("the server has ended") }
-
-  /// Closes the socket; the rest follows when nothing is in flight any more.
-  ///
-  /// - Parameter reason: for the log, unless there was one for the draining before.
-  @inline(never) private func close(_ reason: String) {
-    guard !st.pointee.isClosing else { return }
-    st.pointee.isClosing = true
-    end = end ?? reason
-    stopPolling()
-    reactor.setDeadline(nil, of: self)
-    st.pointee.engine?.pointee.dropRequests()
-    channelReference?._withUnsafeGuaranteedRef { $0.close() }
-    if st.pointee.stream.beginClose(source: self) { st.pointee.isSocketClosed = true }
-    markReady()
-  }
-
-  private func finishIfPossible() {
-    guard st.pointee.isClosing, st.pointee.isSocketClosed, (st.pointee.engine?.pointee.outstandingCount ?? 0) == 0,
-      !isFinished
-    else { return }
-    isFinished = true
-    channelReference?._withUnsafeGuaranteedRef { $0.setObserver(nil) }
-    freeEngine()
-    let seconds = (reactor.nowNanoseconds - startNanoseconds) / 1_000_000_000
-    tell(
-      export == nil ? .debug : .info, "a client has gone",
-      [
-        "export": "\(NBDClientLog.shortened(export?.name ?? ""))", "reason": "\(end ?? "")",
-        "requests": "\(st.pointee.requestCount)", "received_bytes": "\(st.pointee.receivedByteCount)",
-        "sent_bytes": "\(st.pointee.sentByteCount)", "seconds": "\(seconds)",
-      ])
-    export?.detach(attachment)
-    server.liveConnectionCount.subtract(1, ordering: .relaxed)
-    worker.remove(self)
-    retire()
-  }
-
-  private func tell(_ level: Logger.Level, _ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
-    server.log.write(
-      level, message, metadata().merging(["client": "\(number)", "peer": "\(peer)"], uniquingKeysWith: { $1 }))
-  }
 }

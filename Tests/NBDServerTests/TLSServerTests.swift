@@ -240,6 +240,22 @@ import Testing
     #expect(try await left == 0)
   }
 
+  /// A client that says goodbye in one piece with its last option gets that one's answer first, and is gone at once.
+  @Test(arguments: [false, true]) func goodbyeBehindAnOption(_ isSecure: Bool) async throws {
+    let scene = try await scene(.offered(Self.context())) { $0.drainTimeoutMilliseconds = 120_000 }
+    let client = try TestClient(scene.address)
+    if isSecure { try client.startTLS(Self.clientContext()) } else { try client.greet() }
+    let exportName = bytes(NBDMagic.option) + bytes(1 as UInt32) + bytes(4 as UInt32) + Array("disk".utf8)
+    let disconnect =
+      bytes(NBDMagic.request) + [0, 0, 0, 2] + bytes(1 as UInt64) + bytes(0 as UInt64) + bytes(0 as UInt32)
+    try client.send(exportName + disconnect)
+    #expect(try client.receive(10)?.prefix(8) == bytes(1 << 24 as UInt64)[...])
+    #expect(try client.receive(1) == nil)
+    if isSecure { #expect(client.tlsState == .ended) }
+    try await ServerTests.eventually { scene.server.connectionCount == 0 }
+    #expect(try await scene.end() == 0)
+  }
+
   /// One that does not fetch its answers does not hold the end up.
   @Test func deafClients() async throws {
     let scene = try await scene(.required(Self.context())) { $0.drainTimeoutMilliseconds = 50 }

@@ -1,0 +1,134 @@
+internal import BlockDevice
+internal import BlockExport
+internal import Logging
+internal import NBDProtocol
+internal import RingReactor
+internal import Synchronization
+internal import TLS
+
+/// How it ends: by the client, the export, the server, or by force.
+extension NBDConnection {
+  /// Whether there is a reason to end, or the end has been reached: after all that may have brought it.
+  func lookForEnd(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    if channelReference?._withUnsafeGuaranteedRef({ $0.isClosed }) == true, !st.pointee.isClosing,
+      !st.pointee.isDraining
+    {
+      deviceGone()
+    }
+    if st.pointee.isDraining, engine.pointee.hasNothingToDo { endDraining() }
+  }
+
+  /// The channel has ended by itself: so have the device and all that is exported of it.
+  @inline(never) private func deviceGone() {
+    drain(.deviceGone)
+    export?.end(.deviceGone)
+  }
+
+  /// The client has said goodbye, or something that nobody understands.
+  @inline(never) func requestsEnded(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    switch engine.pointee.state {
+    case .open: break
+    case .disconnecting: beginDraining("the client has disconnected")
+    case .violated(let violation): close(violation.rawValue)
+    }
+  }
+
+  /// The observer of the export, on this reactor.
+  func exportChanged(_ event: ExportEvent) {
+    guard !st.pointee.isClosing else { return }
+    switch event {
+    case .limitsChanged(let limits): take(limits)
+    case .ended(let reason): drain(reason)
+    }
+  }
+
+  /// Answers what is outstanding, refuses what comes, and closes.
+  func drain(_ reason: ExportEndReason) {
+    guard !st.pointee.isClosing else { return }
+    let text = reason == .shutdown ? "the server shuts down" : "the export has ended: \(reason)"
+    guard let engine = st.pointee.engine else { return close(text) }
+    engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
+    beginDraining(text)
+    // What has been received already is still answered.
+    if st.pointee.inputStart < st.pointee.inputEnd {
+      st.pointee.inputStart += engine.pointee.receive(
+        UnsafeRawBufferPointer(
+          start: input + st.pointee.inputStart, count: st.pointee.inputEnd - st.pointee.inputStart))
+      if engine.pointee.wantsToSend { becomeDirty() }
+    }
+  }
+
+  /// Takes no more input; the connection ends when all answers are with the client, or when that takes too long.
+  func beginDraining(_ reason: String) {
+    guard !st.pointee.isDraining else { return }
+    end = reason
+    st.pointee.isDraining = true
+    stopPolling()
+    reactor.setDeadline(
+      reactor.nowNanoseconds + UInt64(server.configuration.drainTimeoutMilliseconds) * 1_000_000, of: self)
+    markReady()
+  }
+
+  /// All requests are answered: says goodbye, and closes once that is with the kernel. The answer to the last option may
+  /// still be on its way, when a client disconnects in one piece with it.
+  func endDraining() {
+    guard st.pointee.output.isEmpty, st.pointee.stream.hasNothingToSend else { return }
+    st.pointee.stream.endSending(source: self)
+    if st.pointee.stream.hasNothingToSend { close("") }
+  }
+
+  /// The stream has ended, in whatever way.
+  @inline(never) func clientGone(_ event: SocketEvent) {
+    // A client that goes without close_notify is as usual as one that closes its socket.
+    if let failure = st.pointee.stream.failure, failure.kind != .truncated {
+      // Somebody's configuration is wrong, or somebody is unwelcome: whoever runs the server is to hear of either.
+      tell(.warning, "TLS with a client has failed", ["error": "\(failure)"])
+      return close("TLS: \(failure)")
+    }
+    if case .failed(_, let code) = event { return close("the connection has failed: \(errorText(code))") }
+    close("the client has closed the connection")
+  }
+
+  /// Closes the socket; the rest follows when nothing is in flight any more.
+  ///
+  /// - Parameter reason: for the log, unless there was one for the draining before.
+  @inline(never) func close(_ reason: String) {
+    guard !st.pointee.isClosing else { return }
+    st.pointee.isClosing = true
+    end = end ?? reason
+    stopPolling()
+    reactor.setDeadline(nil, of: self)
+    st.pointee.engine?.pointee.dropRequests()
+    channelReference?._withUnsafeGuaranteedRef { $0.close() }
+    if st.pointee.stream.beginClose(source: self) { st.pointee.isSocketClosed = true }
+    markReady()
+  }
+
+  /// Lets go of everything, once nothing of it is in use.
+  func finishIfPossible() {
+    guard st.pointee.isClosing, st.pointee.isSocketClosed, (st.pointee.engine?.pointee.outstandingCount ?? 0) == 0,
+      !isFinished
+    else { return }
+    isFinished = true
+    channelReference?._withUnsafeGuaranteedRef { $0.setObserver(nil) }
+    freeEngine()
+    let seconds = (reactor.nowNanoseconds - startNanoseconds) / 1_000_000_000
+    tell(
+      export == nil ? .debug : .info, "a client has gone",
+      [
+        "export": "\(NBDClientLog.shortened(export?.name ?? ""))", "reason": "\(end ?? "")",
+        "requests": "\(st.pointee.requestCount)", "received_bytes": "\(st.pointee.receivedByteCount)",
+        "sent_bytes": "\(st.pointee.sentByteCount)", "seconds": "\(seconds)",
+      ])
+    export?.detach(attachment)
+    server.liveConnectionCount.subtract(1, ordering: .relaxed)
+    worker.remove(self)
+    retire()
+  }
+
+  /// A line of the log, which names the client.
+  func tell(_ level: Logger.Level, _ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
+    server.log.write(
+      level, message, metadata().merging(["client": "\(number)", "peer": "\(peer)"], uniquingKeysWith: { $1 }))
+  }
+}
