@@ -13,7 +13,9 @@ extension NBDConnection {
         blockCount: UInt32(truncatingIfNeeded: request.byteCount >> st.pointee.blockShift), buffer: request.memory,
         token: UInt64(request.index))
       switch request.operation {
-      case .read: block.operation = .read
+      case .read:
+        block.operation = .read
+        if request.byteCount >= Self.largeAnswerByteCount && !st.pointee.isSendBufferLarge { enlargeSendBuffer() }
       case .write: block.operation = .write
       case .writeZeroes: block.operation = .writeZeroes
       case .trim: block.operation = .discard

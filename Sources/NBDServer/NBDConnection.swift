@@ -42,6 +42,8 @@ final class NBDConnection: ReactorSource {
     var isTLSWanted = false
     /// Payloads come in pieces that are worth receiving in place.
     var isPayloadLarge = false
+    /// The socket has a send buffer that holds several large answers, or has what the kernel gives it.
+    var isSendBufferLarge = true
     var blockShift: UInt64 = 0
     var hasVolatileWriteCache = false
     var hasForceUnitAccess = false
@@ -57,6 +59,11 @@ final class NBDConnection: ReactorSource {
   private static let inputByteCount = 64 << 10
   /// Payload beyond this is received in place.
   private static let directThreshold = 16 << 10
+  /// Of a Unix-domain socket while answers are small: some forty of them with 4 KiB. More leaves the client no more to do,
+  /// and a server that is quicker than its client would go to sleep and be woken for every request.
+  private static let smallSendBufferByteCount = 128 << 10
+  /// An answer of so many bytes is large.
+  static let largeAnswerByteCount = 32 << 10
   static let completionCapacity = 64
 
   // Not private: they are for the extensions in the other files.
@@ -100,9 +107,10 @@ final class NBDConnection: ReactorSource {
         output: UnsafeMutableRawBufferPointer(start: nil, count: 0)))
     super.init(reactor: reactor)
     st.pointee.stream.setKeepAlive()
-    // A Unix-domain socket's buffer does not grow by itself, and what does not fit costs a wake-up. (The kernel has a limit.)
+    // A Unix-domain socket's buffer does not grow by itself.
     if SocketAddress(peerOf: fileDescriptor)?.family == AF_UNIX {
-      st.pointee.stream.setSendBufferSize(NBDTransmission.replyWindowByteCount)
+      st.pointee.isSendBufferLarge = false
+      st.pointee.stream.setSendBufferSize(Self.smallSendBufferByteCount)
     }
     reactor.setDeadline(
       reactor.nowNanoseconds + UInt64(server.configuration.negotiationTimeoutMilliseconds) * 1_000_000, of: self)
@@ -138,6 +146,7 @@ final class NBDConnection: ReactorSource {
   }
 
   override func poll() -> Bool {
+    if isSendBlocked { return false }
     let event = st.pointee.stream.receiveNow(
       vectors: receiveVectors, count: st.pointee.receiveVectorCount, source: self)
     if event == .none { return false }
@@ -226,7 +235,17 @@ final class NBDConnection: ReactorSource {
 
   override func pollingEnded() {
     st.pointee.isPolled = false
-    submitReceive()
+    if isSendBlocked { st.pointee.isReceiveWanted = true } else { submitReceive() }
+  }
+
+  /// The client has not fetched what it was sent. Until it has, its requests stay where they are: then they come many at
+  /// once, where each would have cost a wake-up.
+  private var isSendBlocked: Bool { st.pointee.engine != nil && st.pointee.stream.isSending }
+
+  /// What does not fit into the send buffer costs a wake-up: a good deal for many small answers, not for a large one.
+  @inline(never) func enlargeSendBuffer() {
+    st.pointee.isSendBufferLarge = true
+    st.pointee.stream.setSendBufferSize(NBDTransmission.replyWindowByteCount)
   }
 
   private func submitReceive() {
@@ -252,8 +271,9 @@ final class NBDConnection: ReactorSource {
 
   override func flush() {
     st.pointee.isDirty = false
+    let isHeldBack = isSendBlocked
     sendReplies()
-    if st.pointee.isReceiveWanted { submitReceive() }
+    if st.pointee.isReceiveWanted && !isHeldBack { submitReceive() }
   }
 
   private func sendReplies() {
@@ -272,6 +292,7 @@ final class NBDConnection: ReactorSource {
 
   private func sent(_ count: Int) {
     st.pointee.sentByteCount &+= UInt64(count)
+    if st.pointee.isReceiveWanted { becomeDirty() }
     guard let engine = st.pointee.engine, st.pointee.output.isEmpty else { return negotiationOutputSent(count) }
     engine.pointee.didSend(byteCount: count)
     if engine.pointee.wantsToSend { becomeDirty() }

@@ -109,6 +109,29 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// Requests stay in the socket while the client's answers do: nothing may be left waiting once they are fetched.
+  @Test(arguments: [WaitPolicy.adaptive, .eventDriven, .busyPolling], [false, true])
+  func answersAreFetchedLate(_ policy: WaitPolicy, _ tcp: Bool) async throws {
+    let scene = try await Scene(policy: policy, tcp: tcp)
+    try scene.add(scene.memory())
+    let client = try TestClient(scene.address)
+    try client.go()
+    let data = Self.pattern(1 << 16, 4)
+    try client.write(at: 0, data)
+    // The last time with large answers, for which the socket gets another buffer.
+    for (round, byteCount) in [4096, 4096, 512, 1 << 16].enumerated() {
+      for index in 0..<300 {
+        try client.request(.read, length: byteCount)
+        // In pieces, so that some of it comes while answers wait.
+        if index % 50 == 0 { try await Task.sleep(for: .milliseconds(round)) }
+      }
+      for _ in 0..<300 { #expect(try client.reply()?.data == Array(data[..<byteCount])) }
+    }
+    try client.request(.disconnect)
+    #expect(try client.reply() == nil)
+    #expect(try await scene.end() == 0)
+  }
+
   @Test func clientsShareADevice() async throws {
     let scene = try await Scene(reactorCount: 2)
     try scene.add(scene.memory())
