@@ -127,6 +127,19 @@ import Testing
       }
       for _ in 0..<300 { #expect(try client.reply()?.data == Array(data[..<byteCount])) }
     }
+    // Half a request comes while answers wait: it brings no answer whose sending would have the rest looked for.
+    for round in 0..<4 {
+      for _ in 0..<128 { try client.request(.read, length: 1 << 16) }
+      try await Task.sleep(for: .milliseconds(5))
+      let request =
+        bytes(NBDMagic.request) + bytes(UInt16(0)) + bytes(NBDCommand.read.rawValue) + [UInt8](repeating: 0, count: 16)
+        + bytes(UInt32(4096))
+      try client.send(Array(request[..<(4 + round * 6)]))
+      try await Task.sleep(for: .milliseconds(5))
+      for _ in 0..<128 { #expect(try client.reply()?.data == data) }
+      try client.send(Array(request[(4 + round * 6)...]))
+      #expect(try client.reply()?.data == Array(data[..<4096]))
+    }
     try client.request(.disconnect)
     #expect(try client.reply() == nil)
     #expect(try await scene.end() == 0)
