@@ -211,7 +211,8 @@ public struct TLSSession: ~Copyable {
 
   /// So many bytes of ``output`` have been sent, and their memory is free again.
   public mutating func didSend(byteCount: Int) {
-    buffers.pointee.output_start += byteCount
+    // Read, then written: the compiler's thread sanitizer fails on += here (Swift 6.3.1).
+    buffers.pointee.output_start = buffers.pointee.output_start + byteCount
     precondition(buffers.pointee.output_start <= buffers.pointee.output_end, "more is sent than there is")
     if buffers.pointee.output_start == buffers.pointee.output_end {
       buffers.pointee.output_start = 0

@@ -423,7 +423,8 @@ public struct NBDTransmission: ~Copyable {
 
   private mutating func vectorSent() {
     guard let index = sending.first else { return }
-    slots[Int(index)].vectorCount -= 1
+    // By a pointer: the compiler's thread sanitizer fails on the subscript (Swift 6.3.1).
+    (slots + Int(index)).pointee.vectorCount -= 1
     guard slots[Int(index)].vectorCount == 0 else { return }
     _ = sending.popFirst()
     if slots[Int(index)].buffer != nil {
