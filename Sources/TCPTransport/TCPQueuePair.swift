@@ -241,14 +241,16 @@ final class TCPQueuePair: QueuePair {
     st.pointee.gathering.noteSend(byteCount: byteCount)
     let vectors = st.pointee.engine.sendVectors
     let first = UnsafeMutableRawPointer(vectors.baseAddress!)
-    if isReactorSpinning && !st.pointee.isTerminating {
+    // The kernel takes bare commands faster than the ring does; and a send that the ring has completed would end the
+    // reactor's next sleep before it has begun. Data may wait for room, and is better waited for by the ring.
+    if (isReactorSpinning || byteCount < SendGathering.largeSendByteCount) && !st.pointee.isTerminating {
       sendNow(vectors: first, count: vectors.count)
     } else {
       st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
     }
   }
 
-  /// While the reactor spins, nothing is saved by handing a send to the ring. What the socket has no room for goes there.
+  /// Sends without the ring. What the socket has no room for goes there.
   private func sendNow(vectors: UnsafeMutableRawPointer, count: Int) {
     switch st.pointee.socket.sendNow(vectors: vectors, count: count) {
     case .sent(let byteCount):
