@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockDevice
 import BlockExport
 import Glibc
+import JSON
 import Logging
 import NBDProtocol
 import NBDServer
@@ -201,7 +202,7 @@ struct ExportCommand: AsyncParsableCommand {
             ]
           }),
       ]
-      Console.print(document.line)
+      Console.print(document, style: .line)
       return
     }
     for export in exports {
