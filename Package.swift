@@ -85,11 +85,11 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "DaemonTool", dependencies: ["Daemon", "ToolOptions", argumentParser, logging], swiftSettings: strict),
+      name: "DaemonTool", dependencies: ["Daemon", "ToolSupport", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
     .target(
-      name: "ToolOptions", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
+      name: "ToolSupport", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
     .target(
       name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "JSON", "RingReactor", "CCRC32C"],
       swiftSettings: strict),
@@ -98,7 +98,7 @@ let package = Package(
       name: "CommandLineTool",
       dependencies: [
         "BlockDevice", "BlockExport", "EmbeddedTarget", "JSON", "NBDServer", "NBDProtocol", "NVMeProtocol", "TLS",
-        "ToolOptions",
+        "ToolSupport",
         argumentParser, logging,
       ],
       swiftSettings: strict),

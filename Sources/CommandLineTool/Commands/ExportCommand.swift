@@ -7,7 +7,7 @@ import Logging
 import NBDProtocol
 import NBDServer
 import TLS
-import ToolOptions
+import ToolSupport
 
 /// `nvmeof export`.
 struct ExportCommand: AsyncParsableCommand {

@@ -62,12 +62,10 @@ extension Reactor {
     state.pointee.armedForeignDeadlineNanoseconds = deadline
     state.pointee.foreignTimeout = __kernel_timespec(
       tv_sec: Int64(deadline / 1_000_000_000), tv_nsec: Int64(deadline % 1_000_000_000))
-    let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
-      .userData(operation: InternalOperation.foreignTimeout, tag: 0)
     let timeout = UnsafeMutableRawPointer(state)
       .advanced(by: MemoryLayout<State>.offset(of: \State.foreignTimeout)!)
       .assumingMemoryBound(to: __kernel_timespec.self)
-    let entry = entry(userData: userData)
-    io_uring_prep_timeout(entry, timeout, 0, UInt32(IORING_TIMEOUT_ABS))
+    io_uring_prep_timeout(
+      entry(internalOperation: InternalOperation.foreignTimeout), timeout, 0, UInt32(IORING_TIMEOUT_ABS))
   }
 }

@@ -7,9 +7,8 @@ extension Reactor {
   func armEventPoll() {
     guard !state.pointee.isEventPollArmed, !state.pointee.isShuttingDown else { return }
     state.pointee.isEventPollArmed = true
-    let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
-      .userData(operation: InternalOperation.eventPoll, tag: 0)
-    io_uring_prep_poll_add(entry(userData: userData), handle.eventDescriptor, UInt32(POLLIN))
+    io_uring_prep_poll_add(
+      entry(internalOperation: InternalOperation.eventPoll), handle.eventDescriptor, UInt32(POLLIN))
   }
 
   func drainMailbox() -> Int {

@@ -3,7 +3,7 @@ internal import CLiburing
 /// The ring: entries on their way down, completions on their way up.
 extension Reactor {
   /// An index no source gets: the reactor's own entries.
-  static let internalIndex: UInt32 = 0xFF_FFFF
+  private static let internalIndex: UInt32 = 0xFF_FFFF
   enum InternalOperation {
     static let eventPoll: UInt8 = 1
     static let foreignTimeout: UInt8 = 2
@@ -15,7 +15,7 @@ extension Reactor {
     entry(userData: source.identifier.userData(operation: operation, tag: tag))
   }
 
-  func entry(userData: UInt64) -> UnsafeMutablePointer<io_uring_sqe> {
+  private func entry(userData: UInt64) -> UnsafeMutablePointer<io_uring_sqe> {
     while true {
       if let entry = ring.nextEntry() {
         // `io_uring_prep_*` of liburing 2.3 leave user_data alone, so it can be set before.
@@ -28,12 +28,16 @@ extension Reactor {
     }
   }
 
+  /// An entry of the reactor's own.
+  func entry(internalOperation operation: UInt8) -> UnsafeMutablePointer<io_uring_sqe> {
+    entry(userData: SourceIdentifier(index: Self.internalIndex, generation: 0).userData(operation: operation, tag: 0))
+  }
+
   func cancelAll() {
     guard state.pointee.entriesInFlight > 0 else { return }
-    let userData = SourceIdentifier(index: Self.internalIndex, generation: 0)
-      .userData(operation: InternalOperation.cancelAll, tag: 0)
     io_uring_prep_cancel(
-      entry(userData: userData), nil, Int32(IORING_ASYNC_CANCEL_ANY) | Int32(IORING_ASYNC_CANCEL_ALL))
+      entry(internalOperation: InternalOperation.cancelAll), nil,
+      Int32(IORING_ASYNC_CANCEL_ANY) | Int32(IORING_ASYNC_CANCEL_ALL))
   }
 
   func reap() -> Int {
