@@ -56,9 +56,13 @@ def figures(iops, block_bytes, cpu, latency=None, errors=0, **more):
         "cpu_ns_per_kib": cpu.total / iops / block_bytes * 1024 * 1e9,
         "cpu_share": cpu.total,
         "cpu_window_seconds": cpu.window_seconds,
+        "cpu_window_start": cpu.start,
+        "process": cpu.process,
         "others_cpu_share": cpu.others,
         "errors": errors,
     }
+    if cpu.companion is not None:
+        result["target_cpu_us_per_io"] = cpu.companion / iops * 1e6
     if latency:
         result["latency_us"] = latency
     result.update(more)

@@ -24,6 +24,7 @@ class CPUTime:
     threads: dict  # seconds of each
     machine: float = None  # of all processors and processes
     companion: float = None  # of the process at the other end
+    process: int = None  # whose it is
 
 
 def cpu_time(process_identifier):
@@ -38,7 +39,9 @@ def cpu_time(process_identifier):
                 threads[task] = int(file.read().split()[0]) / 1e9
         except OSError:
             continue  # a thread that has just ended
-    return CPUTime(time.monotonic(), int(fields[11]) / TICKS, int(fields[12]) / TICKS, threads)
+    return CPUTime(
+        time.monotonic(), int(fields[11]) / TICKS, int(fields[12]) / TICKS, threads, process=process_identifier
+    )
 
 
 def machine_time():
@@ -56,6 +59,9 @@ class CPUUse:
     system: float
     window_seconds: float
     others: float = None  # what neither this process nor its companion used
+    companion: float = None  # what the process at the other end used
+    start: float = 0  # of the window, as time.monotonic()
+    process: int = None
 
     @property
     def total(self):
@@ -68,10 +74,20 @@ def cpu_use(first, last):
     total = sum(seconds - first.threads.get(thread, 0) for thread, seconds in last.threads.items())
     user, system = last.user - first.user, last.system - first.system
     share = user / (user + system) if user + system > 0 else 0
-    others = None
-    if None not in (first.machine, last.machine, first.companion, last.companion):
-        others = max(0, (last.machine - first.machine - total - (last.companion - first.companion)) / elapsed)
-    return CPUUse(total * share / elapsed, total * (1 - share) / elapsed, elapsed, others)
+    others = companion = None
+    if None not in (first.companion, last.companion):
+        companion = (last.companion - first.companion) / elapsed
+        if None not in (first.machine, last.machine):
+            others = max(0, (last.machine - first.machine - total) / elapsed - companion)
+    return CPUUse(
+        total * share / elapsed,
+        total * (1 - share) / elapsed,
+        elapsed,
+        others,
+        companion,
+        first.moment,
+        first.process,
+    )
 
 
 def resident_memory(process_identifier):

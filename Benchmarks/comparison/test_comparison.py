@@ -2,7 +2,7 @@
 
 import unittest
 
-from . import report
+from . import profile, report
 from .initiators import spdk_percentiles
 from .processes import CPUTime, MeasurementError, Outcome, cpu_use
 from .rows import Check, rows
@@ -89,6 +89,47 @@ class Reading(unittest.TestCase):
         self.assertAlmostEqual(Outcome("", "", samples, []).cpu(0.9, 3.1).total, 0.5)
         with self.assertRaises(MeasurementError):
             Outcome("", "", samples, []).cpu(1.5, 2.5)
+
+
+class Profiles(unittest.TestCase):
+    TEXT = """\
+ 27279  4711.000100:  ffffffff81706445 fdget ([kernel.kallsyms])
+ 27279  4711.000200:  ffffffff81706446 fdget ([kernel.kallsyms])
+ 27279  4711.000300:  ffffffff81706447 _copy_to_iter ([kernel.kallsyms])
+ 27279  4711.000400:      5597eb208ea2 $s13BenchmarkCore9JobRunnerV5driveyyF (/a path/with spaces (and more)/bench)
+ 27279  4720.000500:      5597eb208ea2 late (/usr/bin/bench)
+   999  4711.000500:                 0 [unknown] ([unknown])
+perf: a line that is none
+"""
+
+    def test_samples_of_a_process_within_the_window(self):
+        found = profile.parse(self.TEXT, 4711, 4712)
+        self.assertEqual(sorted(found), [999, 27279])
+        divided = found[27279].divide(8.0)
+        self.assertEqual(divided["samples"], 4)
+        self.assertAlmostEqual(divided["parts"][profile.KERNEL_CALL], 4.0)
+        self.assertAlmostEqual(divided["parts"][profile.KERNEL_COPY], 2.0)
+        self.assertAlmostEqual(divided["parts"][profile.GENERATOR], 2.0)
+        self.assertAlmostEqual(sum(divided["parts"].values()), 8.0)
+
+    def test_what_symbols_belong_to(self):
+        for symbol, is_kernel, part in (
+            ("tcp_schedule_loss_probe", True, profile.KERNEL_NETWORK),
+            ("finish_task_switch.isra.0", True, profile.KERNEL_WAKE),
+            ("__do_sys_io_uring_enter", True, profile.KERNEL_CALL),
+            ("rep_movs_alternative", True, profile.KERNEL_COPY),
+            ("__pv_queued_spin_lock_slowpath", True, profile.KERNEL_NETWORK),
+            ("__memmove_avx512_unaligned_erms", False, profile.COPYING),
+            ("copy_extend_avx512", False, profile.CHECKSUM),
+            ("crc32_iscsi_by16_10", False, profile.CHECKSUM),
+            ("task_complete", False, profile.GENERATOR),
+            ("nvme_tcp_read_pdu", False, profile.PROGRAM),
+        ):
+            self.assertEqual(profile.part_of(symbol, is_kernel), part, symbol)
+
+    def test_no_samples_are_no_profile(self):
+        with self.assertRaises(MeasurementError):
+            profile.Samples(profile.Counter()).divide(1.0)
 
 
 if __name__ == "__main__":

@@ -299,7 +299,8 @@ final class TCPQueuePair: QueuePair {
   override func poll() -> Bool {
     let event = st.pointee.socket.receiveNow(
       vectors: UnsafeMutableRawPointer(receiveVectors), count: st.pointee.receiveVectorCount)
-    if event == .none { return false }
+    // A pattern: == on an enumeration with payloads is a call, and this is what a spinning reactor does all the time.
+    if case .none = event { return false }
     handle(event)
     return true
   }

@@ -130,20 +130,19 @@ extension Reactor {
   ///
   /// - Returns: whether something came; false when the time was over first.
   private func spin(untilNanoseconds end: UInt64) -> Bool {
+    // A look at a socket is a system call: some of them take as long as many at memory.
+    let polledCount = state.pointee.polled.count
+    let looksPerClockReading = polledCount == 0 ? 8 : max(1, 4 / polledCount)
     while true {
-      var hasInput = false
-      if state.pointee.polled.isEmpty {
-        for _ in 0..<Self.looksPerClockReading where !hasInput {
-          hasInput = ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
-          if !hasInput { nvmeof_pause() }
+      for _ in 0..<looksPerClockReading {
+        if polledCount > 0 {
+          if pollSources() { return true }
+        } else {
+          nvmeof_pause()
         }
-      } else {
-        hasInput = pollSources() || ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed)
+        if ring.hasCompletions || handle.isSignalled.load(ordering: .relaxed) { return true }
       }
-      if hasInput { return true }
       if MonotonicClock.nanoseconds() >= end { return false }
     }
   }
-
-  private static let looksPerClockReading = 8
 }
