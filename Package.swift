@@ -85,20 +85,20 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "DaemonTool", dependencies: ["Daemon", "ToolOptions", argumentParser, logging], swiftSettings: strict),
+      name: "DaemonTool", dependencies: ["Daemon", "ToolSupport", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
     .target(
-      name: "ToolOptions", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
+      name: "ToolSupport", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
     .target(
-      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "RingReactor", "CCRC32C"],
+      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "JSON", "RingReactor", "CCRC32C"],
       swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "CommandLineTool",
       dependencies: [
-        "BlockDevice", "BlockExport", "EmbeddedTarget", "NBDServer", "NBDProtocol", "NVMeProtocol", "TLS",
-        "ToolOptions",
+        "BlockDevice", "BlockExport", "EmbeddedTarget", "JSON", "NBDServer", "NBDProtocol", "NVMeProtocol", "TLS",
+        "ToolSupport",
         argumentParser, logging,
       ],
       swiftSettings: strict),
@@ -183,11 +183,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(
-      name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget"],
+      name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget", "JSON"],
       swiftSettings: strict),
     // Whole processes and virtual machines.
     .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
-    .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool"], swiftSettings: strict),
+    .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON"], swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],
       swiftSettings: strict),

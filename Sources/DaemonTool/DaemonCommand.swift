@@ -3,7 +3,7 @@ import BlockDevice
 import Daemon
 import Glibc
 import Logging
-import ToolOptions
+import ToolSupport
 
 /// `nvmeofd`.
 @main

@@ -32,6 +32,13 @@ public struct JSONNumber: Sendable, Hashable {
     }
   }
 
+  /// The number that is written as `text`, and stays so: with as many decimals as there are. Nil for what is no number of
+  /// JSON's.
+  public init?(text: String) {
+    guard case .number(let number)? = try? JSONParser.value(of: text), number.text == text else { return nil }
+    self = number
+  }
+
   /// For the parser: `text` has been checked against JSON's grammar.
   init(checked text: String) {
     if text == "-0" {

@@ -19,11 +19,16 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
   init(members: [Member]) { self.members = members }
 
   /// Keys in the order written; to write one twice is a mistake of the program.
-  public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
+  public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(literal: elements) }
 
-  init(_ elements: [(String, JSONValue)]) {
-    members = elements.map { Member(key: $0, value: $1) }
+  init(literal elements: [(String, JSONValue)]) {
+    self.init(elements)
     assert(duplicateKey == nil, "an object with two members of one name")
+  }
+
+  /// Members as they come; who gives a key twice has it twice.
+  public init(_ elements: some Sequence<(String, JSONValue)>) {
+    members = elements.map { Member(key: $0, value: $1) }
   }
 
   public var count: Int { members.count }
@@ -43,6 +48,11 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         members.append(Member(key: key, value: newValue))
       }
     }
+  }
+
+  /// Sets the members that another object has.
+  public mutating func merge(_ other: JSONObject) {
+    for member in other.members { self[member.key] = member.value }
   }
 
   /// A key that two members have; nil when there is none.

@@ -3,8 +3,18 @@ public struct JSONWriter: Sendable {
   public enum Style: Sendable {
     /// One line without spaces.
     case compact
+    /// One line with a space after commas and colons.
+    case line
     /// Two spaces a level, one member or element a line.
     case indented
+    /// As fio writes its reports: indented, with a space before colons, too, and a line break in empty containers.
+    case fio
+
+    /// Whether every member and element has a line of its own.
+    var hasLines: Bool { self == .indented || self == .fio }
+
+    /// Whether a terminal may show it: what JSON lets stand, but terminals act on (U+0080 to U+009F), is then escaped.
+    var isForTerminals: Bool { self == .line || self == .indented }
   }
 
   public private(set) var bytes: [UInt8] = []
@@ -40,29 +50,39 @@ public struct JSONWriter: Sendable {
         separate(index, level + 1)
         write(elements[index], level: level + 1)
       }
-      if !elements.isEmpty { newLine(level) }
+      if !elements.isEmpty || style == .fio { newLine(level) }
       bytes.append(UInt8(ascii: "]"))
     case .object(let object):
       bytes.append(UInt8(ascii: "{"))
       for index in object.members.indices {
         separate(index, level + 1)
         write(string: object.members[index].key)
-        bytes.append(UInt8(ascii: ":"))
-        if style == .indented { bytes.append(UInt8(ascii: " ")) }
+        appendColon()
         write(object.members[index].value, level: level + 1)
       }
-      if !object.isEmpty { newLine(level) }
+      if !object.isEmpty || style == .fio { newLine(level) }
       bytes.append(UInt8(ascii: "}"))
     }
   }
 
   private mutating func separate(_ index: Int, _ level: Int) {
-    if index > 0 { bytes.append(UInt8(ascii: ",")) }
+    if index > 0 {
+      bytes.append(UInt8(ascii: ","))
+      if style == .line { bytes.append(UInt8(ascii: " ")) }
+    }
     newLine(level)
   }
 
+  private mutating func appendColon() {
+    switch style {
+    case .compact: append(":")
+    case .line, .indented: append(": ")
+    case .fio: append(" : ")
+    }
+  }
+
   private mutating func newLine(_ level: Int) {
-    guard style == .indented else { return }
+    guard style.hasLines else { return }
     bytes.append(UInt8(ascii: "\n"))
     bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * level))
   }
@@ -101,8 +121,9 @@ public struct JSONWriter: Sendable {
     string.withUTF8 { utf8 in
       // Most strings have nothing to escape, and are copied in one piece.
       var start = 0
-      for index in utf8.indices where Self.isEscaped(utf8[index]) {
-        bytes.append(contentsOf: utf8[start..<index])
+      for index in utf8.indices where isEscaped(utf8, index) {
+        // The second byte of a character from U+0080 to U+009F is its number.
+        bytes.append(contentsOf: utf8[start..<(utf8[index] < 0x80 ? index : index - 1)])
         escape(utf8[index])
         start = index + 1
       }
@@ -111,8 +132,14 @@ public struct JSONWriter: Sendable {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  private static func isEscaped(_ byte: UInt8) -> Bool {
-    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+  /// Whether the character that ends at `index` is escaped.
+  private func isEscaped(_ utf8: UnsafeBufferPointer<UInt8>, _ index: Int) -> Bool {
+    switch utf8[index] {
+    case 0..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"): true
+    case 0x7F: style != .fio
+    case 0x80...0x9F: style.isForTerminals && utf8[index - 1] == 0xC2
+    default: false
+    }
   }
 
   private mutating func escape(_ byte: UInt8) {

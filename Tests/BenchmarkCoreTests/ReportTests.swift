@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Testing
 
 @testable import BenchmarkCore
@@ -155,7 +156,7 @@ import Testing
 
   @Test func stringsAreEscaped() throws {
     let text = "quote\" back\\ line\n tab\t bell\u{7} é"
-    let json = JSONValue.object([("k", .string(text))]).render()
+    let json = JSONWriter.text(of: ["k": .string(text)], style: .fio)
     let root = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: String])
     #expect(root["k"] == text)
   }

@@ -20,6 +20,16 @@ struct JSONNumberTests {
     #expect(try JSONParser.value(of: text).integerValue(Int64.self) == nil)
   }
 
+  @Test(arguments: [
+    "0.000000", "-0.500000", "12.340000", "7", "-0", "1e+16", "340282366920938463463374607431768211455",
+  ])
+  func aNumbersTextIsKept(text: String) {
+    #expect(JSONNumber(text: text)?.text == text)
+  }
+
+  @Test(arguments: ["", "nan", "inf", " 1", "1 ", "01", "+1", "1.", ".5", "null", "\"1\"", "1,2"])
+  func whatIsNoNumberIsNone(text: String) { #expect(JSONNumber(text: text) == nil) }
+
   @Test func unsignedRangeIsWhole() throws {
     #expect(try JSONParser.value(of: "18446744073709551615").integerValue(UInt64.self) == .max)
     #expect(try JSONParser.value(of: "18446744073709551616").integerValue(UInt64.self) == nil)

@@ -151,5 +151,36 @@ struct JSONParserTests {
           "none": null
         }
         """)
+    #expect(
+      JSONWriter.text(of: value, style: .line)
+        == #"{"name": "a\u0001\"\\\n", "list": [1, [], {}], "none": null}"#)
+    #expect(
+      JSONWriter.text(of: value, style: .fio) == """
+        {
+          "name" : "a\\u0001\\"\\\\\\n",
+          "list" : [
+            1,
+            [
+            ],
+            {
+            }
+          ],
+          "none" : null
+        }
+        """)
+  }
+
+  /// DEL and U+0080 to U+009F: JSON lets them stand in strings, terminals act on them.
+  @Test func controlCharactersAreEscapedByWhoWritesForTerminals() throws {
+    let value: JSONValue = "\u{7F}é\u{80}\u{9F}\u{A0}\u{4009F}"
+    let texts: [(JSONWriter.Style, String)] = [
+      (.compact, "\\u007fé\u{80}\u{9F}\u{A0}\u{4009F}"), (.fio, "\u{7F}é\u{80}\u{9F}\u{A0}\u{4009F}"),
+      (.line, "\\u007fé\\u0080\\u009f\u{A0}\u{4009F}"),
+      (.indented, "\\u007fé\\u0080\\u009f\u{A0}\u{4009F}"),
+    ]
+    for (style, text) in texts {
+      #expect(JSONWriter.text(of: value, style: style) == "\"\(text)\"")
+      #expect(try JSONParser.value(of: JSONWriter.text(of: value, style: style)) == value)
+    }
   }
 }

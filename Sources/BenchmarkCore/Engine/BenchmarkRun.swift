@@ -99,9 +99,14 @@ public final class BenchmarkRun {
         round = monitor.read { stop.isStopped ? [] : threads.filter(isEligible) }
         for thread in round { thread.start() }
       }
+      // Nothing but this loop lets them go, and a job that is ready stays so or ends.
+      let isRoundReady = monitor.read {
+        !round.isEmpty && round.allSatisfy { $0.stage == .ready || $0.stage == .ended }
+      }
+      // Not under the monitor: every job of the round is asking it whether it may begin, or tells it that it has ended.
+      if isRoundReady { ProgramPages.release() }
       let isOver = monitor.update {
-        if !round.isEmpty, round.allSatisfy({ $0.stage == .ready || $0.stage == .ended }) {
-          ProgramPages.release()
+        if isRoundReady {
           for thread in round where thread.stage == .ready { thread.stage = .going }
           round = []
         }

@@ -15,7 +15,7 @@ public struct BenchmarkInvocation: Sendable {
 
   public var sources: [Source] = []
   /// Job options before the first `--name`: for every job, and stronger than what job files say.
-  public var common: [JobSection.Entry] = []
+  public var common: [GivenOption] = []
   public var help: Help?
   /// nil is standard output.
   public var outputPath: String?

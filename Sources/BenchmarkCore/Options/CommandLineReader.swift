@@ -98,7 +98,7 @@ public enum CommandLineReader {
           throw OptionError(.unknownOption(name: name, suggestion: suggestion), at: .commandLine)
         }
         if value == nil, !definition.isFlag { value = try requiredValue() }
-        let entry = JobSection.Entry(name: name, value: value, location: .commandLine)
+        let entry = GivenOption(name: name, value: value, location: .commandLine)
         if current != nil { current?.entries.append(entry) } else { invocation.common.append(entry) }
       }
     }

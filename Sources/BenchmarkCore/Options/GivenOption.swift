@@ -1,7 +1,7 @@
-/// An option as it was written, with its canonical name.
+/// An option as it was written; with its canonical name once it has been interpreted.
 public struct GivenOption: Sendable, Equatable {
   public var name: String
-  /// nil for a flag without a value.
+  /// nil when written without `=`.
   public var value: String?
   public var location: OptionLocation
 

@@ -74,7 +74,7 @@ public struct JobFileReader {
       }
       let value = parts.count == 2 ? expand(parts[1].trimmedSpaces) : nil
       sections[sections.count - 1].entries.append(
-        JobSection.Entry(name: String(name), value: value, location: location))
+        GivenOption(name: String(name), value: value, location: location))
     }
   }
 

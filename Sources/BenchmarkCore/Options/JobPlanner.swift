@@ -16,7 +16,7 @@ public struct JobPlanner {
   }
 
   private mutating func run(_ invocation: BenchmarkInvocation) throws(OptionError) {
-    var commandLineGlobals: [JobSection.Entry] = invocation.common
+    var commandLineGlobals: [GivenOption] = invocation.common
     for source in invocation.sources {
       switch source {
       case .section(let section) where section.isGlobal:
@@ -24,7 +24,7 @@ public struct JobPlanner {
       case .section(let section):
         try addJob(section, defaults: commandLineGlobals, overrides: [], invocation)
       case .file(let path):
-        var fileGlobals: [JobSection.Entry] = []
+        var fileGlobals: [GivenOption] = []
         for section in try reader.read(path: path) {
           if section.isGlobal {
             fileGlobals += section.entries
@@ -46,7 +46,7 @@ public struct JobPlanner {
     }
   }
 
-  private mutating func remember(_ entries: [JobSection.Entry]) {
+  private mutating func remember(_ entries: [GivenOption]) {
     for entry in entries {
       let name = OptionCatalogue.definition(named: entry.name)?.name ?? entry.name
       plan.globalOptions.removeAll { $0.name == name }
@@ -55,7 +55,7 @@ public struct JobPlanner {
   }
 
   private mutating func addJob(
-    _ section: JobSection, defaults: [JobSection.Entry], overrides: [JobSection.Entry],
+    _ section: JobSection, defaults: [GivenOption], overrides: [GivenOption],
     _ invocation: BenchmarkInvocation
   ) throws(OptionError) {
     let all = defaults + section.entries + overrides
@@ -82,7 +82,7 @@ public struct JobPlanner {
   }
 
   private mutating func apply(
-    _ entry: JobSection.Entry, _ section: JobSection, _ job: inout JobOptions, _ context: ValueContext
+    _ entry: GivenOption, _ section: JobSection, _ job: inout JobOptions, _ context: ValueContext
   ) throws(OptionError) {
     var value = entry.value
     if let text = value, text.contains("$") { value = Keywords.replace(in: text, jobName: section.name) }

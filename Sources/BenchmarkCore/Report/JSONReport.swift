@@ -1,4 +1,5 @@
 internal import Glibc
+internal import JSON
 
 /// fio's JSON (3.33) and json+, with members of our own beside fio's: `cpu_us_per_io` (with its `usr_` and `sys_`
 /// shares), `measured_from_ns` and `measured_until_ns` (CLOCK_MONOTONIC), `verify`,
@@ -8,7 +9,7 @@ struct JSONReport {
   private let hasBins: Bool
 
   static func render(_ report: RunReport, bins: Bool) -> String {
-    JSONReport(report: report, hasBins: bins).document().render()
+    JSONWriter.text(of: JSONReport(report: report, hasBins: bins).document(), style: .fio) + "\n"
   }
 
   private init(report: RunReport, hasBins: Bool) {
@@ -42,7 +43,7 @@ struct JSONReport {
     return .object([
       ("version", .string(RunReport.version)),
       ("kernel", .string(release)),
-      ("processors", .integer(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+      ("processors", .integer(max(0, sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
       ("targets", .array(report.targets.map { .string($0) })),
       ("notes", .array(report.notes.map { .string($0) })),
     ])
@@ -85,7 +86,7 @@ struct JSONReport {
       members.append(("mixed", direction(statistics.mixed, entry, report.groupMixed(entry.groupIdentifier))))
     }
     let runtime = Double(statistics.totalRuntime)
-    func share(_ time: UInt64) -> JSONValue { .number(runtime == 0 ? 0 : Double(time) * 100 / runtime) }
+    func share(_ time: UInt64) -> JSONValue { .fixed(runtime == 0 ? 0 : Double(time) * 100 / runtime) }
     members += [
       ("job_runtime", .integer(statistics.totalRuntime / 1_000_000)),
       ("usr_cpu", share(statistics.usage.user)),
@@ -93,9 +94,9 @@ struct JSONReport {
       ("ctx", .integer(statistics.usage.contextSwitches)),
       ("majf", .integer(statistics.usage.majorFaults)),
       ("minf", .integer(statistics.usage.minorFaults)),
-      ("cpu_us_per_io", .number(statistics.processorMicrosecondsPerOperation)),
-      ("usr_cpu_us_per_io", .number(statistics.userMicrosecondsPerOperation)),
-      ("sys_cpu_us_per_io", .number(statistics.systemMicrosecondsPerOperation)),
+      ("cpu_us_per_io", .fixed(statistics.processorMicrosecondsPerOperation)),
+      ("usr_cpu_us_per_io", .fixed(statistics.userMicrosecondsPerOperation)),
+      ("sys_cpu_us_per_io", .fixed(statistics.systemMicrosecondsPerOperation)),
     ]
     let batches = ["0", "4", "8", "16", "32", "64", ">=64"]
     members.append(("iodepth_level", depths(statistics.depths, ["1", "2", "4", "8", "16", "32", ">=64"])))
@@ -104,7 +105,7 @@ struct JSONReport {
     let names = LatencyTable.steps.map(String.init)
     let total = statistics.latencies.counts.reduce(0, +)
     func table(_ counts: ArraySlice<UInt64>, _ names: [String]) -> JSONValue {
-      .object(zip(names, counts).map { ($0, .number(LatencyShare.percent($1, of: total))) })
+      .object(zip(names, counts).map { ($0, .fixed(LatencyShare.percent($1, of: total))) })
     }
     members += [
       ("latency_ns", table(statistics.latencies.nanosecondCounts, names)),
@@ -112,7 +113,7 @@ struct JSONReport {
       ("latency_ms", table(statistics.latencies.millisecondCounts, names + ["2000", ">=2000"])),
       ("latency_depth", .integer(Int(entry.options.totalDepth))),
       ("latency_target", .integer(0)),
-      ("latency_percentile", .number(100)),
+      ("latency_percentile", .fixed(100)),
       ("latency_window", .integer(0)),
     ]
     if let time = statistics.measuredTime {
@@ -189,7 +190,7 @@ struct JSONReport {
   private func depths(_ counters: DepthCounters, _ names: [String]) -> JSONValue {
     let total = counters.total
     return .object(
-      names.enumerated().map { ($1, .number(LatencyShare.depthPercent(counters.counts[$0], of: total))) })
+      names.enumerated().map { ($1, .fixed(LatencyShare.depthPercent(counters.counts[$0], of: total))) })
   }
 
   private func direction(
@@ -203,7 +204,7 @@ struct JSONReport {
       ("io_kbytes", .integer(statistics.byteCount / 1024)),
       ("bw_bytes", .integer(bytesPerSecond)),
       ("bw", .integer(bytesPerSecond / 1024)),
-      ("iops", .number(statistics.operationsPerSecond)),
+      ("iops", .fixed(statistics.operationsPerSecond)),
       ("runtime", .integer((statistics.runtime + 500_000) / 1_000_000)),
       ("total_ios", .integer(statistics.operations)),
       ("short_ios", .integer(0)),
@@ -220,14 +221,14 @@ struct JSONReport {
       ("lat_ns", latency(statistics.total, options.reportsTotalPercentiles ? statistics.totalHistogram : nil, list)),
       ("bw_min", .integer(statistics.bandwidth.reportedMinimum)),
       ("bw_max", .integer(statistics.bandwidth.maximum)),
-      ("bw_agg", .number(report.sharePercent(statistics, of: group))),
-      ("bw_mean", .number(statistics.bandwidth.mean)),
-      ("bw_dev", .number(statistics.bandwidth.standardDeviation)),
+      ("bw_agg", .fixed(report.sharePercent(statistics, of: group))),
+      ("bw_mean", .fixed(statistics.bandwidth.mean)),
+      ("bw_dev", .fixed(statistics.bandwidth.standardDeviation)),
       ("bw_samples", .integer(statistics.bandwidth.count)),
       ("iops_min", .integer(statistics.iops.reportedMinimum)),
       ("iops_max", .integer(statistics.iops.maximum)),
-      ("iops_mean", .number(statistics.iops.mean)),
-      ("iops_stddev", .number(statistics.iops.standardDeviation)),
+      ("iops_mean", .fixed(statistics.iops.mean)),
+      ("iops_stddev", .fixed(statistics.iops.standardDeviation)),
       ("iops_samples", .integer(statistics.iops.count)),
     ])
   }
@@ -236,8 +237,8 @@ struct JSONReport {
     var members: [(String, JSONValue)] = [
       ("min", .integer(values.reportedMinimum)),
       ("max", .integer(values.maximum)),
-      ("mean", .number(values.mean)),
-      ("stddev", .number(values.standardDeviation)),
+      ("mean", .fixed(values.mean)),
+      ("stddev", .fixed(values.standardDeviation)),
       ("N", .integer(values.count)),
     ]
     if let histogram, histogram.total > 0 {
@@ -251,5 +252,14 @@ struct JSONReport {
       }
     }
     return .object(members)
+  }
+}
+
+extension JSONValue {
+  fileprivate static func object(_ members: [(String, JSONValue)]) -> JSONValue { .object(JSONObject(members)) }
+
+  /// Six decimals, as fio writes what may have a fraction.
+  fileprivate static func fixed(_ value: Double) -> JSONValue {
+    JSONNumber(text: Formatting.fixed(value, 6)).map { .number($0) } ?? .null
   }
 }

@@ -99,7 +99,7 @@ struct CopyCommand: AsyncParsableCommand {
       let destination = try await open(destinationPlace, isSource: false, session: &session)
       return try await copy(source, destination)
     }
-    if format == .json { Console.print(report.json.text) }
+    if format == .json { Console.print(report.json) }
     if format == .normal, !quiet || report.status != .success {
       for line in report.lines { Console.note("nvmeof: \(line)") }
     }

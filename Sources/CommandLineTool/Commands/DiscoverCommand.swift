@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockDevice
+import JSON
 
 /// `nvmeof discover`.
 struct DiscoverCommand: AsyncParsableCommand {
@@ -39,7 +40,11 @@ struct DiscoverCommand: AsyncParsableCommand {
       let isJSON = output.format == .json
       do throws(ToolError) {
         try await DiscoveryWatch.run(target, host: host, followsReferrals: !noReferrals) { event in
-          Console.print(isJSON ? DiscoveryEventReport.json(event).line : DiscoveryEventReport.text(event))
+          if isJSON {
+            Console.print(DiscoveryEventReport.json(event), style: .line)
+          } else {
+            Console.print(DiscoveryEventReport.text(event))
+          }
         }
       } catch { throw address.explain(error, target) }
       return
@@ -49,9 +54,11 @@ struct DiscoverCommand: AsyncParsableCommand {
         return try await DiscoverySurvey.run(target, followsReferrals: !noReferrals, session: &session)
       } catch { throw address.explain(error, target) }
     }
-    Console.print(
-      output.format == .json ? DiscoveryReport.json(result).text : DiscoveryReport.text(result, isHuman: output.isHuman)
-    )
+    if output.format == .json {
+      Console.print(DiscoveryReport.json(result))
+    } else {
+      Console.print(DiscoveryReport.text(result, isHuman: output.isHuman))
+    }
     for failure in result.failures {
       Console.note("nvmeof: referral to \(failure.target.hostAndPort) could not be followed: \(failure.description)")
     }

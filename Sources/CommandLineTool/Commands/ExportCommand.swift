@@ -2,11 +2,12 @@ import ArgumentParser
 import BlockDevice
 import BlockExport
 import Glibc
+import JSON
 import Logging
 import NBDProtocol
 import NBDServer
 import TLS
-import ToolOptions
+import ToolSupport
 
 /// `nvmeof export`.
 struct ExportCommand: AsyncParsableCommand {
@@ -201,7 +202,7 @@ struct ExportCommand: AsyncParsableCommand {
             ]
           }),
       ]
-      Console.print(document.line)
+      Console.print(document, style: .line)
       return
     }
     for export in exports {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockDevice
+import JSON
 
 /// `nvmeof get-feature`.
 struct GetFeatureCommand: AsyncParsableCommand {
@@ -98,7 +99,7 @@ struct GetFeatureCommand: AsyncParsableCommand {
       let values = answers.map {
         FeatureReport.json($0.feature, select: select, value: $0.reply.result, data: $0.reply.data)
       }
-      Console.print((feature == nil ? JSONValue.array(values) : values[0]).text)
+      Console.print(feature == nil ? .array(values) : values[0])
     case .normal:
       for answer in answers {
         Console.print(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockDevice
+import JSON
 
 /// `nvmeof get-log`.
 struct GetLogCommand: AsyncParsableCommand {
@@ -76,7 +77,7 @@ struct GetLogCommand: AsyncParsableCommand {
       let raw: JSONValue = [
         "lid": .integer(page.page.rawValue), "data": .string(data.map { $0.hexadecimal(digits: 2) }.joined()),
       ]
-      Console.print((report?.json ?? raw).text)
+      Console.print(report?.json ?? raw)
     } else if let report {
       Console.print(report.text)
     } else {

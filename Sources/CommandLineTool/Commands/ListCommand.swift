@@ -47,7 +47,11 @@ struct ListCommand: AsyncParsableCommand {
       }
       return rows
     }
-    Console.print(output.format == .json ? NamespaceListReport.json(rows).text : NamespaceListReport.text(rows))
+    if output.format == .json {
+      Console.print(NamespaceListReport.json(rows))
+    } else {
+      Console.print(NamespaceListReport.text(rows))
+    }
     if let failure { throw ToolError(failure.status, "") }
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockDevice
 import EmbeddedTarget
 import Glibc
+import JSON
 import Logging
 
 /// `nvmeof target`.
@@ -254,7 +255,7 @@ struct TargetCommand: AsyncParsableCommand {
             ["nqn": .string(nqn), "namespaces": .array(uris.map { .string($0) })]
           }),
       ]
-      Console.print(document.line)
+      Console.print(document, style: .line)
       return
     }
     Console.print("embedded target, for tests, demonstrations and benchmarks: no security, data in memory is not kept")

@@ -13,20 +13,12 @@ enum CopyPlace: Hashable, Sendable {
       self = .standardStream
       return
     }
-    guard text.contains("://") || text.lowercased().contains("traddr:") else {
-      if text.isEmpty { throw .usage("a file's name is empty") }
-      self = .file(path: text)
+    if let target = try TargetIdentifier.ofPlace(text) {
+      self = .device(target)
       return
     }
-    do throws(TargetIdentifierError) {
-      let target = try TargetIdentifier(parsing: text)
-      guard !target.isDiscovery else {
-        throw TargetIdentifierError(
-          text: text, part: "", problem: "the subsystem's NQN is missing",
-          advice: "\"nvmeof list -a \(target.host) -s \(target.port)\" shows what there is")
-      }
-      self = .device(target)
-    } catch { throw .usage("\(error)") }
+    if text.isEmpty { throw .usage("a file's name is empty") }
+    self = .file(path: text)
   }
 
   /// Opens it to read from.

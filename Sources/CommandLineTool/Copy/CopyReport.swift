@@ -1,3 +1,5 @@
+import JSON
+
 /// What a copy tells at its end.
 struct CopyReport: Sendable {
   var options: CopyOptions
@@ -62,38 +64,41 @@ struct CopyReport: Sendable {
   }
 
   var json: JSONValue {
-    var members: [JSONValue.Member] = [
-      .init(name: "source", value: .string(source.name)),
-      .init(name: "destination", value: .string(destination.name)),
-      .init(name: "bytes", value: .integer(copied.byteCount)),
-      .init(name: "zero_bytes", value: .integer(copied.zeroByteCount)),
-      .init(name: "seconds", value: .number((seconds * 1000).rounded() / 1000)),
-      .init(name: "complete", value: .bool(last.isComplete && copied.isComplete)),
-      .init(name: "interrupted", value: .bool(last.wasInterrupted)),
-      .init(name: "verified", value: .bool(verified.map { $0.isComplete && $0.badRanges.isEmpty } ?? false)),
-      .init(
-        name: "bad_ranges", value: .array((copied.badRanges + (verified?.badRanges ?? [])).map(json))),
+    var members: JSONObject = [
+      "source": .string(source.name),
+      "destination": .string(destination.name),
+      "bytes": .integer(copied.byteCount),
+      "zero_bytes": .integer(copied.zeroByteCount),
+      "seconds": Self.json(seconds: seconds),
+      "complete": .bool(last.isComplete && copied.isComplete),
+      "interrupted": .bool(last.wasInterrupted),
+      "verified": .bool(verified.map { $0.isComplete && $0.badRanges.isEmpty } ?? false),
+      "bad_ranges": .array((copied.badRanges + (verified?.badRanges ?? [])).map(json)),
     ]
-    if let failure = last.failure { members.append(.init(name: "error", value: json(failure))) }
-    members.append(
-      .init(name: "resume_from", value: resumeLine == nil ? .null : .integer(last.resumeOffset)))
+    if let failure = last.failure { members["error"] = json(failure) }
+    members["resume_from"] = resumeLine == nil ? .null : .integer(last.resumeOffset)
     return .object(members)
   }
 
+  /// To the millisecond, and a number with a fraction even where that is zero.
+  private static func json(seconds: Double) -> JSONValue {
+    JSONNumber(text: String((seconds * 1000).rounded() / 1000)).map { .number($0) } ?? .null
+  }
+
   private func json(_ bad: CopyOutcome.BadRange) -> JSONValue {
-    var members: [JSONValue.Member] = [
-      .init(name: "offset", value: .integer(bad.range.lowerBound)),
-      .init(name: "length", value: .integer(bad.range.count)),
+    var members: JSONObject = [
+      "offset": .integer(bad.range.lowerBound),
+      "length": .integer(bad.range.count),
     ]
     for (name, end, base) in [
       ("source", source, options.sourceOffset), ("destination", destination, options.destinationOffset),
     ] where end.alignment > 1 {
       let size = UInt64(end.alignment)
       let count = UInt64(bad.range.count)
-      members.append(.init(name: "\(name)_lba", value: .integer((base + bad.range.lowerBound) / size)))
-      members.append(.init(name: "\(name)_blocks", value: .integer((count + size - 1) / size)))
+      members["\(name)_lba"] = .integer((base + bad.range.lowerBound) / size)
+      members["\(name)_blocks"] = .integer((count + size - 1) / size)
     }
-    members.append(.init(name: "error", value: .string(bad.fault.description)))
+    members["error"] = .string(bad.fault.description)
     return .object(members)
   }
 }

@@ -27,21 +27,13 @@ enum ExportPlace: Hashable, Sendable {
       }
       return
     }
-    guard text.contains("://") || text.lowercased().contains("traddr:") else {
-      guard !text.isEmpty, !text.hasPrefix("null:") else {
-        throw .usage("\"\(text)\" is no device: give nvme+tcp://HOST/NQN?nsid=1, memory:SIZE or file:PATH")
-      }
-      self = .file(path: text, byteCount: nil, blockByteCount: 512, isReadOnly: false)
+    if let target = try TargetIdentifier.ofPlace(text) {
+      self = .namespace(target)
       return
     }
-    do throws(TargetIdentifierError) {
-      let target = try TargetIdentifier(parsing: text)
-      guard !target.isDiscovery else {
-        throw TargetIdentifierError(
-          text: text, part: "", problem: "the subsystem's NQN is missing",
-          advice: "\"nvmeof list -a \(target.host) -s \(target.port)\" shows what there is")
-      }
-      self = .namespace(target)
-    } catch { throw .usage("\(error)") }
+    guard !text.isEmpty, !text.hasPrefix("null:") else {
+      throw .usage("\"\(text)\" is no device: give nvme+tcp://HOST/NQN?nsid=1, memory:SIZE or file:PATH")
+    }
+    self = .file(path: text, byteCount: nil, blockByteCount: 512, isReadOnly: false)
   }
 }

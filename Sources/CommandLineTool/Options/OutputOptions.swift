@@ -19,7 +19,7 @@ struct OutputOptions: ParsableArguments {
   func show(_ report: StructureReport, raw: [UInt8]) {
     switch effectiveFormat {
     case .normal: Console.print(report.text(isHuman: isHuman))
-    case .json: Console.print(report.json.text)
+    case .json: Console.print(report.json)
     case .binary: Console.write(raw)
     }
   }

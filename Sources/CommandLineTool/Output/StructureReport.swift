@@ -1,3 +1,5 @@
+import JSON
+
 /// A decoded structure for people and for scripts: its fields in order, each with its text, its JSON value, and what its
 /// bits mean. Made once, shown as nvme-cli users know it.
 struct StructureReport: Sendable {
@@ -18,7 +20,7 @@ struct StructureReport: Sendable {
   var title: String
   var fields: [Field] = []
   /// Members of the JSON document that the table shows elsewhere.
-  var extraMembers: [JSONValue.Member] = []
+  var extraMembers = JSONObject()
   /// Lines after the table.
   var trailer: [String] = []
   var humanTrailer: [String]?
@@ -71,8 +73,8 @@ struct StructureReport: Sendable {
   }
 
   var json: JSONValue {
-    .object(
-      fields.filter { !$0.isTextOnly }.map { JSONValue.Member(name: $0.jsonName ?? $0.name, value: $0.json) }
-        + extraMembers)
+    var members = JSONObject(fields.filter { !$0.isTextOnly }.map { ($0.jsonName ?? $0.name, $0.json) })
+    members.merge(extraMembers)
+    return .object(members)
   }
 }

@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// A piece of news of discovery services, for people and for scripts.
 enum DiscoveryEventReport {
@@ -48,11 +49,9 @@ enum DiscoveryEventReport {
     }
   }
 
-  private static func news(_ name: String, _ service: TargetIdentifier, _ more: JSONValue = [:]) -> JSONValue {
-    var members: [JSONValue.Member] = [
-      .init(name: "event", value: .string(name)), .init(name: "service", value: .string(service.hostAndPort)),
-    ]
-    if case .object(let others) = more { members += others }
+  private static func news(_ name: String, _ service: TargetIdentifier, _ more: JSONObject = [:]) -> JSONValue {
+    var members: JSONObject = ["event": .string(name), "service": .string(service.hostAndPort)]
+    members.merge(more)
     return .object(members)
   }
 }

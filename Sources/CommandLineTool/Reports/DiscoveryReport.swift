@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// The discovery log as `nvme discover` shows it (NVMe Base 2.1, figures 294 and 296).
 enum DiscoveryReport {
@@ -32,20 +33,20 @@ enum DiscoveryReport {
   }
 
   static func json(_ entry: DiscoveryLogEntry) -> JSONValue {
-    var members: [JSONValue.Member] = [
-      .init(name: "trtype", value: .string(entry.transportType.description)),
-      .init(name: "adrfam", value: .string(entry.addressFamily.description)),
-      .init(name: "subtype", value: .string(entry.subsystemType.description)),
-      .init(name: "treq", value: .string(requirements(entry))),
-      .init(name: "portid", value: .integer(entry.portIdentifier)),
-      .init(name: "cntlid", value: .integer(entry.controllerIdentifier)),
-      .init(name: "asqsz", value: .integer(entry.adminQueueEntries)),
-      .init(name: "trsvcid", value: .string(entry.serviceIdentifier)),
-      .init(name: "subnqn", value: .string(entry.subsystemNQN)),
-      .init(name: "traddr", value: .string(entry.transportAddress)),
-      .init(name: "eflags", value: .string(flags(entry))),
+    var members: JSONObject = [
+      "trtype": .string(entry.transportType.description),
+      "adrfam": .string(entry.addressFamily.description),
+      "subtype": .string(entry.subsystemType.description),
+      "treq": .string(requirements(entry)),
+      "portid": .integer(entry.portIdentifier),
+      "cntlid": .integer(entry.controllerIdentifier),
+      "asqsz": .integer(entry.adminQueueEntries),
+      "trsvcid": .string(entry.serviceIdentifier),
+      "subnqn": .string(entry.subsystemNQN),
+      "traddr": .string(entry.transportAddress),
+      "eflags": .string(flags(entry)),
     ]
-    if entry.transportType == .tcp { members.append(.init(name: "sectype", value: .string(security(entry)))) }
+    if entry.transportType == .tcp { members["sectype"] = .string(security(entry)) }
     return .object(members)
   }
 
@@ -104,11 +105,11 @@ extension DiscoveryReport {
 
   static func json(_ record: DiscoveryRecord) -> JSONValue {
     guard case .object(var members) = json(record.entry) else { return .null }
-    members.append(.init(name: "source", value: .string(record.source.hostAndPort)))
+    members["source"] = .string(record.source.hostAndPort)
     if record.entry.subsystemType == .nvm {
-      members.append(.init(name: "uri", value: record.target.map { .string($0.uri) } ?? .null))
+      members["uri"] = record.target.map { .string($0.uri) } ?? .null
     }
-    if let reason = record.unusableReason { members.append(.init(name: "skipped", value: .string(reason))) }
+    if let reason = record.unusableReason { members["skipped"] = .string(reason) }
     return .object(members)
   }
 }

@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// A feature's value as `nvme get-feature` shows it.
 enum FeatureReport {
@@ -29,17 +30,14 @@ enum FeatureReport {
     _ feature: FeatureIdentifier, select: SubmissionQueueEntry.FeatureSelect, value: UInt32, data: [UInt8]
   ) -> JSONValue {
     let details = select == .supportedCapabilities ? capabilities(value) : details(feature, value: value, data: data)
-    var members: [JSONValue.Member] = [
-      .init(name: "fid", value: .integer(feature.rawValue)),
-      .init(name: "feature", value: .string(feature.name ?? "Unknown")),
-      .init(name: "sel", value: .integer(select.rawValue)),
-      .init(name: "value", value: .integer(value)),
-      .init(
-        name: "details", value: .object(details.map { .init(name: $0.name, value: .string($0.text)) })),
+    var members: JSONObject = [
+      "fid": .integer(feature.rawValue),
+      "feature": .string(feature.name ?? "Unknown"),
+      "sel": .integer(select.rawValue),
+      "value": .integer(value),
+      "details": .object(JSONObject(details.map { ($0.name, .string($0.text)) })),
     ]
-    if !data.isEmpty {
-      members.append(.init(name: "data", value: .string(data.map { $0.hexadecimal(digits: 2) }.joined())))
-    }
+    if !data.isEmpty { members["data"] = .string(data.map { $0.hexadecimal(digits: 2) }.joined()) }
     return .object(members)
   }
 

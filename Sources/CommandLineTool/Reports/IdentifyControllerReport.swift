@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// Identify Controller as `nvme id-ctrl` shows it (fields: NVMe Base 2.1, figure 312).
 enum IdentifyControllerReport {
@@ -152,7 +153,7 @@ enum IdentifyControllerReport {
         "active_scale": .integer(state.activePowerWorkloadAndScale >> 6),
       ])
     }
-    report.extraMembers.append(.init(name: "psds", value: .array(members)))
+    report.extraMembers["psds"] = .array(members)
   }
 
   /// MP is in units of 0.01 W, or 0.0001 W with MXPS set.

@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// Identify Namespace as `nvme id-ns` shows it (fields: NVM Command Set 1.1).
 enum IdentifyNamespaceReport {
@@ -78,6 +79,6 @@ enum IdentifyNamespaceReport {
       ])
     }
     report.humanTrailer = humanLines
-    report.extraMembers.append(.init(name: "lbafs", value: .array(members)))
+    report.extraMembers["lbafs"] = .array(members)
   }
 }

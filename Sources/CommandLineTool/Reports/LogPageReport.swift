@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// A log page for people and for scripts.
 struct LogPageReport: Sendable {
@@ -88,14 +89,14 @@ struct LogPageReport: Sendable {
     var lines = [
       "Firmware Log for device:\(device)", "afi  : 0x\(log.activeFirmwareInformation.hexadecimal())",
     ]
-    var members: [JSONValue.Member] = [
-      .init(name: "afi", value: .integer(log.activeFirmwareInformation)),
-      .init(name: "active_slot", value: .integer(log.activeSlot)),
-      .init(name: "next_slot", value: .integer(log.nextSlot)),
+    var members: JSONObject = [
+      "afi": .integer(log.activeFirmwareInformation),
+      "active_slot": .integer(log.activeSlot),
+      "next_slot": .integer(log.nextSlot),
     ]
     for (index, revision) in log.revisions.enumerated() where !revision.isEmpty {
       lines.append("frs\(index + 1) : \(revision)")
-      members.append(.init(name: "frs\(index + 1)", value: .string(revision)))
+      members["frs\(index + 1)"] = .string(revision)
     }
     return LogPageReport(text: lines.joined(separator: "\n"), json: .object(members))
   }
@@ -116,7 +117,7 @@ struct LogPageReport: Sendable {
 
   private static func effects(_ log: CommandEffectsLog, isHuman: Bool) -> LogPageReport {
     var lines: [String] = []
-    var members: [JSONValue.Member] = []
+    var members = JSONObject()
     func add(
       _ title: String, _ prefix: String, _ member: String, name: (UInt8) -> String,
       effects: (UInt8) -> CommandEffectsLog.Effects
@@ -134,7 +135,7 @@ struct LogPageReport: Sendable {
           "opcode": .integer(opcode), "name": .string(name(opcode)), "effects": .integer(value.rawValue),
         ])
       }
-      members.append(.init(name: member, value: .array(commands)))
+      members[member] = .array(commands)
     }
     add("Admin Command Set", "ACS", "admin_cmd_set", name: { AdminOpcode(rawValue: $0)?.name ?? "Unknown" }) {
       log[admin: $0]

@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// Namespaces as `nvme list` shows them, with a URI in place of a device file.
 enum NamespaceListReport {

@@ -1,4 +1,5 @@
 import BlockDevice
+import JSON
 
 /// The SMART / Health Information log as `nvme smart-log` shows it (NVMe Base 2.1, figure 206).
 enum SMARTReport {
@@ -26,9 +27,9 @@ enum SMARTReport {
       "percentage_used", "\(log.percentageUsed)%", json: .integer(log.percentageUsed), jsonName: "percent_used")
     report.add(hex: "endurance_group_critical_warning_summary", log.enduranceGroupCriticalWarnings)
     report.add(
-      "Data Units Read", dataUnits(log.dataUnitsRead), json: .unsigned(log.dataUnitsRead), jsonName: "data_units_read")
+      "Data Units Read", dataUnits(log.dataUnitsRead), json: .integer(log.dataUnitsRead), jsonName: "data_units_read")
     report.add(
-      "Data Units Written", dataUnits(log.dataUnitsWritten), json: .unsigned(log.dataUnitsWritten),
+      "Data Units Written", dataUnits(log.dataUnitsWritten), json: .integer(log.dataUnitsWritten),
       jsonName: "data_units_written")
     report.add(decimal: "host_read_commands", log.hostReadCommands)
     report.add(decimal: "host_write_commands", log.hostWriteCommands)

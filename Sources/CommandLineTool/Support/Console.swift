@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// Standard output and standard error, written at once and whole.
 enum Console {
@@ -6,6 +7,11 @@ enum Console {
   ///
   /// Ends the process when nobody can read them any more.
   static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+
+  /// Prints a JSON document.
+  static func print(_ document: JSONValue, style: JSONWriter.Style = .indented) {
+    print(JSONWriter.text(of: document, style: style))
+  }
 
   /// Prints lines to standard error.
   static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }

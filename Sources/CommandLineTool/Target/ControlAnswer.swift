@@ -1,3 +1,5 @@
+import JSON
+
 /// What a running `nvmeof target` answers to a line of standard input.
 struct ControlAnswer: Hashable, Sendable {
   /// For people; may have several lines.
@@ -6,8 +8,10 @@ struct ControlAnswer: Hashable, Sendable {
   var document: JSONValue
 
   /// What was asked for has been done.
-  static func done(_ text: String, _ members: [JSONValue.Member]) -> ControlAnswer {
-    ControlAnswer(text: text, document: .object([JSONValue.Member(name: "ok", value: true)] + members))
+  static func done(_ text: String, _ members: JSONObject) -> ControlAnswer {
+    var document: JSONObject = ["ok": true]
+    document.merge(members)
+    return ControlAnswer(text: text, document: .object(document))
   }
 
   /// Nothing has been done.
@@ -15,5 +19,7 @@ struct ControlAnswer: Hashable, Sendable {
     ControlAnswer(text: "error: \(problem)", document: ["ok": false, "error": .string(problem)])
   }
 
-  func show(_ format: OutputFormat) { Console.print(format == .json ? document.line : text) }
+  func show(_ format: OutputFormat) {
+    if format == .json { Console.print(document, style: .line) } else { Console.print(text) }
+  }
 }

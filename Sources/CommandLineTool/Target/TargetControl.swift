@@ -1,4 +1,5 @@
 import EmbeddedTarget
+import JSON
 import NVMeProtocol
 
 /// Carries out what standard input asks of a running `nvmeof target`, one line after the other.
@@ -46,18 +47,15 @@ actor TargetControl {
     switch command {
     case .help:
       let lines = ControlCommand.helpText.split(separator: "\n").map { JSONValue.string(String($0)) }
-      return .done(ControlCommand.helpText, [Self.member("help", .array(lines))])
-    case .quit: return .done("the target ends", [])
+      return .done(ControlCommand.helpText, ["help": .array(lines)])
+    case .quit: return .done("the target ends", [:])
     case .setPort(let number, let isOpen): return try await set(try Self.port(number, of: ports), isOpen: isOpen)
     case .setAccessState(let number, let group, let state):
       let port = try Self.port(number, of: ports)
       try await target.setANAState(state, group: group, port: port.identifier)
       return .done(
         "port \(port.port): ANA group \(group) is \(state)",
-        [
-          Self.member("port", .integer(port.port)), Self.member("group", .integer(group)),
-          Self.member("state", .string(state.description)),
-        ])
+        ["port": .integer(port.port), "group": .integer(group), "state": .string(state.description)])
     case .addNamespace(let specification): return try await add(specification)
     case .removeNamespace(let identifier, let subsystem):
       let nqn = try nqn(subsystem)
@@ -65,16 +63,13 @@ actor TargetControl {
       identifiers[subsystem - 1].remove(identifier)
       return .done(
         "namespace \(identifier) of \(nqn) is removed",
-        [Self.member("nsid", .integer(identifier)), Self.member("nqn", .string(nqn))])
+        ["nsid": .integer(identifier), "nqn": .string(nqn)])
     case .resizeNamespace(let identifier, let byteCount, let subsystem):
       let nqn = try nqn(subsystem)
       try await target.resizeNamespace(identifier, of: nqn, byteCount: byteCount)
       return .done(
         "namespace \(identifier) of \(nqn) has \(ByteText.binary(byteCount)), in whole blocks",
-        [
-          Self.member("nsid", .integer(identifier)), Self.member("nqn", .string(nqn)),
-          Self.member("bytes", .integer(byteCount)),
-        ])
+        ["nsid": .integer(identifier), "nqn": .string(nqn), "bytes": .integer(byteCount)])
     case .addFault(let fault):
       var nqn: String?
       if let number = fault.subsystem { nqn = try self.nqn(number) }
@@ -82,7 +77,7 @@ actor TargetControl {
       faults[identifier] = fault.text
       return .done(
         "fault \(identifier): \(fault.text)",
-        [Self.member("fault", .integer(identifier)), Self.member("rule", .string(fault.text))])
+        ["fault": .integer(identifier), "rule": .string(fault.text)])
     case .listFaults: return try await listFaults()
     case .removeFault(let identifier):
       guard faults.removeValue(forKey: identifier) != nil else {
@@ -91,11 +86,11 @@ actor TargetControl {
           "there is no fault \(identifier): \(known.isEmpty ? "there are none" : "there are \(known)")")
       }
       try await target.removeFault(identifier)
-      return .done("fault \(identifier) is removed", [Self.member("fault", .integer(identifier))])
+      return .done("fault \(identifier) is removed", ["fault": .integer(identifier)])
     case .removeAllFaults:
       try await target.removeAllFaults()
       faults = [:]
-      return .done("all faults are removed", [])
+      return .done("all faults are removed", [:])
     }
   }
 
@@ -113,7 +108,7 @@ actor TargetControl {
     }
     return .done(
       "port \(port.port) is \(isOpen ? "on" : "off")",
-      [Self.member("port", .integer(port.port)), Self.member("state", .string(isOpen ? "on" : "off"))])
+      ["port": .integer(port.port), "state": .string(isOpen ? "on" : "off")])
   }
 
   private func add(_ specification: NamespaceSpecification) async throws -> ControlAnswer {
@@ -124,7 +119,7 @@ actor TargetControl {
     identifiers[specification.subsystem - 1].insert(identifier)
     return .done(
       "namespace \(identifier) of \(nqn): \(specification.summary)",
-      [Self.member("nsid", .integer(identifier)), Self.member("nqn", .string(nqn))])
+      ["nsid": .integer(identifier), "nqn": .string(nqn)])
   }
 
   private func listFaults() async throws -> ControlAnswer {
@@ -136,8 +131,7 @@ actor TargetControl {
       documents.append(["fault": .integer(identifier), "rule": .string(text), "actions": .integer(count)])
     }
     return .done(
-      lines.isEmpty ? "there are no faults" : lines.joined(separator: "\n"),
-      [Self.member("faults", .array(documents))])
+      lines.isEmpty ? "there are no faults" : lines.joined(separator: "\n"), ["faults": .array(documents)])
   }
 
   private func nqn(_ number: Int) throws(ToolError) -> String {
@@ -146,9 +140,5 @@ actor TargetControl {
       throw .usage("there is no subsystem \(number): write \(known)")
     }
     return subsystems[number - 1]
-  }
-
-  private static func member(_ name: String, _ value: JSONValue) -> JSONValue.Member {
-    JSONValue.Member(name: name, value: value)
   }
 }

@@ -332,12 +332,7 @@ enum CommandCases {
       let controller = try RawController(context.target)
       let queue = try controller.readyQueue()
       let namespace = try RawNamespace(controller)
-      // Longer than a capsule: some targets take it for granted that whatever fits goes in the capsule.
-      let blocks = try controller.inCapsuleByteCount() / namespace.blockByteCount + 16
-      let capsule = queue.capsule(
-        .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: blocks),
-        transferByteCount: blocks * namespace.blockByteCount)
-      try queue.send(capsule.bytes, "sending a write")
+      try queue.sendLargeWrite(controller, namespace)
       let pdu = try queue.receive("waiting for R2T")
       guard pdu.common.pduType == .readyToTransfer else {
         throw ConformanceFailure("a PDU of type \(pdu.common.type) came instead of R2T")

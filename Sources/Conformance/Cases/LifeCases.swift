@@ -93,11 +93,7 @@ enum LifeCases {
           let controller = try RawController(context.target)
           let queue = try controller.readyQueue()
           let namespace = try RawNamespace(controller)
-          let blocks = try controller.inCapsuleByteCount() / namespace.blockByteCount + 16
-          let capsule = queue.capsule(
-            .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: blocks),
-            transferByteCount: blocks * namespace.blockByteCount)
-          try queue.send(capsule.bytes, "sending a write")
+          try queue.sendLargeWrite(controller, namespace)
           let ready = try queue.receive("waiting for R2T").load(ReadyToTransferHeader.init(loading:))
           let header = H2CDataHeader(
             commandIdentifier: ready.commandIdentifier, transferTag: ready.transferTag, dataOffset: ready.offset,

@@ -114,6 +114,16 @@ final class RawConnection {
     return (bytes, entry.commandIdentifier)
   }
 
+  /// Sends a write whose data the target has to ask for: longer than a capsule, as some targets take it for granted that
+  /// whatever fits goes in the capsule.
+  func sendLargeWrite(_ controller: RawController, _ namespace: RawNamespace) throws {
+    let blocks = try controller.inCapsuleByteCount() / namespace.blockByteCount + 16
+    let capsule = capsule(
+      .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: blocks),
+      transferByteCount: blocks * namespace.blockByteCount)
+    try send(capsule.bytes, "sending a write")
+  }
+
   /// Sends a command and waits for its end, serving R2Ts from `writing`.
   /// - Parameters:
   ///   - inCapsule: data that goes along in the capsule.

@@ -6,26 +6,25 @@ internal import NVMeTCPProtocol
 extension TargetQueuePair {
   /// The vectors still to be sent of the present batch; valid until ``didSend(byteCount:)``.
   package var sendVectors: UnsafeMutableBufferPointer<IOVector> {
-    UnsafeMutableBufferPointer(start: vectors + vectorHead, count: vectorCount - vectorHead)
+    batch.unsentVectors
   }
 
   /// True when ``buildSend()`` would find something.
   package var wantsToSend: Bool {
-    unsentByteCount > 0 || connectionResponse != nil || needsTerminationRequest || (sendCount > 0 && !isTerminating)
+    batch.unsentByteCount > 0 || connectionResponse != nil || needsTerminationRequest
+      || (!sendQueue.isEmpty && !isTerminating)
   }
 
   /// Gathers the next batch, unless one is under way.
   ///
   /// - Returns: bytes to send; 0 when there is nothing.
   package mutating func buildSend() -> Int {
-    if unsentByteCount > 0 { return unsentByteCount }
-    vectorHead = 0
-    vectorCount = 0
-    stagingCount = 0
+    if batch.unsentByteCount > 0 { return batch.unsentByteCount }
+    batch.removeAll()
     bulkCount = 0
     if let response = connectionResponse {
       connectionResponse = nil
-      response.store(to: stage(ICResponse.byteCount))
+      response.store(to: batch.stage(ICResponse.byteCount))
     }
     if isTerminating {
       // A batch is made of whole PDUs, so this is a boundary; what else was to be sent has lost its meaning.
@@ -33,13 +32,15 @@ extension TargetQueuePair {
         needsTerminationRequest = false
         let request = TerminationRequest(
           sender: .controller, violation: violation, offendingHeaderByteCount: offendingHeader.count)
-        let start = stage(Int(request.common.length))
+        let start = batch.stage(Int(request.common.length))
         offendingHeader.withUnsafeBytes { _ = request.store(to: start, offendingHeader: $0.baseAddress!) }
       }
-      return unsentByteCount
+      return batch.unsentByteCount
     }
-    while sendCount > 0, unsentByteCount < Self.batchByteCount, hasRoom(vectors: 2, stagingByteCount: 512) {
-      let index = Int(sendQueue[sendHead])
+    while batch.unsentByteCount < Self.batchByteCount, batch.hasRoom(vectors: 2, stagingByteCount: 512),
+      let first = sendQueue.first
+    {
+      let index = Int(first)
       switch slots[index].pending {
       case .readyToTransfer:
         stageReadyToTransfer(index)
@@ -47,45 +48,28 @@ extension TargetQueuePair {
         stageResponse(index)
         release(index)
       case .data:
-        guard stageData(index) else { return unsentByteCount }
+        guard stageData(index) else { return batch.unsentByteCount }
       case .nothing:
         break
       }
-      sendHead += 1
-      if sendHead == slotCapacity { sendHead = 0 }
-      sendCount -= 1
+      _ = sendQueue.popFirst()
     }
-    return unsentByteCount
+    return batch.unsentByteCount
   }
 
   /// Reports that the socket has taken so many bytes.
   package mutating func didSend(byteCount: Int) {
-    precondition(byteCount <= unsentByteCount)
-    unsentByteCount -= byteCount
-    if unsentByteCount == 0 {
-      vectorHead = vectorCount
-      for position in 0..<heldBufferCount {
-        pool.giveBack(heldBuffers[position].buffer, heldBuffers[position].sizeClass)
-      }
-      heldBufferCount = 0
-      return
+    guard batch.didSend(byteCount: byteCount) else { return }
+    for position in 0..<heldBufferCount {
+      pool.giveBack(heldBuffers[position].buffer, heldBuffers[position].sizeClass)
     }
-    var left = byteCount
-    while left > 0 {
-      let count = vectors[vectorHead].count
-      if left < count {
-        vectors[vectorHead] = IOVector(base: vectors[vectorHead].base! + left, count: count - left)
-        return
-      }
-      left -= count
-      vectorHead += 1
-    }
+    heldBufferCount = 0
   }
 
   private mutating func stageReadyToTransfer(_ index: Int) {
     let slot = slots + index
     slot.pointee.pending = .nothing
-    let start = stage(ReadyToTransferHeader.byteCount + (parameters.headerDigest ? 4 : 0))
+    let start = batch.stage(ReadyToTransferHeader.byteCount + (parameters.headerDigest ? 4 : 0))
     let offset = slot.pointee.transferredByteCount
     ReadyToTransferHeader(
       commandIdentifier: slot.pointee.command.commandIdentifier, transferTag: tag(of: index), offset: offset,
@@ -104,7 +88,7 @@ extension TargetQueuePair {
       submissionQueueHead = 0xFFFF
     }
     slot.pointee.completion.submissionQueueHead = submissionQueueHead
-    let start = stage(CapsuleResponseHeader.byteCount + (parameters.headerDigest ? 4 : 0))
+    let start = batch.stage(CapsuleResponseHeader.byteCount + (parameters.headerDigest ? 4 : 0))
     CapsuleResponseHeader(parameters: parameters).store(to: start)
     slot.pointee.completion.store(to: start + CapsuleResponseHeader.completionQueueEntryOffset)
     storeHeaderDigest(
@@ -126,13 +110,12 @@ extension TargetQueuePair {
       }
       let period = slot.pointee.sourcePeriod
       let pieces = period == 0 ? 1 : Int(count / period) + 2
-      guard unsentByteCount < Self.batchByteCount, hasRoom(vectors: pieces + 3, stagingByteCount: 512) else {
-        return false
-      }
+      guard batch.unsentByteCount < Self.batchByteCount, batch.hasRoom(vectors: pieces + 3, stagingByteCount: 512)
+      else { return false }
       let isLast = offset + count == total
       let isSuccess = isLast && configuration.usesSuccessFlag && !hasFlowControl
       let layout = PDULayout(type: .controllerToHostData, dataLength: Int(count), parameters: parameters)
-      let start = stage(layout.dataOffset)
+      let start = batch.stage(layout.dataOffset)
       C2HDataHeader(
         commandIdentifier: slot.pointee.command.commandIdentifier, dataOffset: offset, dataLength: count,
         isLast: isLast, isSuccess: isSuccess, parameters: parameters
@@ -148,21 +131,21 @@ extension TargetQueuePair {
         let copy = bulk! + bulkCount
         bulkCount += Int(count)
         digest = nvmeof_crc32c_copy_extend(0, copy, source + Int(offset), Int(count))
-        append(copy, Int(count))
+        batch.append(copy, Int(count))
       } else if period == 0 {
-        append(source + Int(offset), Int(count))
+        batch.append(source + Int(offset), Int(count))
       } else {
         var left = count
         while left > 0 {
           let piece = min(left, period)
           if parameters.dataDigest { digest = nvmeof_crc32c_extend(digest, source, Int(piece)) }
-          append(source, Int(piece))
+          batch.append(source, Int(piece))
           left -= piece
         }
       }
       if parameters.dataDigest {
         if slot.pointee.corruptsDataDigest { digest ^= 0x0101_0101 }
-        stage(4).storeBytes(of: digest.littleEndian, as: UInt32.self)
+        batch.stage(4).storeBytes(of: digest.littleEndian, as: UInt32.self)
       }
       slot.pointee.transferredByteCount = offset + count
       if isSuccess {
@@ -170,7 +153,7 @@ extension TargetQueuePair {
         return true
       }
     }
-    guard hasRoom(vectors: 2, stagingByteCount: 64) else { return false }
+    guard batch.hasRoom(vectors: 2, stagingByteCount: 64) else { return false }
     stageResponse(index)
     finishData(index, isCopied: copies)
     return true
@@ -185,27 +168,6 @@ extension TargetQueuePair {
       slots[index].buffer = nil
     }
     release(index)
-  }
-
-  private func hasRoom(vectors: Int, stagingByteCount: Int) -> Bool {
-    vectorCount + vectors <= Self.vectorCapacity && stagingCount + stagingByteCount <= Self.stagingCapacity
-  }
-
-  private mutating func stage(_ count: Int) -> UnsafeMutableRawPointer {
-    let start = staging + stagingCount
-    stagingCount += count
-    append(start, count)
-    return start
-  }
-
-  mutating func append(_ base: UnsafeMutableRawPointer, _ count: Int) {
-    unsentByteCount += count
-    if vectorCount > 0, let last = vectors[vectorCount - 1].base, last + vectors[vectorCount - 1].count == base {
-      (vectors + (vectorCount - 1)).pointee.count += count
-      return
-    }
-    vectors[vectorCount] = IOVector(base: base, count: count)
-    vectorCount += 1
   }
 
   private func storeHeaderDigest(_ start: UnsafeMutableRawPointer, byteCount: Int, corrupted: Bool) {

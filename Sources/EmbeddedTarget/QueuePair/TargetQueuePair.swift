@@ -35,10 +35,8 @@ package struct TargetQueuePair: ~Copyable {
   var freeSlots: UnsafeMutablePointer<UInt16>
   package internal(set) var freeSlotCount: Int
   var tagBits: UInt16 = 0
-  /// Slots with something to send, a ring of `slotCapacity`: a slot is in it at most once.
-  var sendQueue: UnsafeMutablePointer<UInt16>
-  var sendHead = 0
-  var sendCount = 0
+  /// Slots with something to send: a slot is in it at most once.
+  var sendQueue: IndexQueue
   /// One bit a command identifier: outstanding.
   let identifiers: UnsafeMutablePointer<UInt64>
   /// Slots whose answer has become ready while a delay is on them; the owner takes them and sets its timer.
@@ -58,15 +56,10 @@ package struct TargetQueuePair: ~Copyable {
   var hasFlowControl = true
 
   // The batch being sent.
-  let vectors: UnsafeMutablePointer<IOVector>
-  var vectorHead = 0
-  var vectorCount = 0
-  let staging: UnsafeMutableRawPointer
-  var stagingCount = 0
+  var batch = OutgoingBatch(vectorCapacity: Self.vectorCapacity, stagingCapacity: Self.stagingCapacity)
   /// Copies of data that a digest has been made of; allocated when data digests are agreed upon.
   var bulk: UnsafeMutableRawPointer?
   var bulkCount = 0
-  var unsentByteCount = 0
   var connectionResponse: ICResponse?
   var needsTerminationRequest = false
   var offendingHeader: [UInt8] = []
@@ -100,12 +93,9 @@ package struct TargetQueuePair: ~Copyable {
     freeSlots[1] = 0
     freeSlotCount = 2
     tagBits = 1
-    sendQueue = .allocate(capacity: 2)
+    sendQueue = IndexQueue(capacity: 2)
     identifiers = .allocate(capacity: 1024)
     identifiers.initialize(repeating: 0, count: 1024)
-    vectors = .allocate(capacity: Self.vectorCapacity)
-    vectors.initialize(repeating: IOVector(base: nil, count: 0), count: Self.vectorCapacity)
-    staging = .allocate(byteCount: Self.stagingCapacity, alignment: 64)
     heldBuffers = .allocate(capacity: Self.vectorCapacity)
   }
 
@@ -113,10 +103,7 @@ package struct TargetQueuePair: ~Copyable {
     for index in 0..<slotCapacity { slots[index].buffer?.deallocate() }
     slots.deallocate()
     freeSlots.deallocate()
-    sendQueue.deallocate()
     identifiers.deallocate()
-    vectors.deallocate()
-    staging.deallocate()
     bulk?.deallocate()
     for position in 0..<heldBufferCount { heldBuffers[position].buffer.deallocate() }
     heldBuffers.deallocate()
@@ -148,11 +135,9 @@ package struct TargetQueuePair: ~Copyable {
     freeSlots.deallocate()
     freeSlots = newFree
     freeSlotCount += added
-    let newQueue = UnsafeMutablePointer<UInt16>.allocate(capacity: capacity)
-    for position in 0..<sendCount { newQueue[position] = sendQueue[(sendHead + position) % slotCapacity] }
-    sendQueue.deallocate()
+    var newQueue = IndexQueue(capacity: capacity)
+    while let index = sendQueue.popFirst() { newQueue.append(index) }
     sendQueue = newQueue
-    sendHead = 0
     slotCapacity = capacity
     tagBits = UInt16(Int.bitWidth - (capacity - 1).leadingZeroBitCount)
   }
@@ -186,10 +171,7 @@ package struct TargetQueuePair: ~Copyable {
 
   mutating func enqueue(_ index: Int, _ pending: TargetSlot.Pending) {
     slots[index].pending = pending
-    var position = sendHead + sendCount
-    if position >= slotCapacity { position -= slotCapacity }
-    sendQueue[position] = UInt16(index)
-    sendCount += 1
+    sendQueue.append(UInt16(index))
   }
 
   mutating func release(_ index: Int) {

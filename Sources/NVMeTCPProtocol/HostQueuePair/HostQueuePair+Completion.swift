@@ -69,7 +69,7 @@ extension HostQueuePair {
   public mutating func failAll() {
     sendQueue.removeAll()
     touchedCount = 0
-    unsentByteCount = 0
+    batch.removeAll()
     emittingSlot = -1
     needsConnectionRequest = false
     needsTerminationRequest = false

@@ -65,17 +65,11 @@ extension HostQueuePair {
 
   private mutating func beginControllerData(_ header: C2HDataHeader) {
     guard let index = outstandingSlot(header.commandIdentifier) else {
-      refuse(
-        .invalidPDUHeaderField, .commandIdentifier, .outstanding, expected: 0 as UInt16,
-        received: header.commandIdentifier)
-      return
+      return refuseCommand(header.commandIdentifier)
     }
     let slot = slots + index
     guard slot.pointee.direction == .controllerToHost else {
-      refuse(
-        .invalidPDUHeaderField, .commandIdentifier, .outstanding, expected: 0 as UInt16,
-        received: header.commandIdentifier)
-      return
+      return refuseCommand(header.commandIdentifier)
     }
     // In order, without gaps: NVMe/TCP 1.1, section 3.3.
     guard header.dataOffset == slot.pointee.transferredByteCount else {
@@ -108,26 +102,18 @@ extension HostQueuePair {
 
   private mutating func handleResponse(_ entry: CompletionQueueEntry) {
     guard let index = outstandingSlot(entry.commandIdentifier) else {
-      refuse(
-        .invalidPDUHeaderField, .queueEntry, .outstanding, expected: 0 as UInt16, received: entry.commandIdentifier)
-      return
+      return refuseCommand(entry.commandIdentifier, .queueEntry)
     }
     answer(index, result: entry.result, status: entry.status)
   }
 
   private mutating func handleReadyToTransfer(_ header: ReadyToTransferHeader) {
     guard let index = outstandingSlot(header.commandIdentifier) else {
-      refuse(
-        .invalidPDUHeaderField, .commandIdentifier, .outstanding, expected: 0 as UInt16,
-        received: header.commandIdentifier)
-      return
+      return refuseCommand(header.commandIdentifier)
     }
     let slot = slots + index
     guard slot.pointee.direction == .hostToController, !slot.pointee.usesInCapsuleData else {
-      refuse(
-        .invalidPDUHeaderField, .commandIdentifier, .outstanding, expected: 0 as UInt16,
-        received: header.commandIdentifier)
-      return
+      return refuseCommand(header.commandIdentifier)
     }
     // MAXR2T 0: one at a time (section 3.6.2.2).
     guard slot.pointee.requestedByteCount == 0 else {
@@ -152,6 +138,11 @@ extension HostQueuePair {
     slot.pointee.transferTag = header.transferTag
     slot.pointee.transferredByteCount += header.length
     enqueue(index)
+  }
+
+  /// For a PDU that names no command that waits for it.
+  private mutating func refuseCommand(_ identifier: UInt16, _ field: PDUField = .commandIdentifier) {
+    refuse(.invalidPDUHeaderField, field, .outstanding, expected: 0 as UInt16, received: identifier)
   }
 
   private mutating func refuse(

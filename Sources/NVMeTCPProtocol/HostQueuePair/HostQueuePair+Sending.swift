@@ -5,12 +5,12 @@ public import NVMeProtocol
 extension HostQueuePair {
   /// The vectors still to be sent of the present batch; valid until ``didSend(byteCount:)``.
   public var sendVectors: UnsafeMutableBufferPointer<IOVector> {
-    UnsafeMutableBufferPointer(start: vectors + vectorHead, count: vectorCount - vectorHead)
+    batch.unsentVectors
   }
 
   /// True when ``buildSend()`` would find something.
   public var wantsToSend: Bool {
-    unsentByteCount > 0 || needsConnectionRequest || needsTerminationRequest || emittingSlot >= 0
+    batch.unsentByteCount > 0 || needsConnectionRequest || needsTerminationRequest || emittingSlot >= 0
       || (state == .ready && !sendQueue.isEmpty)
   }
 
@@ -18,21 +18,19 @@ extension HostQueuePair {
   ///
   /// - Returns: bytes to send; 0 when there is nothing.
   public mutating func buildSend() -> Int {
-    if unsentByteCount > 0 { return unsentByteCount }
-    vectorHead = 0
-    vectorCount = 0
-    stagingCount = 0
+    if batch.unsentByteCount > 0 { return batch.unsentByteCount }
+    batch.removeAll()
     touchedCount = 0
     if needsConnectionRequest {
       needsConnectionRequest = false
-      configuration.connectionRequest.store(to: stage(ICRequest.byteCount))
+      configuration.connectionRequest.store(to: batch.stage(ICRequest.byteCount))
     }
     while emittingSlot >= 0 || state == .ready {
       if emittingSlot >= 0 {
         guard emitData() else { break }
       } else {
-        guard vectorCount + 4 <= vectorCapacity, stagingCount + Self.stagingReserve <= stagingCapacity,
-          batchRoom > 0, let index = sendQueue.popFirst()
+        guard batch.hasRoom(vectors: 4, stagingByteCount: Self.stagingReserve), batchRoom > 0,
+          let index = sendQueue.popFirst()
         else { break }
         beginPDU(slotIndex: Int(index))
       }
@@ -43,32 +41,16 @@ extension HostQueuePair {
       if let violation {
         let request = TerminationRequest(
           sender: .host, violation: violation, offendingHeaderByteCount: offendingHeader.count)
-        let start = stage(Int(request.common.length))
+        let start = batch.stage(Int(request.common.length))
         offendingHeader.withUnsafeBytes { _ = request.store(to: start, offendingHeader: $0.baseAddress!) }
       }
     }
-    return unsentByteCount
+    return batch.unsentByteCount
   }
 
   /// Reports that the socket has taken so many bytes.
   public mutating func didSend(byteCount: Int) {
-    precondition(byteCount <= unsentByteCount)
-    unsentByteCount -= byteCount
-    if unsentByteCount == 0 {
-      vectorHead = vectorCount
-      releaseTouched()
-      return
-    }
-    var left = byteCount
-    while left > 0 {
-      let count = vectors[vectorHead].count
-      if left < count {
-        vectors[vectorHead] = IOVector(base: vectors[vectorHead].base! + left, count: count - left)
-        return
-      }
-      left -= count
-      vectorHead += 1
-    }
+    if batch.didSend(byteCount: byteCount) { releaseTouched() }
   }
 
   private mutating func releaseTouched() {
@@ -128,9 +110,7 @@ extension HostQueuePair {
   /// Appends the present PDU's data to the batch. Returns false when the batch is full.
   private mutating func emitData() -> Bool {
     let index = emittingSlot
-    guard vectorCount + 2 <= vectorCapacity, stagingCount + 4 <= stagingCapacity, batchRoom > 0 else {
-      return false
-    }
+    guard batch.hasRoom(vectors: 2, stagingByteCount: 4), batchRoom > 0 else { return false }
     if emittingByteCount > 0 {
       if touchedCount == 0 || touched[touchedCount - 1] != UInt16(index) {
         touched[touchedCount] = UInt16(index)
@@ -145,8 +125,8 @@ extension HostQueuePair {
       if emittingByteCount > 0 { return false }
     }
     if emitsDigest {
-      guard vectorCount < vectorCapacity else { return false }
-      stage(4).storeBytes(of: emittingDigest.littleEndian, as: UInt32.self)
+      guard batch.hasRoom(vectors: 1, stagingByteCount: 4) else { return false }
+      batch.stage(4).storeBytes(of: emittingDigest.littleEndian, as: UInt32.self)
     }
     emittingSlot = -1
     if slots[index].phase == .answered && isReleased(index) { complete(index) }
@@ -155,7 +135,7 @@ extension HostQueuePair {
 
   private mutating func emitPiece(_ base: UnsafeMutableRawPointer, _ count: Int) {
     if emitsDigest { emittingDigest = nvmeof_crc32c_extend(emittingDigest, base, count) }
-    append(base, count)
+    batch.append(base, count)
     emittingOffset += count
     emittingByteCount -= count
   }
@@ -164,7 +144,7 @@ extension HostQueuePair {
     guard var vector = data.vectors else { return }
     let end = vector + Int(data.vectorCount)
     var skip = Int(data.byteOffset) + emittingOffset
-    while vector < end, emittingByteCount > 0, batchRoom > 0, vectorCount + 1 < vectorCapacity {
+    while vector < end, emittingByteCount > 0, batchRoom > 0, batch.hasRoom(vectors: 2, stagingByteCount: 0) {
       if skip >= vector.pointee.count {
         skip -= vector.pointee.count
       } else {
@@ -176,30 +156,11 @@ extension HostQueuePair {
   }
 
   /// Bytes of data the batch may still take. Headers may go a little beyond.
-  private var batchRoom: Int { Self.batchByteLimit - unsentByteCount }
-
-  /// So many bytes of staging, appended to the batch.
-  private mutating func stage(_ count: Int) -> UnsafeMutableRawPointer {
-    let start = staging + stagingCount
-    stagingCount += count
-    append(start, count)
-    return start
-  }
-
-  mutating func append(_ base: UnsafeMutableRawPointer, _ count: Int) {
-    unsentByteCount += count
-    if vectorCount > 0, let last = vectors[vectorCount - 1].base, last + vectors[vectorCount - 1].count == base {
-      // Headers one after the other in staging, or neighbouring caller memory: one vector.
-      vectors[vectorCount - 1] = IOVector(base: last, count: vectors[vectorCount - 1].count + count)
-      return
-    }
-    vectors[vectorCount] = IOVector(base: base, count: count)
-    vectorCount += 1
-  }
+  private var batchRoom: Int { Self.batchByteLimit - batch.unsentByteCount }
 
   /// Stages room for a header, its digest and padding; the padding is written.
   private mutating func stage(_ template: HeaderTemplate) -> UnsafeMutableRawPointer {
-    let start = stage(template.dataOffset)
+    let start = batch.stage(template.dataOffset)
     if template.paddingByteCount > 0 {
       (start + template.dataOffset - template.paddingByteCount)
         .initializeMemory(as: UInt8.self, repeating: 0, count: template.paddingByteCount)

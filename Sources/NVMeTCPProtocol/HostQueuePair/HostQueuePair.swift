@@ -43,16 +43,9 @@ public struct HostQueuePair: ~Copyable {
 
   // The batch being sent. Its room is for what a queue of this depth usually has to send at once: a process may have
   // hundreds of queue pairs.
-  let vectorCapacity: Int
-  let stagingCapacity: Int
-  let vectors: UnsafeMutablePointer<IOVector>
-  var vectorHead = 0
-  var vectorCount = 0
-  let staging: UnsafeMutableRawPointer
-  var stagingCount = 0
+  var batch: OutgoingBatch
   let touched: UnsafeMutablePointer<UInt16>
   var touchedCount = 0
-  var unsentByteCount = 0
 
   // Where in a PDU the gathering stands; a PDU may reach over several batches.
   var emittingSlot = -1
@@ -98,11 +91,9 @@ public struct HostQueuePair: ~Copyable {
     while size < depth { size *= 2 }
     completions = .allocate(capacity: size)
     completionMask = size - 1
-    vectorCapacity = min(max(4 * depth, 64), 512)
-    stagingCapacity = min(max(depth, 8) * Self.stagingReserve, 32 * 1024)
-    vectors = .allocate(capacity: vectorCapacity)
-    vectors.initialize(repeating: IOVector(base: nil, count: 0), count: vectorCapacity)
-    staging = .allocate(byteCount: stagingCapacity, alignment: 64)
+    let vectorCapacity = min(max(4 * depth, 64), 512)
+    batch = OutgoingBatch(
+      vectorCapacity: vectorCapacity, stagingCapacity: min(max(depth, 8) * Self.stagingReserve, 32 * 1024))
     touched = .allocate(capacity: vectorCapacity)
   }
 
@@ -110,8 +101,6 @@ public struct HostQueuePair: ~Copyable {
     slots.deallocate()
     freeSlots.deallocate()
     completions.deallocate()
-    vectors.deallocate()
-    staging.deallocate()
     touched.deallocate()
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import NVMeProtocol
 import Testing
 
@@ -121,7 +122,7 @@ import Testing
 
   @Test func controllerJSONHasNVMeCLIsNames() throws {
     let json = IdentifyControllerReport.make(try Golden.controller()).json
-    let object = try #require(try JSONSerialization.jsonObject(with: Data(json.text.utf8)) as? [String: Any])
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(json.description.utf8)) as? [String: Any])
     for name in [
       "vid", "ssvid", "sn", "mn", "fr", "rab", "ieee", "cmic", "mdts", "cntlid", "ver", "rtd3r", "rtd3e", "oaes",
       "ctratt", "rrls", "cntrltype", "fguid", "crdt1", "crdt2", "crdt3", "nvmsr", "vwci", "mec", "oacs", "acl", "aerl",
@@ -137,7 +138,7 @@ import Testing
     #expect(object["mdts"] as? Int == 5)
     #expect(object["oaes"] as? Int == 0x900)
     #expect((object["psds"] as? [[String: Any]])?.first?["max_power"] as? Int == 2500)
-    #expect(json["tnvmcap"] == .unsigned(UInt128(1) << 70))
+    #expect(json["tnvmcap"] == .integer(UInt128(1) << 70))
   }
 
   @Test func namespaceReadsAsFromNVMeCLI() throws {
@@ -190,7 +191,7 @@ import Testing
       human.hasSuffix(
         "LBA Format  1 : Metadata Size: 0   bytes - Data Size: 4096 bytes - Relative Performance: 0 Best (in use)"))
     #expect(report.json["lbafs"] != nil)
-    #expect(report.json["nsze"] == .unsigned(0x20000))
+    #expect(report.json["nsze"] == .integer(0x20000))
   }
 
   @Test func hostileNamespaceDoesNotTrap() throws {
@@ -198,11 +199,11 @@ import Testing
       let namespace = try IdentifyNamespace(decoding: [UInt8](repeating: byte, count: 4096))
       let report = IdentifyNamespaceReport.make(namespace, identifier: .max)
       #expect(!report.text(isHuman: true).isEmpty)
-      #expect(!report.json.text.isEmpty)
+      #expect(!report.json.description.isEmpty)
       let controller = try IdentifyController(decoding: [UInt8](repeating: byte, count: 4096))
       let other = IdentifyControllerReport.make(controller, minimumPageBytes: 1 << 27)
       #expect(!other.text(isHuman: true).isEmpty)
-      _ = try JSONSerialization.jsonObject(with: Data(other.json.text.utf8))
+      _ = try JSONSerialization.jsonObject(with: Data(other.json.description.utf8))
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import NVMeProtocol
 import Testing
 
@@ -37,7 +38,7 @@ import Testing
         eflags:  none
         """)
     let json = DiscoveryReport.json(generationCounter: 7, entries: entries)
-    #expect(json["genctr"] == .unsigned(7))
+    #expect(json["genctr"] == .integer(7))
     guard case .array(let records)? = json["records"] else {
       Issue.record("no records")
       return
@@ -61,9 +62,9 @@ import Testing
     #expect(report.text.contains("Data Units Read                          : 2000 (1.02 GB)"))
     #expect(report.text.contains("  [2:2] : 0x1\tReliability is degraded"))
     #expect(report.text.contains("Temperature Sensor 2                     : 37 °C (310 K)"))
-    #expect(report.json["temperature"] == .unsigned(300))
-    #expect(report.json["data_units_read"] == .unsigned(2000))
-    #expect(report.json["temperature_sensor_2"] == .unsigned(310))
+    #expect(report.json["temperature"] == .integer(300))
+    #expect(report.json["data_units_read"] == .integer(2000))
+    #expect(report.json["temperature_sensor_2"] == .integer(310))
     #expect(report.json["temperature_sensor_1"] == nil)
   }
 
@@ -78,7 +79,7 @@ import Testing
       Issue.record("no groups")
       return
     }
-    #expect(groups[0]["nsids"] == [.unsigned(1), .unsigned(4)])
+    #expect(groups[0]["nsids"] == [.integer(1), .integer(4)])
   }
 
   @Test func errorsFirmwareEffectsAndLists() throws {
@@ -99,7 +100,7 @@ import Testing
     let slots = try #require(
       try LogPageReport.make(.firmwareSlot, data: firmware.encode(), device: "d", isHuman: false))
     #expect(slots.text.hasSuffix("afi  : 0x21\nfrs2 : 2.0"))
-    #expect(slots.json["next_slot"] == .signed(2))
+    #expect(slots.json["next_slot"] == .integer(2))
 
     var effects = CommandEffectsLog()
     effects[io: 1] = [.supported, .logicalBlockContentChange]
@@ -138,7 +139,7 @@ import Testing
         	Feature is saveable: no
         """)
     let json = FeatureReport.json(.volatileWriteCache, select: .current, value: 1, data: [0xAB])
-    #expect(json["value"] == .unsigned(1))
+    #expect(json["value"] == .integer(1))
     #expect(json["data"] == "ab")
     #expect(json["details"]?["Volatile Write Cache Enable (WCE)"] == "enabled")
   }
@@ -160,7 +161,7 @@ import Testing
       Issue.record("no devices")
       return
     }
-    #expect(devices[0]["PhysicalSize"] == .unsigned(1 << 30))
-    #expect(devices[0]["SectorSize"] == .unsigned(4096))
+    #expect(devices[0]["PhysicalSize"] == .integer(1 << 30))
+    #expect(devices[0]["SectorSize"] == .integer(4096))
   }
 }
