@@ -62,10 +62,32 @@ def text_of(figure, value):
     return f"{value:.3f} us" if value < 10 else f"{value:.1f} us"
 
 
+def best_of(names, figure, measured, is_better_large):
+    """The case with the best median of a figure; None where none of them has it."""
+    candidates = [name for name in names if values_of(measured.get(name, []), figure)]
+    if not candidates:
+        return None
+    return (max if is_better_large else min)(
+        candidates, key=lambda name: median(values_of(measured[name], figure))
+    )
+
+
+def ratios_of(figure, own, others):
+    """Of the rounds in which both were measured."""
+    pairs = [(value_of(first, figure), value_of(second, figure)) for first, second in zip(own, others)]
+    return [first / second for first, second in pairs if first is not None and second]
+
+
+def meets(check, ratio):
+    """Whether a ratio is what is wanted; None where no ratio is."""
+    if check.at_least is not None and ratio < check.at_least or check.at_most is not None and ratio > check.at_most:
+        return False
+    return None if check.at_least is None and check.at_most is None else True
+
+
 def evaluate(check, measured):
     """A check against the cases of its row, `measured`: name -> list of runs, in the order of the pairs."""
     is_better_large = check.at_most is None and check.figure in ("iops", "bytes_per_second")
-    candidates = [name for name in check.others if values_of(measured.get(name, []), check.figure)]
     own = measured.get(check.ours, [])
     result = {
         "text": check.text,
@@ -82,22 +104,18 @@ def evaluate(check, measured):
     verdicts = []
     if check.value_at_most is not None:
         verdicts.append(result["ours_value"] <= check.value_at_most)
-    if candidates:
-        best = (max if is_better_large else min)(
-            candidates, key=lambda name: median(values_of(measured[name], check.figure))
-        )
-        pairs = [
-            (value_of(first, check.figure), value_of(second, check.figure))
-            for first, second in zip(own, measured[best])
-        ]
-        ratios = [first / second for first, second in pairs if first is not None and second]
+    best = best_of(check.others, check.figure, measured, is_better_large)
+    if best is not None:
         result |= {"against": best, "against_value": median(values_of(measured[best], check.figure))}
+        ratios = ratios_of(check.figure, own, measured[best])
         if ratios:
             result["ratio"] = spread(ratios)
-            if check.at_least is not None:
-                verdicts.append(result["ratio"]["median"] >= check.at_least)
-            if check.at_most is not None:
-                verdicts.append(result["ratio"]["median"] <= check.at_most)
+            verdicts.append(meets(check, result["ratio"]["median"]))
+        yardstick = best_of(check.yardstick, check.figure, measured, is_better_large)
+        ratios = ratios_of(check.figure, measured[yardstick], measured[best]) if yardstick else []
+        if ratios:
+            result["yardstick"] = spread(ratios) | {"name": yardstick, "meets": meets(check, median(ratios))}
+    verdicts = [verdict for verdict in verdicts if verdict is not None]
     has_limit = any(limit is not None for limit in (check.at_least, check.at_most, check.value_at_most))
     if not has_limit:
         result["verdict"] = ""
@@ -133,6 +151,9 @@ def table_lines(row):
         if check["value_at_most"] is not None:
             wanted.append(f"<= {check['value_at_most']:g} us")
         ratio = check.get("ratio")
+        yardstick = check.get("yardstick")
+        if yardstick and check["verdict"] == "NOT MET":
+            wanted.append(f"(limit {yardstick['median']:.2f})")
         lines.append(
             [
                 row["title"],
@@ -141,7 +162,7 @@ def table_lines(row):
                 check.get("against", "-"),
                 text_of(check["figure"], check["against_value"]) if "against_value" in check else "",
                 f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})" if ratio else "",
-                ", ".join(wanted),
+                " ".join(wanted),
                 check["verdict"],
             ]
         )

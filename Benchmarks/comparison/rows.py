@@ -28,6 +28,8 @@ class Check:
     at_most: float = None
     # Where the figure itself has a bound, beside or instead of the ratio.
     value_at_most: float = None
+    # Variants of the wire limit, whose best is held to the same: what it does not reach is beyond everybody's reach.
+    yardstick: list = field(default_factory=list)
 
 
 @dataclass
@@ -64,15 +66,15 @@ def small_io_row(pattern, depth, target="main"):
     cases |= limits(workload)
     all_limits = [name for name in cases if name.startswith("limit")]
     checks = [
-        Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1),
+        Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1, yardstick=all_limits),
         Check("IOPS", "iops", "ours", all_limits, at_least=0.95),
     ]
     if depth >= 32:
         checks += [
-            Check("CPU an I/O", "cpu_us_per_io", "ours", ["spdk"], at_most=0.5),
+            Check("CPU an I/O", "cpu_us_per_io", "ours", ["spdk"], at_most=0.5, yardstick=[EVENT_LIMIT]),
             Check("CPU an I/O", "cpu_us_per_io", "ours", [EVENT_LIMIT], at_most=1.3),
             Check("user CPU an I/O", "user_cpu_us_per_io", "ours", [EVENT_LIMIT], value_at_most=0.25),
-            Check("default: CPU", "cpu_us_per_io", "ours", ["spdk"], at_most=0.6),
+            Check("default: CPU", "cpu_us_per_io", "ours", ["spdk"], at_most=0.6, yardstick=[EVENT_LIMIT]),
         ]
     checks.append(Check("default: IOPS", "iops", "ours", ["ours event", "ours busy"], at_least=0.95))
     if "spdk -L" in cases:
@@ -104,8 +106,8 @@ def latency_row(pattern):
         f"4 KiB {pattern}, depth 1",
         cases,
         [
-            Check("busy: p50", "p50", "ours busy", ["spdk"], at_most=0.85),
-            Check("busy: p99.9", "p99.9", "ours busy", ["spdk"], at_most=1.0),
+            Check("busy: p50", "p50", "ours busy", ["spdk"], at_most=0.85, yardstick=["limit plain-spin"]),
+            Check("busy: p99.9", "p99.9", "ours busy", ["spdk"], at_most=1.0, yardstick=["limit plain-spin"]),
             Check("busy: p50", "p50", "ours busy", ["limit plain-spin"], at_most=1.1),
             Check("event: p50", "p50", "ours event", [EVENT_LIMIT], at_most=1.15),
             Check("default: IOPS", "iops", "ours", ["ours event", "ours busy"], at_least=0.95),
@@ -121,13 +123,14 @@ def large_io_row(pattern):
     cases["spdk"] = Case(SPDKPerf(), workload)
     cases["spdk digests"] = Case(SPDKPerf(), digests)
     cases |= limits(workload, ["plain-spin", "plain-wait", "ring-wait", "multishot-wait"])
+    all_limits = [name for name in cases if name.startswith("limit")]
     return Row(
         f"128k-{pattern}-qd32",
         f"128 KiB {pattern}, depth 32",
         cases,
         [
-            Check("bandwidth", "bytes_per_second", "ours", ["spdk"], at_least=1.0),
-            Check("CPU a byte", "cpu_ns_per_kib", "ours", ["spdk"], at_most=0.6),
+            Check("bandwidth", "bytes_per_second", "ours", ["spdk"], at_least=1.0, yardstick=all_limits),
+            Check("CPU a byte", "cpu_ns_per_kib", "ours", ["spdk"], at_most=0.6, yardstick=all_limits),
             Check("CPU a byte", "cpu_ns_per_kib", "ours", [EVENT_LIMIT, "limit plain-wait"]),
             Check("digests: bandwidth", "bytes_per_second", "ours digests", ["ours"], at_least=0.9),
             Check("digests: bandwidth", "bytes_per_second", "ours digests", ["spdk digests"], at_least=1.0),

@@ -53,13 +53,32 @@ class Verdicts(unittest.TestCase):
         check = Check("user CPU", "user_cpu_us_per_io", "ours", value_at_most=0.25)
         self.assertEqual(report.evaluate(check, measured)["verdict"], "NOT MET")
 
+    def test_what_the_limit_itself_does_not_reach_is_told(self):
+        check = Check("CPU", "cpu_us_per_io", "ours", ["spdk"], at_most=0.5, yardstick=["limit a", "limit b"])
+        measured = {
+            "ours": [run(cpu_us_per_io=0.9)],
+            "spdk": [run(cpu_us_per_io=1.0)],
+            "limit a": [run(cpu_us_per_io=0.8)],
+            "limit b": [run(cpu_us_per_io=0.7)],
+        }
+        result = report.evaluate(check, measured)
+        self.assertEqual(result["verdict"], "NOT MET")
+        self.assertEqual(result["yardstick"]["name"], "limit b")
+        self.assertAlmostEqual(result["yardstick"]["median"], 0.7)
+        self.assertFalse(result["yardstick"]["meets"])
+        row = {"title": "row", "checks": [result], "cases": {}}
+        self.assertIn("(limit 0.70)", report.table([row]))
+        measured["ours"] = [run(cpu_us_per_io=0.4)]
+        row["checks"] = [report.evaluate(check, measured)]
+        self.assertNotIn("(limit", report.table([row]))
+
     def test_checks_name_cases_of_their_row(self):
         names = set()
         for row in rows():
             self.assertNotIn(row.identifier, names)
             names.add(row.identifier)
             for check in row.checks:
-                for name in [check.ours, *check.others]:
+                for name in [check.ours, *check.others, *check.yardstick]:
                     self.assertIn(name, row.cases, row.identifier)
 
 

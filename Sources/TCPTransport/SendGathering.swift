@@ -1,3 +1,5 @@
+internal import RingReactor
+
 /// Whether what is to be sent waits a moment for what else is coming in.
 ///
 /// Answers make room for new commands. Where many are outstanding, the next answers mostly lie in the socket already while
@@ -23,6 +25,14 @@ struct SendGathering {
   mutating func noteReceive(isSpinning: Bool) { looksLeft = isSpinning && !sendsData ? Self.mostVainLooks : 1 }
 
   mutating func noteSend(byteCount: Int) { sendsData = byteCount >= Self.largeSendByteCount }
+
+  /// As how many answers the reactor is to be told of: from ``Reactor/manyAnswers`` on it sleeps until some have come.
+  ///
+  /// Whoever sends data is busy with copying it, and finds answers as often as it looks: there is no time to sleep in,
+  /// and going to sleep makes the controller wait for what it could have been sent.
+  func expectedAnswerCount(outstandingCount: Int) -> Int {
+    sendsData ? min(outstandingCount, Reactor.manyAnswers - 1) : outstandingCount
+  }
 
   /// Whether to look for input once more before the next send.
   ///

@@ -274,7 +274,8 @@ final class TCPQueuePair: QueuePair {
   /// Commands of the admin queue do not count: some, like Asynchronous Event Request, may wait for ever.
   private func updateExpectation() {
     guard parameters.queueIdentifier != 0 else { return }
-    let count = st.pointee.isSocketClosed ? 0 : st.pointee.engine.outstandingCount
+    let outstandingCount = st.pointee.isSocketClosed ? 0 : st.pointee.engine.outstandingCount
+    let count = st.pointee.gathering.expectedAnswerCount(outstandingCount: outstandingCount)
     if count == st.pointee.expectedAnswerCount { return }
     expectAnswers(count - st.pointee.expectedAnswerCount)
     st.pointee.expectedAnswerCount = count

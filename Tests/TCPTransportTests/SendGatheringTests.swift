@@ -1,3 +1,4 @@
+import RingReactor
 import Testing
 
 @testable import TCPTransport
@@ -62,6 +63,19 @@ struct SendGatheringTests {
   @Test("few commands are sent at once", arguments: 0..<16)
   func fewCommands(outstanding: Int) {
     for unsent in 0...outstanding { #expect(!waits(unsent: unsent, outstanding: outstanding)) }
+  }
+
+  @Test("whoever sends data tells of fewer answers than an adaptive reactor sleeps for; several of them are as many")
+  func expectedAnswers() {
+    var gathering = SendGathering()
+    #expect(gathering.expectedAnswerCount(outstandingCount: 512) == 512)
+    gathering.noteSend(byteCount: SendGathering.largeSendByteCount)
+    #expect(gathering.expectedAnswerCount(outstandingCount: 0) == 0)
+    #expect(gathering.expectedAnswerCount(outstandingCount: 5) == 5)
+    let few = gathering.expectedAnswerCount(outstandingCount: 512)
+    #expect(few < Reactor.manyAnswers && 2 * few >= Reactor.manyAnswers)
+    gathering.noteSend(byteCount: SendGathering.largeSendByteCount - 1)
+    #expect(gathering.expectedAnswerCount(outstandingCount: 512) == 512)
   }
 
   @Test("with nothing to send there is nothing to wait for")

@@ -16,8 +16,9 @@ extension Reactor {
   /// Tells that sources wait for so many answers more, or less.
   public func expectAnswers(_ change: Int) { state.pointee.expectedAnswerCount += change }
 
-  /// With this many answers on their way a wake-up brings several of them, and they are cheaper than a look each.
-  private static let manyAnswers = 24
+  /// From so many answers on their way on, an adaptive reactor sleeps at once: a wake-up brings several of them, which is
+  /// cheaper than a look for each.
+  public static let manyAnswers = 24
 
   private var expectsMany: Bool { state.pointee.expectedAnswerCount >= Self.manyAnswers }
 
