@@ -18,6 +18,9 @@ struct SendGathering {
   /// A send of so many bytes carries data.
   static let largeSendByteCount = 16 * 1024
 
+  /// With more commands outstanding a reactor sleeps though data is sent.
+  static let mostCommandsSpunFor = 256
+
   private var looksLeft: UInt8 = 0
   private var sendsData = false
 
@@ -29,9 +32,11 @@ struct SendGathering {
   /// As how many answers the reactor is to be told of: from ``Reactor/manyAnswers`` on it sleeps until some have come.
   ///
   /// Whoever sends data is busy with copying it, and finds answers as often as it looks: there is no time to sleep in,
-  /// and going to sleep makes the controller wait for what it could have been sent.
+  /// and going to sleep makes the controller wait for what it could have been sent. With very many commands outstanding
+  /// the controller has enough, and answers that gather are cheaper.
   func expectedAnswerCount(outstandingCount: Int) -> Int {
-    sendsData ? min(outstandingCount, Reactor.manyAnswers - 1) : outstandingCount
+    sendsData && outstandingCount <= Self.mostCommandsSpunFor
+      ? min(outstandingCount, Reactor.manyAnswers - 1) : outstandingCount
   }
 
   /// Whether to look for input once more before the next send.
