@@ -23,6 +23,11 @@ extension ReactorSource {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.isSpinning }
   }
 
+  /// ``Reactor/flushesFew``
+  public final var reactorFlushesFew: Bool {
+    Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.flushesFew }
+  }
+
   /// ``Reactor/nowNanoseconds``
   public final var nowNanoseconds: UInt64 {
     Unmanaged.passUnretained(reactor)._withUnsafeGuaranteedRef { $0.nowNanoseconds }

@@ -243,7 +243,8 @@ final class TCPQueuePair: QueuePair {
     let first = UnsafeMutableRawPointer(vectors.baseAddress!)
     // The kernel takes bare commands faster than the ring does; and a send that the ring has completed would end the
     // reactor's next sleep before it has begun. Data may wait for room, and is better waited for by the ring.
-    if (isReactorSpinning || byteCount < SendGathering.largeSendByteCount) && !st.pointee.isTerminating {
+    let isCheap = byteCount < SendGathering.largeSendByteCount && reactorFlushesFew
+    if (isReactorSpinning || isCheap) && !st.pointee.isTerminating {
       sendNow(vectors: first, count: vectors.count)
     } else {
       st.pointee.socket.send(vectors: first, count: vectors.count, source: self)

@@ -57,6 +57,10 @@ extension Reactor {
     state.pointee.ready.append(identifier)
   }
 
+  /// Whether so few sources are flushed in this turn that each may as well hand its output to the kernel by itself: the
+  /// ring takes that of many at once.
+  public var flushesFew: Bool { state.pointee.dirty.count <= 4 }
+
   func flushDirtySources() {
     // A flush may make other sources dirty; a bounded number of rounds, the rest comes next turn.
     var rounds = 0
