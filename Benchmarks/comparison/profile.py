@@ -154,6 +154,7 @@ def tables(title, measured, is_markdown=False):
             if any(entry[side]["parts"][part] for entry in measured.values())
         ]
         lines.append(["all", *(f"{entry[side]['cpu_us_per_io']:.3f}" for entry in measured.values())])
+        lines.append(["IOPS", *(f"{entry['iops'] / 1000:.1f}k" for entry in measured.values())])
         if is_markdown:
             text += "| " + " | ".join(head) + " |\n|---|" + "--:|" * len(measured) + "\n"
             text += "".join("| " + " | ".join(cells) + " |\n" for cells in lines) + "\n"

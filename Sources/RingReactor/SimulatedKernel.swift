@@ -10,6 +10,11 @@ package protocol SimulatedKernel: AnyObject {
   /// Nothing more will be sent.
   func endSending(_ fileDescriptor: Int32)
 
+  /// Takes bytes to be sent, as many as it likes at once, and has no use for their memory when it returns.
+  ///
+  /// - Returns: how many it has taken, or an error's negative number.
+  func sendNow(_ fileDescriptor: Int32, _ pieces: [UnsafeMutableRawBufferPointer]) -> Int32
+
   /// Takes an operation. Its end is to be told by ``SimulatedRing/complete(_:result:)``, in this call or later; its memory
   /// is the kernel's until then.
   func begin(_ operation: SimulatedOperation, on ring: SimulatedRing)

@@ -92,7 +92,7 @@ package final class SimulatedRing {
     }
   }
 
-  private static func pieces(_ memory: UnsafeMutableRawPointer?) -> [UnsafeMutableRawBufferPointer] {
+  static func pieces(_ memory: UnsafeMutableRawPointer?) -> [UnsafeMutableRawBufferPointer] {
     let header = memory!.assumingMemoryBound(to: msghdr.self).pointee
     return (0..<header.msg_iovlen).map { index in
       UnsafeMutableRawBufferPointer(start: header.msg_iov[index].iov_base, count: header.msg_iov[index].iov_len)

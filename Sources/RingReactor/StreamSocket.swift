@@ -186,10 +186,17 @@ public struct StreamSocket: ~Copyable {
     assert(!isSending && !isClosing)
     view.pointee.sendHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
     view.pointee.sendHeader.msg_iovlen = count
+    if kernel != nil { return simulatedSendNow() }
     let result = sendmsg(fileDescriptor, &view.pointee.sendHeader, nvmeof_send_now_flags)
     if result > 0 { return .sent(result) }
     let code = errno
     return result == 0 || code == EAGAIN || code == EINTR ? .none : Self.failure("send", code)
+  }
+
+  @inline(never) private func simulatedSendNow() -> SocketEvent {
+    let result = kernel!.sendNow(fileDescriptor, SimulatedRing.pieces(&view.pointee.sendHeader))
+    if result >= 0 { return result == 0 ? .none : .sent(Int(result)) }
+    return Self.failure("send", -result)
   }
 
   /// Starts sending `count` I/O vectors (at most 1024). The vectors themselves, too, must stay until the completion.

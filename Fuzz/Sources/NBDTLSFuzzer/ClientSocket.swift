@@ -104,6 +104,8 @@ final class ClientSocket: SimulatedKernel {
   func closeSocket(_ fileDescriptor: Int32) { fatalError("what was accepted is a real socket") }
   func endSending(_ fileDescriptor: Int32) { fatalError("the server ends both directions at once") }
 
+  /// Only a socket that connects asks its kernel for this.
+  func sendNow(_ fileDescriptor: Int32, _ pieces: [UnsafeMutableRawBufferPointer]) -> Int32 { 0 }
   func begin(_ operation: SimulatedOperation, on ring: SimulatedRing) {
     switch operation.kind {
     case .receive(_, let pieces):

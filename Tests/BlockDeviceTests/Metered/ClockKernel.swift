@@ -7,5 +7,6 @@ final class ClockKernel: SimulatedKernel {
   func openSocket() -> Int32 { -1 }
   func closeSocket(_ fileDescriptor: Int32) {}
   func endSending(_ fileDescriptor: Int32) {}
+  func sendNow(_ fileDescriptor: Int32, _ pieces: [UnsafeMutableRawBufferPointer]) -> Int32 { 0 }
   func begin(_ operation: SimulatedOperation, on ring: SimulatedRing) {}
 }

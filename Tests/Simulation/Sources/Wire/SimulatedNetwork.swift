@@ -39,6 +39,14 @@ final class SimulatedNetwork: SimulatedKernel {
 
   func endSending(_ fileDescriptor: Int32) { connections[fileDescriptor]?.endSending() }
 
+  func sendNow(_ fileDescriptor: Int32, _ pieces: [UnsafeMutableRawBufferPointer]) -> Int32 {
+    guard let connection = connections[fileDescriptor] else {
+      timeline.violate("a send on a descriptor that is not open")
+      return -9
+    }
+    return connection.sendNow(pieces)
+  }
+
   func begin(_ operation: SimulatedOperation, on ring: SimulatedRing) {
     switch operation.kind {
     case .connect(let descriptor, let address):
