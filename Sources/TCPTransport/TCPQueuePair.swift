@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NVMeHost
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
@@ -265,6 +266,10 @@ final class TCPQueuePair: QueuePair {
       }
     case .none:
       st.pointee.socket.send(vectors: vectors, count: count, source: self)
+    case .endOfStream where st.pointee.socket.isReceiving,
+      .failed(_, ECONNRESET) where st.pointee.socket.isReceiving:
+      // The receive that the ring has tells of the end, behind what the controller has sent before: its reason perhaps.
+      break
     case let end:
       // What the controller has sent before it closed its side, its reason perhaps, is still to be read; more does not come.
       if end == .endOfStream { while st.pointee.isPolled, poll() {} }

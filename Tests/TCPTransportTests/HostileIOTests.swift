@@ -1,4 +1,5 @@
 import BlockDevice
+import Glibc
 import NVMeHost
 import NVMeProtocol
 import NVMeTCPProtocol
@@ -173,6 +174,57 @@ struct HostileIOTests {
       #expect(result.condition == .ready)
     }
     #expect(result.record.terminations.map(\.fatalErrorStatus) == (trick.fatalErrorStatus.map { [$0] } ?? []))
+    #expect(try await scene.isEmpty())
+    scene.thread.stop()
+  }
+
+  /// A command is sent when the controller has given its reason and has gone, and neither has been looked at yet.
+  @Test("what the controller said before it went is its reason, though a send fails first")
+  func reasonBeforeTheEnd() async throws {
+    let scene = try HostileScene(waitPolicy: .eventDriven)
+    let target = try HostileTarget { connection, index, pdu in
+      guard connection == 1 && index >= 2 else { return [.send(pdu)] }
+      usleep(100_000)
+      return [.send(HostileTarget.termination(.dataTransferOutOfRange)), .reset]
+    }
+    let controller = scene.makeController(port: target.port, milliseconds: 20_000)
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevices().first)
+    let memory = GuardedBuffer(byteCount: 65_536)
+    nonisolated(unsafe) let buffer = memory.buffer
+    nonisolated(unsafe) var channel: BlockChannel?
+    let read = { @Sendable (token: UInt64) in
+      let result = channel?.submit(
+        BlockRequest(
+          .read, blockCount: UInt32(buffer.count) / device.geometry.blockByteCount, buffer: buffer, token: token))
+      if case .accepted? = result { return }
+      Issue.record("not accepted: \(String(describing: result))")
+    }
+    try await scene.thread.handle.perform { reactor in
+      channel = try? device.openChannel(on: reactor, queueDepth: 4)
+      read(1)
+    }
+    try await scene.thread.handle.perform { _ in
+      // The reactor looks at nothing while the answer comes.
+      usleep(400_000)
+      read(2)
+    }
+    for _ in 0..<1000 {
+      if case .closed = controller.condition { break }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    if case .closed(.transport(1, let reason)) = controller.condition {
+      #expect(reason.kind == .terminatedByController, "\(reason)")
+    } else {
+      Issue.record("\(controller.condition)")
+    }
+    try await scene.thread.handle.perform { _ in
+      channel?.close()
+      channel = nil
+    }
+    await controller.disconnect()
+    _ = await scene.stop(target)
     #expect(try await scene.isEmpty())
     scene.thread.stop()
   }
