@@ -94,19 +94,21 @@ struct MultipathBlockDeviceTests {
         (.optimized, .optimized, 1), (.change, .optimized, 1), (.optimized, .persistentLoss, 0),
         (.optimized, .optimized, 0),
       ] {
-        // The better one first, so that there is always one.
-        if current == 0 {
-          try await bed.target.setANAState(first, group: 1, port: one)
-          try await bed.target.setANAState(second, group: 1, port: two)
-        } else {
-          try await bed.target.setANAState(second, group: 1, port: two)
-          try await bed.target.setANAState(first, group: 1, port: one)
+        // The better one first, so that there is always one; and the other only when the device knows of it: each
+        // controller tells of its own, and of two that become equally good the one that did so first stays.
+        let states = [(one, first), (two, second)]
+        for place in [current, 1 - current] {
+          let (port, state) = states[place]
+          try await bed.target.setANAState(state, group: 1, port: port)
+          try await eventually {
+            switch (state, bed.device.snapshot.paths[place].availability) {
+            case (.optimized, .optimized), (.nonOptimized, .nonOptimized): true
+            case (.optimized, _), (.nonOptimized, _): false
+            case (_, let availability): !availability.isUsable
+            }
+          }
         }
-        try await eventually {
-          let paths = bed.device.snapshot.paths
-          return paths[current].isCurrent && paths[0].isAccessible == [.optimized, .nonOptimized].contains(first)
-            && paths[1].isAccessible == [.optimized, .nonOptimized].contains(second)
-        }
+        try await eventually { bed.device.snapshot.paths[current].isCurrent }
       }
     }
     #expect(bed.device.snapshot.statistics.failureCount == 0)
