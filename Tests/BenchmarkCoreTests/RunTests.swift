@@ -101,6 +101,29 @@ import Testing
     }
   }
 
+  /// Schedules, pauses and verification in rounds hold I/Os back: a task must wait then, and go on afterwards.
+  @Test(
+    arguments: IOEngine.allCases,
+    [
+      ["--rate_iops=20000"], ["--thinktime=200us", "--thinktime_blocks=8"], ["--verify=crc32c", "--verify_backlog=16"],
+      ["--fsync=4"],
+    ])
+  func whatIsHeldBackGoesOn(_ engine: IOEngine, _ options: [String]) async throws {
+    for filename in ["memory:1m", "embedded:1m"] {
+      let report = try await execute(
+        ["--filename=\(filename)", "--name=a", "--rw=randwrite", "--bs=4k", "--iodepth=8"] + options
+          + ["--ioengine=\(engine.rawValue)"])
+      let entry = try #require(report.entries.first)
+      #expect(entry.failure == nil, "\(String(describing: entry.failure))")
+      let statistics = entry.statistics
+      #expect(statistics.directions.write.operations == 256)
+      #expect(statistics.directions.write.submission.count == 256)
+      let verified = options[0].hasPrefix("--verify")
+      #expect(statistics.verifiedBlocks == (verified ? 256 : 0) && statistics.verifyFailures == 0)
+      #expect(statistics.sync.count == (options[0].hasPrefix("--fsync") ? 64 : 0))
+    }
+  }
+
   @Test func theEmbeddedTargetVerifies() async throws {
     let report = try await execute([
       "--name=a", "--rw=randwrite", "--bs=4k", "--size=4m", "--iodepth=16", "--numjobs=2",

@@ -1,49 +1,98 @@
 internal import BlockDevice
 
 /// A job's way to a block device's `async` face: one task for each place of the queue depth, all on the job's own
-/// reactor. What it measures is what a program written with `await` gets.
+/// reactor. What it measures is what a program written with `await` gets: a task that has awaited its I/O goes straight
+/// on to the next one, and waits for the job only where the load has none for it yet.
 struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
   /// What the job and the tasks share, all of it on the reactor's thread.
   private final class Lanes: @unchecked Sendable {
     let devices: [any BlockDevice]
+    let blockShift: UInt64
     let depth: Int
-    /// A lane's task waits in one of these, between I/Os: plain memory, so that the measuring stays cheap.
-    let waiters: UnsafeMutablePointer<UnsafeContinuation<BlockRequest?, Never>?>
-    let arrived: UnsafeMutablePointer<ChannelCompletion>
-    let arrivedCount: UnsafeMutablePointer<Int>
-    var runningTasks: Int
-    var isEnding = false
+    private let load: UnsafeMutablePointer<JobLoad<SystemClock>>
+    /// Tasks that wait for an I/O, and when the tasks of this turn began to run: plain memory, so that the measuring stays
+    /// cheap.
+    private let waiters: UnsafeMutablePointer<UnsafeContinuation<BlockRequest?, Never>>
+    private let waiterCount: UnsafeMutablePointer<Int>
+    private let endedCount: UnsafeMutablePointer<Int>
+    private let turnNanoseconds: UnsafeMutablePointer<UInt64>
+    private(set) var runningTasks: Int
+    private var isEnding = false
     var lastFailure = ""
 
-    init(devices: [any BlockDevice], depth: Int) {
+    init(devices: [any BlockDevice], blockShift: UInt64, load: UnsafeMutablePointer<JobLoad<SystemClock>>) {
       self.devices = devices
-      self.depth = depth
+      self.blockShift = blockShift
+      self.load = load
+      depth = load.pointee.loop.depth
       waiters = .allocate(capacity: depth)
-      waiters.initialize(repeating: nil, count: depth)
-      arrived = .allocate(capacity: depth)
-      arrivedCount = .allocate(capacity: 1)
-      arrivedCount.initialize(to: 0)
+      waiterCount = .allocate(capacity: 1)
+      waiterCount.initialize(to: 0)
+      endedCount = .allocate(capacity: 1)
+      endedCount.initialize(to: 0)
+      turnNanoseconds = .allocate(capacity: 1)
+      turnNanoseconds.initialize(to: 0)
       runningTasks = depth
     }
 
     deinit {
-      waiters.deinitialize(count: depth)
       waiters.deallocate()
-      arrived.deallocate()
-      arrivedCount.deallocate()
+      waiterCount.deallocate()
+      endedCount.deallocate()
+      turnNanoseconds.deallocate()
     }
 
-    /// Hands a lane that waits its next I/O; nil ends it.
-    func give(_ request: BlockRequest?, lane: Int) {
-      guard let waiter = waiters[lane] else { return }
-      waiters[lane] = nil
-      waiter.resume(returning: request)
+    var hasAllWaiting: Bool { waiterCount.pointee == depth }
+
+    /// For a task: its next I/O from the job; nil ends it.
+    func wait(_ continuation: UnsafeContinuation<BlockRequest?, Never>) {
+      if isEnding {
+        continuation.resume(returning: nil)
+        return
+      }
+      (waiters + waiterCount.pointee).initialize(to: continuation)
+      waiterCount.pointee += 1
     }
 
-    func report(_ completion: ChannelCompletion) {
-      // At most one a lane: each waits until the job has taken its last one and given it another.
-      arrived[arrivedCount.pointee] = completion
-      arrivedCount.pointee += 1
+    /// Hands a task that waits its next I/O: there is one, as the load has at most `depth` in flight.
+    func give(_ command: ChannelCommand) {
+      waiterCount.pointee -= 1
+      (waiters + waiterCount.pointee).move()
+        .resume(returning: BlockDeviceChannel.request(command, blockShift: blockShift))
+    }
+
+    /// For a task: its I/O has ended. Its next one, if the load has one for now.
+    @inline(__always)
+    func next(after completion: ChannelCompletion) -> BlockRequest? {
+      // The load may be gone by then.
+      guard !isEnding else { return nil }
+      endedCount.pointee += 1
+      load.pointee.complete(completion, turnNanoseconds.pointee, lastFailure)
+      guard !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&turnNanoseconds.pointee) else {
+        return nil
+      }
+      turnNanoseconds.pointee = load.pointee.accepted(turnNanoseconds.pointee)
+      return BlockDeviceChannel.request(command, blockShift: blockShift)
+    }
+
+    /// Before a turn of the reactor.
+    func beginTurn() { turnNanoseconds.pointee = load.pointee.clock.now() }
+
+    /// How many I/Os have ended since it was last asked.
+    func takeEndedCount() -> Int {
+      defer { endedCount.pointee = 0 }
+      if endedCount.pointee > 0 { load.pointee.statistics.completeBatches.recordBatch(endedCount.pointee) }
+      return endedCount.pointee
+    }
+
+    func taskEnded() { runningTasks -= 1 }
+
+    func end() {
+      isEnding = true
+      while waiterCount.pointee > 0 {
+        waiterCount.pointee -= 1
+        (waiters + waiterCount.pointee).move().resume(returning: nil)
+      }
     }
   }
 
@@ -62,65 +111,67 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     func run(_ lane: Int) async {
       let lanes = lanes
       let device = lanes.devices[lane % lanes.devices.count]
-      while !lanes.isEnding, let request = await withUnsafeContinuation({ lanes.waiters[lane] = $0 }) {
-        var isSuccess = true
-        do throws(BlockError) {
-          try await device.perform(request)
-        } catch {
-          lanes.lastFailure = error.description
-          isSuccess = false
+      while var request = await withUnsafeContinuation({ lanes.wait($0) }) {
+        while true {
+          var isSuccess = true
+          do throws(BlockError) {
+            try await device.perform(request)
+          } catch {
+            lanes.lastFailure = error.description
+            isSuccess = false
+          }
+          let completion = ChannelCompletion(token: UInt32(truncatingIfNeeded: request.token), isSuccess: isSuccess)
+          guard let next = lanes.next(after: completion) else { break }
+          request = next
         }
-        lanes.report(ChannelCompletion(token: UInt32(truncatingIfNeeded: request.token), isSuccess: isSuccess))
       }
-      lanes.runningTasks -= 1
+      lanes.taskEnded()
     }
   }
 
   private let reactor: Reactor
   private let lanes: Lanes
-  private let blockShift: UInt64
 
   /// The `async` faces of `devices` run on `reactor`; tasks belong to devices in turn.
-  init(reactor: Reactor, devices: [any BlockDevice], blockByteCount: UInt32, depth: Int) {
+  init(
+    reactor: Reactor, devices: [any BlockDevice], blockByteCount: UInt32,
+    load: UnsafeMutablePointer<JobLoad<SystemClock>>
+  ) {
     self.reactor = reactor
-    blockShift = UInt64(blockByteCount.trailingZeroBitCount)
-    let lanes = Lanes(devices: devices, depth: depth)
+    let lanes = Lanes(devices: devices, blockShift: UInt64(blockByteCount.trailingZeroBitCount), load: load)
     self.lanes = lanes
     let program = Program(reactor: reactor.handle, lanes: lanes)
-    for lane in 0..<depth {
+    for lane in 0..<lanes.depth {
       Task(executorPreference: reactor.handle) { await program.run(lane) }
     }
-    while (0..<depth).contains(where: { lanes.waiters[$0] == nil }) { reactor.turn(.atMost(nanoseconds: 1_000_000)) }
+    while !lanes.hasAllWaiting { reactor.turn(.atMost(nanoseconds: 1_000_000)) }
   }
 
   deinit {
-    lanes.isEnding = true
-    for lane in 0..<lanes.depth { lanes.give(nil, lane: lane) }
+    lanes.end()
     // Tasks with I/O that never came back are given up after a second.
     let lanes = lanes
     _ = reactor.turn(untilNanoseconds: MonotonicClock.nanoseconds() + 1_000_000_000) { lanes.runningTasks > 0 }
   }
 
   mutating func submit(_ command: ChannelCommand) -> ChannelSubmission {
-    lanes.give(BlockDeviceChannel.request(command, blockShift: blockShift), lane: Int(command.token))
+    lanes.give(command)
     return .accepted
   }
 
+  /// Nothing is left for the job to collect: the tasks have told the load themselves.
   mutating func poll(
     into completions: UnsafeMutableBufferPointer<ChannelCompletion>, waitNanoseconds: UInt64
   ) -> Int {
     // Tasks run at the beginning of a turn, and what they await is reaped at its end: only a turn that began with no
     // task ready to run may sleep.
+    lanes.beginTurn()
     reactor.turn(.none)
-    if lanes.arrivedCount.pointee == 0, waitNanoseconds > 0 {
+    if lanes.takeEndedCount() == 0, waitNanoseconds > 0 {
+      lanes.beginTurn()
       reactor.turn(.atMost(nanoseconds: waitNanoseconds))
-      if lanes.arrivedCount.pointee == 0 { reactor.turn(.none) }
     }
-    // The last ones first: their order does not matter, and what is left stays where it is.
-    let count = min(lanes.arrivedCount.pointee, completions.count)
-    lanes.arrivedCount.pointee -= count
-    for index in 0..<count { completions[index] = lanes.arrived[lanes.arrivedCount.pointee + index] }
-    return count
+    return 0
   }
 
   func failureDescription() -> String { lanes.lastFailure }

@@ -79,11 +79,9 @@ final class BlockDeviceBenchmark: BenchmarkDevice {
     case .async:
       guard passes(gate, reactor) else { return JobOutcome() }
       let views = devices.map { ReactorView($0, reactor: reactor.handle) }
-      var runner = JobRunner(
-        setup: setup,
-        channel: AsyncDeviceChannel(
-          reactor: reactor, devices: views, blockByteCount: blockByteCount, depth: Int(setup.options.totalDepth)),
-        clock: SystemClock())
+      var runner = JobRunner(setup: setup, clock: SystemClock()) {
+        AsyncDeviceChannel(reactor: reactor, devices: views, blockByteCount: blockByteCount, load: $0)
+      }
       return runner.run()
     }
   }

@@ -1,5 +1,5 @@
 /// What is measured beside the I/Os themselves: a hundred times a second, at a phase's end, and at the end of the ramp.
-extension JobRunner where Channel: ~Copyable {
+extension JobLoad {
   static var periodicInterval: UInt64 { 10_000_000 }
 
   mutating func periodic(_ now: UInt64) {

@@ -1,8 +1,59 @@
 /// One I/O, from its slot and its data to what has become of it.
-extension JobRunner where Channel: ~Copyable {
+extension JobLoad {
+  /// The next I/O, with its slot and its data. It comes again until it is `accepted` or `refused`.
+  ///
+  /// - Parameter now: the time; read anew where making the data took some.
+  @inline(__always)
+  mutating func next(_ now: inout UInt64) -> Next {
+    if prepared < 0 {
+      guard inFlight < loop.depth else { return .nothing }
+      if !hasPending {
+        if sourceIsDry { return .nothing }
+        if !fetchNext(now) {
+          sourceIsDry = true
+          return .nothing
+        }
+      }
+      if pending.start > now { return .notBefore(pending.start) }
+      if let until = holdUntil(now) { return .notBefore(until) }
+      if loop.keepsLedger, pending.purpose != .flush, ledger.isBusy(pending.offset, pending.byteCount) {
+        return .nothing
+      }
+      let fills = prepare(now)
+      if fills {
+        // Making the data is not part of the I/O.
+        now = clock.now()
+        if !loop.isRated { slots[prepared].start = now }
+      }
+    }
+    return .submit(preparedCommand())
+  }
+
+  /// The I/O that `next` gave is on its way. The time, read anew where submission latencies are measured: without them
+  /// one reading of the clock serves a whole batch.
+  @inline(__always)
+  mutating func accepted(_ now: UInt64) -> UInt64 {
+    let after = loop.recordsSubmission ? clock.now() : now
+    let index = prepared
+    prepared = -1
+    inFlight += 1
+    // A rated I/O's waiting before it was submitted belongs to its completion latency, see `complete`.
+    slots[index].submission = after &- now
+    if slots[index].purpose != .flush { statistics.depths.recordDepth(inFlight) }
+    return after
+  }
+
+  /// The channel does not take the I/O that `next` gave.
+  mutating func refused(_ why: String) {
+    let index = prepared
+    prepared = -1
+    failed(index, why)
+    release(index)
+  }
+
   /// Gives the pending I/O a slot and its data; true when making the data took time.
   @inline(__always)
-  mutating func prepare(_ now: UInt64) -> Bool {
+  private mutating func prepare(_ now: UInt64) -> Bool {
     freeCount -= 1
     let index = Int(freeSlots[freeCount])
     hasPending = false
@@ -43,7 +94,7 @@ extension JobRunner where Channel: ~Copyable {
   }
 
   @inline(__always)
-  mutating func submitPrepared() -> ChannelSubmission {
+  private func preparedCommand() -> ChannelCommand {
     let slot = slots[prepared]
     let operation: ChannelOperation
     if slot.purpose == .flush {
@@ -58,10 +109,9 @@ extension JobRunner where Channel: ~Copyable {
       case .trim: operation = .trim
       }
     }
-    return channel.submit(
-      ChannelCommand(
-        operation: operation, forceUnitAccess: loop.forceUnitAccess && operation == .write, token: UInt32(prepared),
-        byteCount: slot.byteCount, offset: slot.offset, buffer: buffers + prepared * bufferStride))
+    return ChannelCommand(
+      operation: operation, forceUnitAccess: loop.forceUnitAccess && operation == .write, token: UInt32(prepared),
+      byteCount: slot.byteCount, offset: slot.offset, buffer: buffers + prepared * bufferStride)
   }
 
   /// Takes back an I/O that was filled in but never taken by the channel.
@@ -77,13 +127,18 @@ extension JobRunner where Channel: ~Copyable {
   }
 
   @inline(__always)
-  mutating func release(_ index: Int) {
+  private mutating func release(_ index: Int) {
     slots[index].purpose = .free
     freeSlots[freeCount] = UInt32(index)
     freeCount += 1
   }
 
-  mutating func complete(_ completion: ChannelCompletion, _ now: UInt64) {
+  /// An I/O has ended.
+  ///
+  /// - Parameter why: of a failure; asked for only then.
+  mutating func complete(
+    _ completion: ChannelCompletion, _ now: UInt64, _ why: @autoclosure () -> String
+  ) {
     let index = Int(completion.token)
     // A channel that returns what was never given to it is wrong; counting it twice would hide that.
     guard index < loop.depth, slots[index].purpose != .free else {
@@ -96,7 +151,7 @@ extension JobRunner where Channel: ~Copyable {
     let total = now > slot.start ? now - slot.start : 0
     guard completion.isSuccess else {
       statistics.longestFailure = max(statistics.longestFailure, total)
-      failed(index, channel.failureDescription())
+      failed(index, why())
       return
     }
     guard slot.purpose != .flush else {
@@ -173,7 +228,7 @@ extension JobRunner where Channel: ~Copyable {
     if slot.purpose == .verify { ledger.end(slot.offset, slot.byteCount) }
   }
 
-  mutating func failed(_ index: Int, _ why: String) {
+  private mutating func failed(_ index: Int, _ why: String) {
     let slot = slots[index]
     let what: String
     switch (slot.purpose, slot.direction) {

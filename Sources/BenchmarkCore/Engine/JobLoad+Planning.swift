@@ -1,5 +1,5 @@
 /// What comes next, and when it may go.
-extension JobRunner where Channel: ~Copyable {
+extension JobLoad {
   /// Plans the next I/O into `pending`; false when there is none.
   mutating func fetchNext(_ now: UInt64) -> Bool {
     switch phase {

@@ -1,0 +1,89 @@
+/// The phases of a job: its start, the work, a flush at the end, reading back what was written.
+extension JobLoad {
+  /// startdelay.
+  mutating func waitForStart(atMost longestWait: UInt64) {
+    guard setup.options.startDelay > 0 else { return }
+    let until = clock.now() &+ setup.options.startDelay
+    while !stop.isStopped {
+      let now = clock.now()
+      if now >= until { break }
+      clock.sleep(nanoseconds: min(until - now, longestWait))
+    }
+  }
+
+  mutating func start() {
+    let options = setup.options
+    let begin = clock.now()
+    progress.startNanoseconds = max(1, begin)
+    measureStart = begin
+    phaseStart = begin
+    bandwidthWindow.begin(at: begin)
+    iopsWindow.begin(at: begin)
+    nextPeriodic = begin &+ Self.periodicInterval
+    isRamping = options.rampTime > 0
+    rampEnd = begin &+ options.rampTime
+    if let runtime = options.runtime { end = rampEnd &+ runtime }
+    progress.state = isRamping ? .ramping : .running
+    usageAtStart = ProcessorUsage.ofCallingThread()
+    readPacer?.start(at: begin)
+    writePacer?.start(at: begin)
+    trimPacer?.start(at: begin)
+  }
+
+  private var mayContinue: Bool { !stop.isStopped && !leaksBuffers && !hasGivenUp }
+
+  /// end_fsync: one flush, waited for. The job's end, which is to be set again after it; nil when there is none to do.
+  mutating func beginFlush() -> UInt64? {
+    guard setup.options.flushAtEnd, setup.options.pattern.includes(.write), mayContinue else { return nil }
+    progress.state = .flushing
+    pending = IOSlot(purpose: .flush, direction: .write)
+    hasPending = true
+    sourceIsDry = true
+    isStopping = false
+    let savedEnd = end
+    end = UInt64.max
+    return savedEnd
+  }
+
+  /// Whether what was written is read back now.
+  mutating func beginFinalVerify() -> Bool {
+    guard loop.fillsForVerify, setup.options.doVerify, mayContinue else { return false }
+    phase = .finalVerify
+    progress.state = .verifying
+    sourceIsDry = false
+    isStopping = false
+    end = UInt64.max
+    hasPending = false
+    phaseStart = clock.now()
+    return true
+  }
+
+  mutating func outcome() -> JobOutcome {
+    progress.state = .finishing
+    let finish = clock.now()
+    statistics.usage = ProcessorUsage.ofCallingThread().since(usageAtStart)
+    statistics.totalRuntime = finish - measureStart
+    statistics.measuredTime = measureStart...finish
+    publish()
+    return JobOutcome(
+      statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
+      threadIdentifier: ThreadIdentity.current())
+  }
+
+  /// Once a turn: what is due by the clock, and whether the job is to stop.
+  @inline(__always)
+  mutating func look(_ now: UInt64) {
+    if now >= nextPeriodic { periodic(now) }
+    if !isStopping, now >= end || stop.isStopped { isStopping = true }
+    if isStopping, !sourceIsDry {
+      sourceIsDry = true
+      hasPending = false
+      cancelPrepared()
+    }
+  }
+
+  mutating func giveUpInFlight(afterSeconds seconds: UInt64) {
+    note(JobFailure(.timeout, "\(inFlight) I/Os did not come back within \(seconds) s after the end of the job"))
+    leaksBuffers = true
+  }
+}
