@@ -18,6 +18,9 @@ struct SendGathering {
   /// A send of so many bytes carries data.
   static let largeSendByteCount = 16 * 1024
 
+  /// Outstanding commands with which a reactor sleeps for every few answers.
+  private static let someCommands = Reactor.manyAnswers..<2 * Reactor.manyAnswers
+
   /// With more commands outstanding a reactor sleeps though data is sent.
   static let mostCommandsSpunFor = 256
 
@@ -28,6 +31,16 @@ struct SendGathering {
   mutating func noteReceive(isSpinning: Bool) { looksLeft = isSpinning && !sendsData ? Self.mostVainLooks : 1 }
 
   mutating func noteSend(byteCount: Int) { sendsData = byteCount >= Self.largeSendByteCount }
+
+  /// Whether a reactor that sleeps, and has little else to send, leaves the ring out.
+  ///
+  /// The kernel takes bare commands faster than the ring does, and a send that the ring has completed ends the reactor's
+  /// next sleep before it has begun. Just that look at what has come gathers answers where there are only some: with 32
+  /// outstanding the ring takes 5 % less processor time, for 2 % fewer reads. Data may wait for room, and is better
+  /// waited for by the ring.
+  static func sendsWithoutRing(byteCount: Int, outstandingCount: Int) -> Bool {
+    byteCount < largeSendByteCount && !someCommands.contains(outstandingCount)
+  }
 
   /// As how many answers the reactor is to be told of: from ``Reactor/manyAnswers`` on it sleeps until some have come.
   ///

@@ -242,10 +242,12 @@ final class TCPQueuePair: QueuePair {
     st.pointee.gathering.noteSend(byteCount: byteCount)
     let vectors = st.pointee.engine.sendVectors
     let first = UnsafeMutableRawPointer(vectors.baseAddress!)
-    // The kernel takes bare commands faster than the ring does; and a send that the ring has completed would end the
-    // reactor's next sleep before it has begun. Data may wait for room, and is better waited for by the ring.
-    let isCheap = byteCount < SendGathering.largeSendByteCount && reactorFlushesFew
-    if (isReactorSpinning || isCheap) && !st.pointee.isTerminating {
+    let isDirect =
+      isReactorSpinning
+      || reactorFlushesFew
+        && SendGathering.sendsWithoutRing(
+          byteCount: byteCount, outstandingCount: st.pointee.engine.outstandingCount)
+    if isDirect && !st.pointee.isTerminating {
       sendNow(vectors: first, count: vectors.count)
     } else {
       st.pointee.socket.send(vectors: first, count: vectors.count, source: self)
