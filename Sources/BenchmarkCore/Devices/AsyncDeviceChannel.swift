@@ -10,12 +10,12 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     let blockShift: UInt64
     let depth: Int
     private let load: UnsafeMutablePointer<JobLoad<SystemClock>>
-    /// Tasks that wait for an I/O, and when the tasks of this turn began to run: plain memory, so that the measuring stays
-    /// cheap.
+    /// Tasks that wait for an I/O; how many I/Os have ended in this turn, and the time: plain memory, so that the measuring
+    /// stays cheap.
     private let waiters: UnsafeMutablePointer<UnsafeContinuation<BlockRequest?, Never>>
     private let waiterCount: UnsafeMutablePointer<Int>
     private let endedCount: UnsafeMutablePointer<Int>
-    private let turnNanoseconds: UnsafeMutablePointer<UInt64>
+    private let now: UnsafeMutablePointer<UInt64>
     private(set) var runningTasks: Int
     private var isEnding = false
     var lastFailure = ""
@@ -30,8 +30,8 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
       waiterCount.initialize(to: 0)
       endedCount = .allocate(capacity: 1)
       endedCount.initialize(to: 0)
-      turnNanoseconds = .allocate(capacity: 1)
-      turnNanoseconds.initialize(to: 0)
+      now = .allocate(capacity: 1)
+      now.initialize(to: 0)
       runningTasks = depth
     }
 
@@ -39,7 +39,7 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
       waiters.deallocate()
       waiterCount.deallocate()
       endedCount.deallocate()
-      turnNanoseconds.deallocate()
+      now.deallocate()
     }
 
     var hasAllWaiting: Bool { waiterCount.pointee == depth }
@@ -66,23 +66,20 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     func next(after completion: ChannelCompletion) -> BlockRequest? {
       // The load may be gone by then.
       guard !isEnding else { return nil }
+      // One reading of the clock serves all tasks that run in a turn, behind what it has waited for.
+      if endedCount.pointee == 0 { now.pointee = load.pointee.clock.now() }
       endedCount.pointee += 1
-      load.pointee.complete(completion, turnNanoseconds.pointee, lastFailure)
-      guard !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&turnNanoseconds.pointee) else {
-        return nil
-      }
-      turnNanoseconds.pointee = load.pointee.accepted(turnNanoseconds.pointee)
+      load.pointee.complete(completion, now.pointee, lastFailure)
+      guard !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&now.pointee) else { return nil }
+      now.pointee = load.pointee.accepted(now.pointee)
       return BlockDeviceChannel.request(command, blockShift: blockShift)
     }
 
-    /// Before a turn of the reactor.
-    func beginTurn() { turnNanoseconds.pointee = load.pointee.clock.now() }
-
-    /// How many I/Os have ended since it was last asked.
-    func takeEndedCount() -> Int {
-      defer { endedCount.pointee = 0 }
-      if endedCount.pointee > 0 { load.pointee.statistics.completeBatches.recordBatch(endedCount.pointee) }
-      return endedCount.pointee
+    /// After a turn of the reactor.
+    func noteBatch() {
+      guard endedCount.pointee > 0 else { return }
+      load.pointee.statistics.completeBatches.recordBatch(endedCount.pointee)
+      endedCount.pointee = 0
     }
 
     func taskEnded() { runningTasks -= 1 }
@@ -163,14 +160,8 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
   mutating func poll(
     into completions: UnsafeMutableBufferPointer<ChannelCompletion>, waitNanoseconds: UInt64
   ) -> Int {
-    // Tasks run at the beginning of a turn, and what they await is reaped at its end: only a turn that began with no
-    // task ready to run may sleep.
-    lanes.beginTurn()
-    reactor.turn(.none)
-    if lanes.takeEndedCount() == 0, waitNanoseconds > 0 {
-      lanes.beginTurn()
-      reactor.turn(.atMost(nanoseconds: waitNanoseconds))
-    }
+    reactor.turn(waitNanoseconds == 0 ? .none : .atMost(nanoseconds: waitNanoseconds))
+    lanes.noteBatch()
     return 0
   }
 

@@ -5,7 +5,7 @@ final class AsyncPort: ReactorSource {
   typealias Continuation = UnsafeContinuation<BlockCompletion, Never>
 
   private let channel: BlockChannel
-  private weak var face: AsyncFace?
+  private let inbox: AsyncInbox
   /// One a token; initialized while the token is in use. Plain memory, as the free tokens: arrays would have their
   /// uniqueness and exclusive access checked at each I/O.
   private let continuations: UnsafeMutablePointer<Continuation>
@@ -13,14 +13,14 @@ final class AsyncPort: ReactorSource {
   private let freeCount: UnsafeMutablePointer<Int>
   private let completions: UnsafeMutableBufferPointer<BlockCompletion>
   private let depth: Int
-  private var waiting: [AsyncFace.Request] = []
+  private var waiting: [AsyncInbox.Request] = []
   private var waitingHead = 0
-  private var arrived: [AsyncFace.Request] = []
+  private var arrived: [AsyncInbox.Request] = []
   private var isRetired = false
 
-  init(reactor: Reactor, channel: BlockChannel, face: AsyncFace) {
+  init(reactor: Reactor, channel: BlockChannel, inbox: AsyncInbox) {
     self.channel = channel
-    self.face = face
+    self.inbox = inbox
     depth = channel.queueDepth
     continuations = .allocate(capacity: depth)
     freeTokens = .allocate(capacity: depth)
@@ -42,7 +42,7 @@ final class AsyncPort: ReactorSource {
   /// Takes a request, on the reactor's thread.
   func take(_ request: BlockRequest, _ continuation: Continuation) {
     if waitingHead < waiting.count || !submit(request, continuation) {
-      waiting.append(AsyncFace.Request(request: request, continuation: continuation))
+      waiting.append(AsyncInbox.Request(request: request, continuation: continuation))
     }
   }
 
@@ -81,7 +81,7 @@ final class AsyncPort: ReactorSource {
       }
       if count < completions.count { break }
     }
-    face?.drain(into: &arrived)
+    inbox.drain(into: &arrived)
     if !arrived.isEmpty {
       for request in arrived { take(request.request, request.continuation) }
       arrived.removeAll(keepingCapacity: true)
@@ -106,7 +106,7 @@ final class AsyncPort: ReactorSource {
     isRetired = true
     channel.setObserver(nil)
     channel.close()
-    face?.portClosed()
+    inbox.portClosed()
     retire()
   }
 }
