@@ -19,11 +19,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <liburing.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,175 +33,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "association.h"
+#include "latencies.h"
+#include "options.h"
+#include "pdus.h"
+
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
-
-// ---- What the wire looks like (NVMe/TCP Transport Specification 1.1, section 3.6) ----
-
-enum pdu_type {
-  PDU_IC_REQ = 0x00,
-  PDU_IC_RESP = 0x01,
-  PDU_H2C_TERM = 0x02,
-  PDU_C2H_TERM = 0x03,
-  PDU_COMMAND = 0x04,
-  PDU_RESPONSE = 0x05,
-  PDU_H2C_DATA = 0x06,
-  PDU_C2H_DATA = 0x07,
-  PDU_R2T = 0x09,
-};
-
-enum { DATA_LAST = 0x04, DATA_SUCCESS = 0x08 };
-
-struct common_header {
-  uint8_t type, flags, header_length, data_offset;
-  uint32_t length;
-} __attribute__((packed));
-
-// Every PDU a controller sends after ICResp has a header of 24 bytes.
-enum { RECEIVED_HEADER_LENGTH = 24, COMMAND_LENGTH = 72, H2C_HEADER_LENGTH = 24 };
-
-struct response_pdu {
-  struct common_header common;
-  uint32_t result_low, result_high;
-  uint16_t queue_head, queue_identifier, command_identifier, status;
-} __attribute__((packed));
-
-struct data_pdu { // C2HData and H2CData
-  struct common_header common;
-  uint16_t command_identifier, transfer_tag;
-  uint32_t offset, length, reserved;
-} __attribute__((packed));
-
-struct r2t_pdu {
-  struct common_header common;
-  uint16_t command_identifier, transfer_tag;
-  uint32_t offset, length, reserved;
-} __attribute__((packed));
-
-struct command_pdu {
-  struct common_header common;
-  uint8_t opcode, flags;
-  uint16_t command_identifier;
-  uint32_t namespace_identifier; // Fabrics commands: FCTYPE in the low byte
-  uint32_t dword2, dword3;
-  uint64_t metadata;
-  uint64_t sgl_address;
-  uint32_t sgl_length;
-  uint8_t sgl_reserved[3], sgl_type;
-  uint32_t dword10, dword11, dword12, dword13, dword14, dword15;
-} __attribute__((packed));
-
-enum { SGL_IN_CAPSULE = 0x01, SGL_TRANSPORT = 0x5A };
-
-_Static_assert(sizeof(struct response_pdu) == RECEIVED_HEADER_LENGTH, "response capsule");
-_Static_assert(sizeof(struct data_pdu) == RECEIVED_HEADER_LENGTH, "data");
-_Static_assert(sizeof(struct r2t_pdu) == RECEIVED_HEADER_LENGTH, "R2T");
-_Static_assert(sizeof(struct command_pdu) == COMMAND_LENGTH, "command capsule");
-
-// ---- Options ----
-
-enum variant { PLAIN_SPIN, PLAIN_WAIT, RING_SPIN, RING_WAIT, MULTISHOT_SPIN, MULTISHOT_WAIT, VARIANT_COUNT };
-static const char *const variant_names[VARIANT_COUNT] = {
-  "plain-spin", "plain-wait", "ring-spin", "ring-wait", "multishot-spin", "multishot-wait",
-};
-
-static struct {
-  enum variant variant;
-  const char *address, *port, *subsystem, *host;
-  uint32_t namespace_identifier;
-  unsigned depth, connections;
-  size_t block_size;
-  bool is_write, is_random, is_simple_ring;
-  double seconds, ramp_seconds;
-  size_t receive_buffer_size; // 0: chosen by variant
-  size_t pool_size;
-  unsigned batch; // completions a waiting ring asks for
-  int receive_low_water;
-} options = {
-  .variant = RING_WAIT,
-  .address = "127.0.0.1",
-  .port = "4420",
-  .subsystem = "nqn.2014-08.org.nvmexpress:uuid:5e1f0000-0000-4000-8000-0000656d6264",
-  .host = "nqn.2014-08.org.nvmexpress:uuid:5e1f0000-0000-4000-8000-000077697265",
-  .namespace_identifier = 1,
-  .depth = 1,
-  .connections = 1,
-  .block_size = 4096,
-  .seconds = 3,
-  .ramp_seconds = 0.5,
-  .pool_size = 16 << 20,
-  .batch = 1,
-};
-
-static bool is_waiting(void) { return options.variant % 2 == 1; }
-
-__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("wire-limit: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  va_end(arguments);
-  exit(1);
-}
-
-// ---- Time: the cycle counter, one reading a batch; turned into nanoseconds at the end ----
-
-static inline uint64_t ticks(void) {
-#if defined(__x86_64__)
-  return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-  uint64_t value;
-  __asm__ volatile("mrs %0, cntvct_el0" : "=r"(value));
-  return value;
-#else
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-#endif
-}
-
-static uint64_t nanoseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static double ticks_per_nanosecond;
-
-static void calibrate(void) {
-  uint64_t start = nanoseconds(), first = ticks(), end;
-  do end = nanoseconds(); while (end - start < 20000000);
-  ticks_per_nanosecond = (double)(ticks() - first) / (double)(end - start);
-}
-
-// Latency by ticks, 32 buckets an octave: 3 % resolution.
-enum { BUCKET_BITS = 5, BUCKET_COUNT = (64 - BUCKET_BITS + 1) << BUCKET_BITS };
-static uint64_t histogram[BUCKET_COUNT];
-
-static inline unsigned bucket(uint64_t value) {
-  if (value < (1u << BUCKET_BITS)) return (unsigned)value;
-  unsigned shift = 63 - BUCKET_BITS - (unsigned)__builtin_clzll(value);
-  return ((shift + 1) << BUCKET_BITS) + (unsigned)((value >> shift) & ((1u << BUCKET_BITS) - 1));
-}
-
-static double bucket_ticks(unsigned index) {
-  unsigned octave = index >> BUCKET_BITS, rest = index & ((1u << BUCKET_BITS) - 1);
-  if (octave == 0) return rest;
-  return ((double)((1u << BUCKET_BITS) + rest) + 0.5) * (double)(1ull << (octave - 1));
-}
-
-static double percentile_microseconds(double share) {
-  uint64_t total = 0, seen = 0;
-  for (unsigned i = 0; i < BUCKET_COUNT; i++) total += histogram[i];
-  if (total == 0) return 0;
-  uint64_t wanted = (uint64_t)(share * (double)total);
-  for (unsigned i = 0; i < BUCKET_COUNT; i++) {
-    seen += histogram[i];
-    if (seen > wanted) return bucket_ticks(i) / ticks_per_nanosecond / 1000;
-  }
-  return 0;
-}
 
 // ---- A connection ----
 
@@ -236,7 +70,7 @@ struct connection {
 };
 
 static struct connection *connections;
-static size_t in_capsule_limit, maximum_h2c_data;
+static size_t in_capsule_limit;
 static uint64_t blocks_per_request, request_count;
 static bool is_in_capsule;
 static struct command_pdu template;
@@ -416,120 +250,7 @@ static inline void fill_message(struct outgoing *batch) {
   batch->message.msg_iovlen = left < UIO_MAXIOV ? left : UIO_MAXIOV;
 }
 
-// ---- Setting up: blocking, and checked ----
-
-static void write_all(int socket, const void *bytes, size_t count) {
-  for (const uint8_t *place = bytes; count > 0;) {
-    ssize_t written = send(socket, place, count, MSG_NOSIGNAL);
-    if (written <= 0) fail("send: %s", strerror(errno));
-    place += written;
-    count -= (size_t)written;
-  }
-}
-
-static void read_all(int socket, void *bytes, size_t count) {
-  for (uint8_t *place = bytes; count > 0;) {
-    ssize_t received = recv(socket, place, count, 0);
-    if (received == 0) fail("the controller closed the connection");
-    if (received < 0) fail("recv: %s", strerror(errno));
-    place += received;
-    count -= (size_t)received;
-  }
-}
-
-static int open_socket(void) {
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
-  int problem = getaddrinfo(options.address, options.port, &hints, &found);
-  if (problem != 0) fail("%s:%s: %s", options.address, options.port, gai_strerror(problem));
-  int result = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (result < 0) fail("socket: %s", strerror(errno));
-  int one = 1;
-  setsockopt(result, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (connect(result, found->ai_addr, found->ai_addrlen) != 0)
-    fail("%s:%s: %s", options.address, options.port, strerror(errno));
-  freeaddrinfo(found);
-
-  uint8_t request[128] = {0}, response[128];
-  struct common_header *common = (struct common_header *)request;
-  *common = (struct common_header){PDU_IC_REQ, 0, 128, 0, 128}; // version 0, no alignment, no digests, one R2T
-  write_all(result, request, sizeof request);
-  read_all(result, response, sizeof response);
-  if (response[0] != PDU_IC_RESP) fail("no ICResp but a PDU of type 0x%02x", response[0]);
-  if (response[10] != 0) fail("the controller wants data aligned to %u bytes, which is not supported", (response[10] + 1) * 4);
-  memcpy(&common->length, response + 12, 4);
-  maximum_h2c_data = common->length;
-  return result;
-}
-
-// Sends one command and waits for its end; `data_out` goes into the capsule, `data_in` is what came back.
-static struct response_pdu execute(
-  int socket, struct command_pdu command, const void *data_out, size_t data_out_length, void *data_in, size_t data_in_length,
-  const char *name) {
-  struct response_pdu response = {0};
-  command.common = (struct common_header){
-    PDU_COMMAND, 0, COMMAND_LENGTH, data_out_length > 0 ? COMMAND_LENGTH : 0, (uint32_t)(COMMAND_LENGTH + data_out_length)};
-  command.flags = 0x40;
-  if (data_out_length > 0) {
-    command.sgl_type = SGL_IN_CAPSULE;
-    command.sgl_length = (uint32_t)data_out_length;
-  } else if (command.opcode != 0x7F || data_in_length > 0) {
-    command.sgl_type = SGL_TRANSPORT;
-    command.sgl_length = (uint32_t)data_in_length;
-  }
-  write_all(socket, &command, sizeof command);
-  if (data_out_length > 0) write_all(socket, data_out, data_out_length);
-  while (true) {
-    uint8_t header[RECEIVED_HEADER_LENGTH];
-    read_all(socket, header, sizeof header);
-    if (header[0] == PDU_C2H_DATA) {
-      struct data_pdu data;
-      memcpy(&data, header, sizeof data);
-      if ((size_t)data.offset + data.length > data_in_length) fail("%s: more data than asked for", name);
-      for (unsigned gap = data.common.data_offset; gap > RECEIVED_HEADER_LENGTH; gap--) read_all(socket, header, 1);
-      read_all(socket, (uint8_t *)data_in + data.offset, data.length);
-      if (data.common.flags & DATA_SUCCESS) return response;
-    } else if (header[0] == PDU_RESPONSE) {
-      memcpy(&response, header, sizeof response);
-      if (response.status >> 1) fail("%s: status 0x%03x", name, response.status >> 1 & 0x7FF);
-      return response;
-    } else {
-      fail("%s: a PDU of type 0x%02x came", name, header[0]);
-    }
-  }
-}
-
-enum { FABRICS_PROPERTY_SET = 0x00, FABRICS_CONNECT = 0x01, FABRICS_PROPERTY_GET = 0x04 };
-
-static uint16_t connect_queue(int socket, uint16_t queue, unsigned entries, uint16_t controller) {
-  uint8_t data[1024] = {0};
-  // A host identifier of our own, so that a target that tells hosts apart by it does not mix us up.
-  memcpy(data, "wire-limit-host!", 16);
-  memcpy(data + 16, &controller, 2);
-  snprintf((char *)data + 256, 256, "%s", options.subsystem);
-  snprintf((char *)data + 512, 256, "%s", options.host);
-  struct command_pdu command = {.opcode = 0x7F, .namespace_identifier = FABRICS_CONNECT};
-  command.dword10 = (uint32_t)queue << 16;
-  // Without flow control of the submission queue the controller may end a read with its data; SPDK's goes by what the admin
-  // queue has asked for.
-  command.dword11 = (entries - 1) | 0x04u << 16;
-  command.dword12 = 0; // no keep alive
-  return (uint16_t)execute(socket, command, data, sizeof data, NULL, 0, queue ? "Connect of an I/O queue" : "Connect").result_low;
-}
-
-static uint64_t get_property(int socket, uint32_t offset, bool is_wide) {
-  struct command_pdu command = {.opcode = 0x7F, .namespace_identifier = FABRICS_PROPERTY_GET};
-  command.dword10 = is_wide;
-  command.dword11 = offset;
-  struct response_pdu response = execute(socket, command, NULL, 0, NULL, 0, "Property Get");
-  return response.result_low | (is_wide ? (uint64_t)response.result_high << 32 : 0);
-}
-
-static void set_property(int socket, uint32_t offset, uint32_t value) {
-  struct command_pdu command = {.opcode = 0x7F, .namespace_identifier = FABRICS_PROPERTY_SET};
-  command.dword11 = offset;
-  command.dword12 = value;
-  execute(socket, command, NULL, 0, NULL, 0, "Property Set");
-}
+// ---- Setting up ----
 
 static void *allocate(size_t size) {
   void *result = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

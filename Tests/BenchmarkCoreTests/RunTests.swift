@@ -118,6 +118,8 @@ import Testing
       let statistics = entry.statistics
       #expect(statistics.directions.write.operations == 256)
       #expect(statistics.directions.write.submission.count == 256)
+      #expect(statistics.submitBatches.total > 2 && statistics.completeBatches.total > 2)
+      #expect(statistics.directions.write.completion.minimum > 0)
       let verified = options[0].hasPrefix("--verify")
       #expect(statistics.verifiedBlocks == (verified ? 256 : 0) && statistics.verifyFailures == 0)
       #expect(statistics.sync.count == (options[0].hasPrefix("--fsync") ? 64 : 0))

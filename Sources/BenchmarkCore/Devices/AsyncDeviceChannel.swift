@@ -10,12 +10,12 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     let blockShift: UInt64
     let depth: Int
     private let load: UnsafeMutablePointer<JobLoad<SystemClock>>
-    /// Tasks that wait for an I/O; how many I/Os have ended in this turn, and the time: plain memory, so that the measuring
-    /// stays cheap.
+    /// Tasks that wait for an I/O; how many I/Os have ended and have been begun by tasks in this turn: plain memory, so that
+    /// the measuring stays cheap.
     private let waiters: UnsafeMutablePointer<UnsafeContinuation<BlockRequest?, Never>>
     private let waiterCount: UnsafeMutablePointer<Int>
     private let endedCount: UnsafeMutablePointer<Int>
-    private let now: UnsafeMutablePointer<UInt64>
+    private let begunCount: UnsafeMutablePointer<Int>
     private(set) var runningTasks: Int
     private var isEnding = false
     var lastFailure = ""
@@ -30,8 +30,8 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
       waiterCount.initialize(to: 0)
       endedCount = .allocate(capacity: 1)
       endedCount.initialize(to: 0)
-      now = .allocate(capacity: 1)
-      now.initialize(to: 0)
+      begunCount = .allocate(capacity: 1)
+      begunCount.initialize(to: 0)
       runningTasks = depth
     }
 
@@ -39,7 +39,7 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
       waiters.deallocate()
       waiterCount.deallocate()
       endedCount.deallocate()
-      now.deallocate()
+      begunCount.deallocate()
     }
 
     var hasAllWaiting: Bool { waiterCount.pointee == depth }
@@ -66,12 +66,13 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     func next(after completion: ChannelCompletion) -> BlockRequest? {
       // The load may be gone by then.
       guard !isEnding else { return nil }
-      // One reading of the clock serves all tasks that run in a turn, behind what it has waited for.
-      if endedCount.pointee == 0 { now.pointee = load.pointee.clock.now() }
+      // Read by each task: in one turn the tasks run one after the other, and an I/O to memory may begin and end.
+      var now = load.pointee.clock.now()
       endedCount.pointee += 1
-      load.pointee.complete(completion, now.pointee, lastFailure)
-      guard !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&now.pointee) else { return nil }
-      now.pointee = load.pointee.accepted(now.pointee)
+      load.pointee.complete(completion, now, lastFailure)
+      guard !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&now) else { return nil }
+      _ = load.pointee.accepted(now)
+      begunCount.pointee += 1
       return BlockDeviceChannel.request(command, blockShift: blockShift)
     }
 
@@ -79,7 +80,9 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
     func noteBatch() {
       guard endedCount.pointee > 0 else { return }
       load.pointee.statistics.completeBatches.recordBatch(endedCount.pointee)
+      if begunCount.pointee > 0 { load.pointee.statistics.submitBatches.recordBatch(begunCount.pointee) }
       endedCount.pointee = 0
+      begunCount.pointee = 0
     }
 
     func taskEnded() { runningTasks -= 1 }
