@@ -2,6 +2,8 @@
 
 from statistics import median
 
+from . import distance
+
 FIGURES = {
     "iops": "IOPS",
     "bytes_per_second": "bandwidth",
@@ -73,8 +75,12 @@ def best_of(names, figure, measured, is_better_large):
 
 
 def ratios_of(figure, own, others):
-    """Of the rounds in which both were measured."""
-    pairs = [(value_of(first, figure), value_of(second, figure)) for first, second in zip(own, others)]
+    """Of the rounds in which both were measured, with processors as far apart for one as for the other."""
+    pairs = [
+        (value_of(first, figure), value_of(second, figure))
+        for first, second in zip(own, others)
+        if distance.is_same([first, second])
+    ]
     return [first / second for first, second in pairs if first is not None and second]
 
 
@@ -108,9 +114,10 @@ def evaluate(check, measured):
     if best is not None:
         result |= {"against": best, "against_value": median(values_of(measured[best], check.figure))}
         ratios = ratios_of(check.figure, own, measured[best])
-        if ratios:
-            result["ratio"] = spread(ratios)
-            verdicts.append(meets(check, result["ratio"]["median"]))
+        if not ratios:
+            return result | {"verdict": "no pair"}
+        result["ratio"] = spread(ratios)
+        verdicts.append(meets(check, result["ratio"]["median"]))
         yardstick = best_of(check.yardstick, check.figure, measured, is_better_large)
         ratios = ratios_of(check.figure, measured[yardstick], measured[best]) if yardstick else []
         if ratios:
@@ -170,6 +177,11 @@ def table_lines(row):
     if disturbed:
         total = sum(len(case["runs"]) for case in row["cases"].values())
         lines.append([row["title"], "runs disturbed by others", f"{disturbed} of {total}", "", "", "", "0", "DOUBTFUL"])
+    runs = [run for case in row["cases"].values() for run in case["runs"]]
+    moved = sum(not distance.is_same([run]) for run in runs)
+    if moved:
+        text = "runs while a processor moved: in no ratio"
+        lines.append([row["title"], text, f"{moved} of {len(runs)}", "", "", "", "", ""])
     for name, case in row["cases"].items():
         failures = [run["failure"] for run in case["runs"] if "failure" in run]
         if failures:

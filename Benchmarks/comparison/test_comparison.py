@@ -2,7 +2,7 @@
 
 import unittest
 
-from . import profile, report
+from . import distance, profile, report
 from .initiators import spdk_percentiles
 from .processes import CPUTime, MeasurementError, Outcome, cpu_use
 from .rows import Check, rows
@@ -38,6 +38,21 @@ class Verdicts(unittest.TestCase):
         }
         result = report.evaluate(Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1), measured)
         self.assertEqual(result["ratio"]["count"], 1)
+
+    def test_runs_at_different_distances_make_no_pair(self):
+        measured = {
+            "ours": [run(iops=100, distance_ns=[50, 55]), run(iops=99, distance_ns=[52, 250]), run(iops=40, distance_ns=[250, 240])],
+            "spdk": [run(iops=80, distance_ns=[50, 50]), run(iops=80, distance_ns=[50, 52]), run(iops=80, distance_ns=[51, 52])],
+        }
+        check = Check("IOPS", "iops", "ours", ["spdk"], at_least=1.1)
+        result = report.evaluate(check, measured)
+        self.assertEqual(result["ratio"]["count"], 1)
+        self.assertAlmostEqual(result["ratio"]["median"], 1.25)
+        row = {"title": "row", "checks": [result], "cases": {name: {"runs": runs} for name, runs in measured.items()}}
+        self.assertIn("1 of 6", report.table([row]))
+        for runs in measured.values():
+            del runs[0]
+        self.assertEqual(report.evaluate(check, measured)["verdict"], "no pair")
 
     def test_without_a_peer_nothing_is_met(self):
         measured = {"ours": [run(iops=100)]}
@@ -80,6 +95,28 @@ class Verdicts(unittest.TestCase):
             for check in row.checks:
                 for name in [check.ours, *check.others, *check.yardstick]:
                     self.assertIn(name, row.cases, row.identifier)
+
+
+class Distances(unittest.TestCase):
+    def test_unknown_distances_are_the_same(self):
+        self.assertTrue(distance.is_same([run(iops=1), run(iops=1, distance_ns=[None, None])]))
+        self.assertTrue(distance.is_same([run(iops=1), run(iops=1, distance_ns=[50, 60])]))
+        self.assertFalse(distance.is_same([run(iops=1, distance_ns=[50, 250])]))
+
+    def test_what_is_wanted_is_waited_for(self):
+        found = [250.0, 25.0, 60.0, 250.0]
+        probe = distance.Distance("none", (1, 0), (35, 90))
+        probe.measure = lambda: found.pop(0)
+        self.assertEqual(probe.wait(), 60.0)
+        self.assertEqual(distance.Distance("none", (1, 0), (35, 90), patience_seconds=-1).is_wanted(91), False)
+
+    def test_patience_ends(self):
+        probe = distance.Distance("none", (1, 0), (35, 90), patience_seconds=-1)
+        probe.measure = lambda: 250.0
+        self.assertEqual(probe.wait(), 250.0)
+
+    def test_one_processor_has_no_distance(self):
+        self.assertIsNone(distance.Distance("none", (1, 1)).measure())
 
 
 class Reading(unittest.TestCase):

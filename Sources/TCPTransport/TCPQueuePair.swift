@@ -245,8 +245,7 @@ final class TCPQueuePair: QueuePair {
     let isDirect =
       isReactorSpinning
       || reactorFlushesFew
-        && SendGathering.sendsWithoutRing(
-          byteCount: byteCount, outstandingCount: st.pointee.engine.outstandingCount)
+        && SendGathering.sendsWithoutRing(outstandingCount: st.pointee.engine.outstandingCount)
     if isDirect && !st.pointee.isTerminating {
       sendNow(vectors: first, count: vectors.count)
     } else {
@@ -254,17 +253,22 @@ final class TCPQueuePair: QueuePair {
     }
   }
 
-  /// Sends without the ring. What the socket has no room for goes there.
+  /// Sends without the ring, piece by piece. What the socket has no room for goes there.
   private func sendNow(vectors: UnsafeMutableRawPointer, count: Int) {
-    switch st.pointee.socket.sendNow(vectors: vectors, count: count) {
+    let pieceCount = min(count, SendGathering.mostVectorsAtOnce)
+    switch st.pointee.socket.sendNow(vectors: vectors, count: pieceCount) {
     case .sent(let byteCount):
       st.pointee.engine.didSend(byteCount: byteCount)
       if st.pointee.engine.hasCompletions { markReady() }
       let rest = st.pointee.engine.sendVectors
-      if rest.isEmpty {
+      guard let base = rest.baseAddress, !rest.isEmpty else {
         if st.pointee.engine.wantsToSend { becomeDirty() }
+        return
+      }
+      if rest.count == count - pieceCount {
+        sendNow(vectors: UnsafeMutableRawPointer(base), count: rest.count)
       } else {
-        st.pointee.socket.send(vectors: UnsafeMutableRawPointer(rest.baseAddress!), count: rest.count, source: self)
+        st.pointee.socket.send(vectors: UnsafeMutableRawPointer(base), count: rest.count, source: self)
       }
     case .none:
       st.pointee.socket.send(vectors: vectors, count: count, source: self)

@@ -30,6 +30,26 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end(openFaces: 2) == 0)
   }
 
+  @Test(arguments: [WaitPolicy.busyPolling, .eventDriven], [16 << 10, nil] as [Int32?])
+  func `More writes at once than one send takes, or the socket has room for, arrive whole`(
+    waitPolicy: WaitPolicy, sendBufferByteCount: Int32?
+  ) async throws {
+    var options = TCPTransportOptions()
+    options.socketSendBufferByteCount = sendBufferByteCount
+    let bed = try await TestBed(options: options, waitPolicy: waitPolicy)
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let bytes = pattern(600 * 4096, seed: 17)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for place in 0..<600 {
+        group.addTask { try await device.write(at: UInt64(place * 8), Array(bytes[place * 4096..<(place + 1) * 4096])) }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await bed.target.readNamespace(1, of: TestBed.nqn, offset: 0, byteCount: bytes.count) == bytes)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test
   func `A request larger than MDTS is split, and every piece lands in its place`() async throws {
     // MDTS 2^1 pages = 8 KiB, boundary at 12 blocks of 512 bytes, R2Ts of 4 KiB, H2CData of 4 KiB.

@@ -17,6 +17,7 @@ final class TestBed: Sendable {
   init(
     namespaces: [UInt32: NamespaceConfiguration] = [1: .memory(byteCount: 1 << 24)],
     options: TCPTransportOptions = TCPTransportOptions(),
+    waitPolicy: WaitPolicy = .adaptive,
     target configure: (inout TargetConfiguration) -> Void = { _ in },
     host tune: (inout ControllerConfiguration) -> Void = { _ in }
   ) async throws {
@@ -27,7 +28,7 @@ final class TestBed: Sendable {
     subsystem.namespaces = namespaces
     try await target.addSubsystem(subsystem)
     port = try await target.addPort()
-    thread = try ReactorThread()
+    thread = try ReactorThread(waitPolicy: waitPolicy)
     var host = ControllerConfiguration(
       subsystemNQN: Self.nqn, hostNQN: Self.hostNQN, hostIdentifier: Identifier128(high: 0x7f2d, low: 0x5ac2))
     host.connectTimeoutMilliseconds = 5000
