@@ -30,7 +30,7 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end(openFaces: 2) == 0)
   }
 
-  @Test(arguments: [WaitPolicy.busyPolling, .eventDriven], [16 << 10, nil] as [Int32?])
+  @Test(arguments: [WaitPolicy.adaptive, .eventDriven], [16 << 10, nil] as [Int32?])
   func `More writes at once than one send takes, or the socket has room for, arrive whole`(
     waitPolicy: WaitPolicy, sendBufferByteCount: Int32?
   ) async throws {
