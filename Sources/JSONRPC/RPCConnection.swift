@@ -1,8 +1,8 @@
 /// The server's side of one connection, sans-I/O: bytes in, requests out; replies in, bytes out.
 ///
 /// The owner gives what it received to ``receive(_:)``, takes requests from ``nextRequest()`` until there is none, hands
-/// replies in by ``reply(to:_:)`` in any order and at any time, and sends ``output``. It reads from the client only
-/// while ``wantsInput``, and closes when ``isFinished``.
+/// replies in by ``reply(to:_:)`` in any order and at any time, and sends ``output``, of which it says by ``sent(_:)`` what
+/// is gone. It reads from the client only while ``wantsInput``, and closes when ``isFinished``.
 public struct RPCConnection: Sendable {
   private struct Outstanding: Sendable {
     /// nil: no reply to a success.
@@ -14,7 +14,7 @@ public struct RPCConnection: Sendable {
   private struct Batch: Sendable {
     var remainingCount: Int
     /// What the array has so far, without its end.
-    var replies: [UInt8] = []
+    var replies = RPCOutput()
   }
 
   public let limits: RPCLimits
@@ -32,7 +32,7 @@ public struct RPCConnection: Sendable {
   private var isBroken = false
 
   /// Replies that are to be sent, each one line.
-  public private(set) var output: [UInt8] = []
+  public private(set) var output = RPCOutput()
 
   public init(limits: RPCLimits = RPCLimits()) {
     self.limits = limits
@@ -165,42 +165,42 @@ public struct RPCConnection: Sendable {
   }
 
   /// - Parameter append: writes the reply; nil: there is none.
-  private mutating func deliver(batch: UInt64?, _ append: ((inout [UInt8]) -> Void)?) {
+  private mutating func deliver(batch: UInt64?, _ append: ((inout RPCOutput) -> Void)?) {
     guard let batch else {
       guard let append else { return }
       append(&output)
-      output.append(UInt8(ascii: "\n"))
+      output.append("\n")
       return
     }
     if let append {
-      batches[batch]!.replies.append(UInt8(ascii: batches[batch]!.replies.isEmpty ? "[" : ","))
+      batches[batch]!.replies.append(batches[batch]!.replies.isEmpty ? "[" : ",")
       append(&batches[batch]!.replies)
     }
     batches[batch]!.remainingCount -= 1
     guard batches[batch]!.remainingCount == 0 else { return }
     let replies = batches.removeValue(forKey: batch)!.replies
     // A batch of requests that want no reply has none (JSON-RPC 2.0, section 6).
-    if !replies.isEmpty { output += replies + "]\n".utf8 }
+    guard !replies.isEmpty else { return }
+    output.append(replies)
+    output.append("]\n")
   }
 
-  private static func append(_ identifier: JSONValue, _ result: Result<RPCResult, RPCError>, to output: inout [UInt8]) {
+  private static func append(_ identifier: JSONValue, _ result: Result<RPCResult, RPCError>, to output: inout RPCOutput)
+  {
     switch result {
     case .success(.value(let value)):
-      output += JSONWriter.bytes(of: ["jsonrpc": "2.0", "id": identifier, "result": value])
+      output.append(JSONWriter.bytes(of: ["jsonrpc": "2.0", "id": identifier, "result": value]))
     case .success(.text(let text)):
-      output += #"{"jsonrpc":"2.0","id":"#.utf8
-      output += JSONWriter.bytes(of: identifier)
-      output += #","result":"#.utf8
-      output += text
-      output.append(UInt8(ascii: "}"))
+      output.append(#"{"jsonrpc":"2.0","id":"#)
+      output.append(JSONWriter.bytes(of: identifier))
+      output.append(#","result":"#)
+      output.append(text)
+      output.append("}")
     case .failure(let error):
-      output += JSONWriter.bytes(of: ["jsonrpc": "2.0", "id": identifier, "error": error.value])
+      output.append(JSONWriter.bytes(of: ["jsonrpc": "2.0", "id": identifier, "error": error.value]))
     }
   }
 
-  /// The output is taken over by the caller, to be sent.
-  public mutating func takeOutput() -> [UInt8] {
-    defer { output = [] }
-    return output
-  }
+  /// So many bytes of ``output`` have been sent.
+  public mutating func sent(_ byteCount: Int) { output.sent(byteCount) }
 }

@@ -7,12 +7,14 @@ public final class ReactorThread: Sendable {
   private final class Start: Sendable {
     let name: String
     let waitPolicy: WaitPolicy
+    let niceness: Int32
     let isStopping: Atomic<Bool>
     let outcome = Mutex<Result<ReactorHandle, RingError>?>(nil)
     let started: Int32
-    init(name: String, waitPolicy: WaitPolicy, started: Int32) {
+    init(name: String, waitPolicy: WaitPolicy, niceness: Int32, started: Int32) {
       self.name = name
       self.waitPolicy = waitPolicy
+      self.niceness = niceness
       self.started = started
       isStopping = Atomic(false)
     }
@@ -26,14 +28,18 @@ public final class ReactorThread: Sendable {
 
   /// Starts the thread and returns when its reactor stands.
   ///
-  /// - Parameter name: the thread's name, cut at 15 bytes.
-  /// - Parameter waitPolicy: how the thread waits for work.
+  /// - Parameters:
+  ///   - name: the thread's name, cut at 15 bytes.
+  ///   - waitPolicy: how the thread waits for work.
+  ///   - niceness: what is added to the thread's nice value, 0 to 19: with more it makes way for others.
   /// - Throws: ``RingError``.
-  public init(name: String = "nvmeof-reactor", waitPolicy: WaitPolicy = .adaptive) throws(RingError) {
+  public init(
+    name: String = "nvmeof-reactor", waitPolicy: WaitPolicy = .adaptive, niceness: Int32 = 0
+  ) throws(RingError) {
     let started = eventfd(0, 0)
     guard started >= 0 else { throw .systemCall(name: "eventfd", errno: errno) }
     defer { close(started) }
-    let start = Start(name: name, waitPolicy: waitPolicy, started: started)
+    let start = Start(name: name, waitPolicy: waitPolicy, niceness: niceness, started: started)
     var thread = pthread_t()
     let code = pthread_create(
       &thread, nil,
@@ -67,6 +73,8 @@ public final class ReactorThread: Sendable {
 
   private static func main(_ start: Start) {
     nvmeof_set_thread_name(String(start.name.prefix(15)))
+    // Linux: of the calling thread alone (sched(7)).
+    if start.niceness != 0 { _ = nice(start.niceness) }
     let reactor: Reactor
     do throws(RingError) {
       reactor = try Reactor(waitPolicy: start.waitPolicy)

@@ -18,7 +18,7 @@ struct RPCConnectionTests {
     }
     connection.endInput()
     answer(&connection, &output)
-    output += connection.takeOutput()
+    output += connection.sendAll()
     let text = String(decoding: output, as: UTF8.self)
     #expect(text.isEmpty || text.last == "\n")
     return (text.split(separator: "\n").map(String.init), connection.isFinished)
@@ -37,7 +37,7 @@ struct RPCConnectionTests {
       } else if connection.output.isEmpty {
         return
       }
-      output += connection.takeOutput()
+      output += connection.sendAll()
     }
   }
 
@@ -141,7 +141,7 @@ struct RPCConnectionTests {
     connection.reply(to: requests[0].token, .success(.value(1)))
     connection.reply(to: requests[2].token, .success(.value(3)))
     #expect(
-      String(decoding: connection.takeOutput(), as: UTF8.self) == """
+      String(decoding: connection.sendAll(), as: UTF8.self) == """
         {"jsonrpc":"2.0","id":2,"result":2}
         {"jsonrpc":"2.0","id":1,"result":1}
         [{"jsonrpc":"2.0","id":4,"result":4},{"jsonrpc":"2.0","id":3,"result":3}]
@@ -168,14 +168,14 @@ struct RPCConnectionTests {
       #expect(connection.outstandingCount <= 3)
     }
     #expect(answered == 8)
-    _ = connection.takeOutput()
+    _ = connection.sendAll()
     #expect(connection.isFinished)
     // A batch counts as its requests.
     var other = RPCConnection(limits: RPCLimits(maximumOutstandingCount: 3))
     Array((#"[{"method":"a"},{"method":"a"},{"method":"a"},{"method":"a"}]"#).utf8)
       .withUnsafeBytes { other.receive($0) }
     #expect(other.nextRequest() == nil)
-    #expect(String(decoding: other.takeOutput(), as: UTF8.self) == Self.invalid + "\n")
+    #expect(String(decoding: other.sendAll(), as: UTF8.self) == Self.invalid + "\n")
   }
 
   @Test func aReaderThatIsSlowIsNotReadFrom() {
@@ -193,11 +193,11 @@ struct RPCConnectionTests {
     #expect(handed == 1)
     #expect(!connection.wantsInput)
     for count in 2...10 {
-      _ = connection.takeOutput()
+      _ = connection.sendAll()
       work()
       #expect(handed == count)
     }
-    _ = connection.takeOutput()
+    _ = connection.sendAll()
     #expect(connection.wantsInput)
   }
 }

@@ -19,6 +19,17 @@ struct ReactorThreadTests {
     await #expect(throws: ReactorGone.self) { try await handle.perform { _ in } }
   }
 
+  @Test("a nice thread makes way for others, and it alone")
+  func niceness() async throws {
+    let which = Int32(PRIO_PROCESS.rawValue)
+    let before = getpriority(which, 0)
+    let thread = try ReactorThread(niceness: 5)
+    let other = try ReactorThread()
+    #expect(try await thread.handle.perform { _ in getpriority(which, 0) } == min(before + 5, 19))
+    #expect(try await other.handle.perform { _ in getpriority(which, 0) } == before)
+    #expect(getpriority(which, UInt32(getpid())) == before)
+  }
+
   @Test("tasks that prefer the reactor run on its thread, and are not lost when it stops")
   func executor() async throws {
     let thread = try ReactorThread()

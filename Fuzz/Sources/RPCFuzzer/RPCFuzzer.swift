@@ -13,9 +13,9 @@ public func fuzzRPC(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let order = input.byte()
   let piece = 1 + Int(input.byte() % 16)
   let bytes = Array(input.rest())
-  let whole = converse(bytes, piece: max(1, bytes.count), order: order, limits: limits)
+  let whole = converse(bytes, piece: max(1, bytes.count), sendByteCount: .max, order: order, limits: limits)
   // In order, replies do not depend on how many requests are outstanding at once.
-  let inPieces = converse(bytes, piece: piece, order: order, limits: limits)
+  let inPieces = converse(bytes, piece: piece, sendByteCount: piece, order: order, limits: limits)
   check(whole.sorted() == inPieces.sorted(), "pieces of \(piece) bytes give other replies")
   for line in whole {
     do throws(JSONError) {
@@ -30,7 +30,7 @@ public func fuzzRPC(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 /// Gives a connection the bytes, answers its requests, and returns the lines that come out.
-private func converse(_ bytes: [UInt8], piece: Int, order: UInt8, limits: RPCLimits) -> [String] {
+private func converse(_ bytes: [UInt8], piece: Int, sendByteCount: Int, order: UInt8, limits: RPCLimits) -> [String] {
   var connection = RPCConnection(limits: limits)
   var output: [UInt8] = []
   var outstanding: [RPCRequest] = []
@@ -43,7 +43,9 @@ private func converse(_ bytes: [UInt8], piece: Int, order: UInt8, limits: RPCLim
         check(connection.outstandingCount <= limits.maximumOutstandingCount * 2, "more are outstanding than may be")
       }
       if !connection.output.isEmpty {
-        output += connection.takeOutput()
+        let piece = connection.output.withFront { $0.joined().prefix(sendByteCount) + [] }
+        output += piece
+        connection.sent(piece.count)
         continue
       }
       guard !outstanding.isEmpty else { return }

@@ -14,14 +14,14 @@ final class RPCClient: ReactorSource {
   private let dispatcher: RPCDispatcher
   private let ended: (RPCClient) -> Void
   private let buffer: UnsafeMutableRawPointer
-  private let vector: UnsafeMutablePointer<iovec>
-  /// What is being sent: allocated for it.
-  private var sending: UnsafeMutableRawBufferPointer?
-  private var sentByteCount = 0
+  private let vectors: UnsafeMutablePointer<iovec>
+  /// What the ring sends to a client that is slow to read: a copy, because it is the kernel's until it is sent.
+  private var waiting: UnsafeMutableRawBufferPointer?
   private var isWorking = false
   private var isDraining = false
 
   private static let bufferByteCount = 16 << 10
+  private static let waitingByteCount = 64 << 10
   /// How long a client may take to read what is left for it when the daemon ends.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
 
@@ -34,16 +34,16 @@ final class RPCClient: ReactorSource {
     self.dispatcher = dispatcher
     self.ended = ended
     buffer = .allocate(byteCount: Self.bufferByteCount, alignment: 16)
-    vector = .allocate(capacity: 1)
-    vector.initialize(to: iovec())
+    vectors = .allocate(capacity: RPCOutput.maximumFrontCount)
+    vectors.initialize(repeating: iovec(), count: RPCOutput.maximumFrontCount)
     super.init(reactor: reactor)
     work()
   }
 
   deinit {
     buffer.deallocate()
-    vector.deallocate()
-    sending?.deallocate()
+    vectors.deallocate()
+    waiting?.deallocate()
   }
 
   override func completed(_ completion: RingCompletion) {
@@ -56,14 +56,8 @@ final class RPCClient: ReactorSource {
       connection.endInput()
       work()
     case .sent(let count):
-      sentByteCount += count
-      if let sending, sentByteCount < sending.count {
-        sendMore()
-      } else {
-        sending?.deallocate()
-        sending = nil
-        work()
-      }
+      connection.sent(count)
+      work()
     case .endOfStream, .failed: close()
     case .closed: finish()
     case .connected, .none: break
@@ -80,8 +74,8 @@ final class RPCClient: ReactorSource {
     if let error = connection.takeParseError() {
       dispatcher.logger.info("a client sent what is no JSON", metadata: ["error": "\(error)"])
     }
-    if sending == nil && !connection.output.isEmpty { send(connection.takeOutput()) }
-    if isDraining && sending == nil || sending == nil && connection.isFinished {
+    let isReading = send()
+    if !isReading || connection.output.isEmpty && (isDraining || connection.isFinished) {
       close()
     } else if !socket.isReceiving && connection.wantsInput {
       socket.receive(into: buffer, count: Self.bufferByteCount, source: self)
@@ -114,18 +108,44 @@ final class RPCClient: ReactorSource {
     if !isWorking { markReady() }
   }
 
-  private func send(_ bytes: [UInt8]) {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
-    memory.copyBytes(from: bytes)
-    sending = memory
-    sentByteCount = 0
-    sendMore()
+  /// Sends what there is to send: what the socket takes at once from where it is, the rest by the ring as the client reads.
+  ///
+  /// - Returns: false when the client does not read any more.
+  private func send() -> Bool {
+    while !connection.output.isEmpty && !socket.isSending {
+      let (event, count) = connection.output.withFront { front in
+        for (index, piece) in front.enumerated() {
+          vectors[index] = iovec(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
+        }
+        let event = socket.sendNow(vectors: UnsafeMutableRawPointer(vectors), count: front.count)
+        return (event, front.reduce(0) { $0 + $1.count })
+      }
+      switch event {
+      case .sent(let sent):
+        connection.sent(sent)
+        if sent < count { sendWaiting() }
+      case .none: sendWaiting()
+      default: return false
+      }
+    }
+    return true
   }
 
-  private func sendMore() {
-    guard let sending, !socket.isClosing else { return }
-    vector.pointee = iovec(iov_base: sending.baseAddress! + sentByteCount, iov_len: sending.count - sentByteCount)
-    socket.send(vectors: UnsafeMutableRawPointer(vector), count: 1, source: self)
+  private func sendWaiting() {
+    let memory = waiting ?? .allocate(byteCount: Self.waitingByteCount, alignment: 16)
+    waiting = memory
+    let count = connection.output.withFront { front in
+      var count = 0
+      for piece in front where count < memory.count {
+        let room = UnsafeMutableRawBufferPointer(rebasing: memory[count...])
+        let part = piece.prefix(room.count)
+        room.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
+        count += part.count
+      }
+      return count
+    }
+    vectors[0] = iovec(iov_base: memory.baseAddress, iov_len: count)
+    socket.send(vectors: UnsafeMutableRawPointer(vectors), count: 1, source: self)
   }
 
   /// The daemon ends: what is to be sent is, in the time there is.

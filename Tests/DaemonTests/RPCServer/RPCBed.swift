@@ -45,6 +45,9 @@ final class RPCBed: Sendable {
     var waitingCount: Int { state.withLock { $0.waiting.count } }
   }
 
+  /// No part of it is like another one.
+  static let largeText = (0..<22_000).map(String.init).joined(separator: ",")
+
   private static let number = Atomic<Int>(0)
 
   init(limits: RPCLimits = RPCLimits()) async throws {
@@ -68,7 +71,8 @@ final class RPCBed: Sendable {
         await Task.detached {}.value
         return .bool(handle.isCurrentThread)
       },
-      RPCMethod("large") { .string(String(repeating: "x", count: 1 << 17)) },
+      RPCMethod("large") { .string(Self.largeText) },
+      RPCMethod("kept", decode: { _ in }, result: { _ in .text(Array("\"\(Self.largeText)\"".utf8)) }),
     ])
     dispatcher = RPCDispatcher(
       table: table, logger: DaemonLog(descriptor: -1).logger(.rpc), phase: { .runTime })
