@@ -13,7 +13,6 @@ let strict: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
 let package = Package(
@@ -51,7 +50,7 @@ let package = Package(
 
     // JSON, strict and bounded, and JSON-RPC on it: sans-I/O.
     .target(name: "JSON", swiftSettings: strict),
-    .target(name: "JSONRPC", dependencies: ["JSON", deque], swiftSettings: strict),
+    .target(name: "JSONRPC", dependencies: ["JSON"], swiftSettings: strict),
 
     // The host: controllers and queue pairs over any transport; TCP is one.
     .target(name: "NVMeHost", dependencies: ["NVMeProtocol", "RingReactor", logging], swiftSettings: strict),

@@ -43,9 +43,14 @@ public struct RPCConnection: Sendable {
   public var outstandingCount: Int { outstanding.count }
 
   /// Whether the client is to be read from.
-  public var wantsInput: Bool {
-    !inputHasEnded && !isBroken && outstanding.count < limits.maximumOutstandingCount
-      && output.count < limits.maximumOutputByteCount && inputOffset == input.count
+  public var wantsInput: Bool { !inputHasEnded && hasRoom && inputOffset == input.count }
+
+  /// Whether ``nextRequest()`` is to be called although nothing has come: replies have made room, or have been sent.
+  public var hasMore: Bool { hasRoom && inputOffset < input.count }
+
+  /// Whether there may be another request, and another reply.
+  private var hasRoom: Bool {
+    !isBroken && outstanding.count < limits.maximumOutstandingCount && output.count < limits.maximumOutputByteCount
   }
 
   /// Nothing more will come out: the connection is to be closed.
@@ -75,9 +80,7 @@ public struct RPCConnection: Sendable {
       }
       queue.removeAll(keepingCapacity: true)
       queueOffset = 0
-      guard !isBroken, outstanding.count < limits.maximumOutstandingCount,
-        output.count < limits.maximumOutputByteCount
-      else { return nil }
+      guard hasRoom else { return nil }
       let offset = inputOffset
       let step = input.withUnsafeBytes { parser.parse(UnsafeRawBufferPointer(rebasing: $0[offset...])) }
       switch step {

@@ -1,10 +1,8 @@
-internal import DequeModule
-
 /// What is to be sent to a client, in order. A long text is kept as it is and not copied: one that has been written once
 /// may answer many calls.
 public struct RPCOutput: Sendable {
   /// Only the last may be shorter than ``keptByteCount``; what follows it is then appended to it.
-  private var pieces: Deque<[UInt8]> = []
+  private var pieces: [[UInt8]] = []
   /// Bytes of the first piece that are gone.
   private var offset = 0
   /// Bytes that are still to be sent.
@@ -60,9 +58,12 @@ public struct RPCOutput: Sendable {
     precondition(byteCount <= count, "more is sent than there is")
     count -= byteCount
     offset += byteCount
-    while let first = pieces.first, offset >= first.count {
-      offset -= first.count
-      pieces.removeFirst()
+    var goneCount = 0
+    while goneCount < pieces.count, offset >= pieces[goneCount].count {
+      offset -= pieces[goneCount].count
+      goneCount += 1
     }
+    // Of few: there are not many more pieces than requests that may be outstanding.
+    pieces.removeFirst(goneCount)
   }
 }

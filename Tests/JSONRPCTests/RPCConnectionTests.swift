@@ -191,13 +191,15 @@ struct RPCConnectionTests {
     }
     work()
     #expect(handed == 1)
-    #expect(!connection.wantsInput)
+    #expect(!connection.wantsInput && !connection.hasMore)
     for count in 2...10 {
       _ = connection.sendAll()
+      // Nothing has come and nothing is wanted: whoever sends has to know that there is more.
+      #expect(connection.hasMore && !connection.wantsInput)
       work()
       #expect(handed == count)
     }
     _ = connection.sendAll()
-    #expect(connection.wantsInput)
+    #expect(connection.wantsInput && !connection.hasMore)
   }
 }

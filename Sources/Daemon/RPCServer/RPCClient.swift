@@ -77,6 +77,9 @@ final class RPCClient: ReactorSource {
     let isReading = send()
     if !isReading || connection.output.isEmpty && (isDraining || connection.isFinished) {
       close()
+    } else if connection.hasMore {
+      // In the next turn: others are to have theirs.
+      markReady()
     } else if !socket.isReceiving && connection.wantsInput {
       socket.receive(into: buffer, count: Self.bufferByteCount, source: self)
     }
