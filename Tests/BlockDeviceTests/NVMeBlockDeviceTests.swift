@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import Synchronization
 import Testing
 
 /// The whole host over loopback against the embedded target.
@@ -280,6 +281,30 @@ struct NVMeBlockDeviceTests {
     #expect(controller.blockDevice(namespaceIdentifier: 9) == nil)
     await #expect(throws: BlockError.self) { _ = try await added.read(at: 0, blockCount: 1) }
     _ = try await device.read(at: 0, blockCount: 1)
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test
+  func `What has become another namespace while its controller was away is told before a queue can be used`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let told = Mutex<[Bool]>([])
+    _ = controller.addObserver { [unowned controller] notice in
+      // The home reactor is the queue's own.
+      guard case .namespacesChanged = notice else { return }
+      told.withLock { $0.append(controller.ioQueues.contains { $0.queuePair != nil }) }
+    }
+    await controller.disconnect()
+    try await bed.target.removeNamespace(1, from: TestBed.nqn)
+    // The same identifiers, blocks of another size.
+    try await bed.target.addNamespace(1, .memory(byteCount: 1 << 20, blockByteCount: 4096), to: TestBed.nqn)
+    _ = try await bed.connect()
+    #expect(told.withLock { $0 } == [false])
+    #expect(device.isGone && device.geometry.blockByteCount == 512)
+    await #expect(throws: BlockError.self) { try await device.write(at: 0, pattern(512, seed: 2)) }
+    let other = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    #expect(try await other.read(at: 0, blockCount: 1) == [UInt8](repeating: 0, count: 4096))
     #expect(try await bed.end() == 0)
   }
 

@@ -23,7 +23,7 @@ public final class ControllerGroup: @unchecked Sendable {
 
     func stands(for other: NamespaceInformation?) -> Bool {
       guard let other, other.unusableReason == nil else { return false }
-      return namespace.hasSameIdentity(as: other) && namespace.blockByteCount == other.blockByteCount
+      return namespace.hasSameIdentity(as: other)
     }
   }
 

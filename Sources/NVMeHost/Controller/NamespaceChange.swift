@@ -1,9 +1,10 @@
 /// What happened to a controller's namespaces at run time.
 public enum NamespaceChange: Sendable, Hashable {
   case added(NamespaceInformation)
-  /// Gone, or replaced by a namespace with other identifiers under the same NSID (which is then reported as added).
+  /// Gone, or replaced by a namespace with other identifiers or another format under the same NSID (which is then reported
+  /// as added).
   case removed(NamespaceInformation)
-  /// Same namespace, other size or attributes.
+  /// Same namespace, another number of blocks or other attributes.
   case changed(old: NamespaceInformation, new: NamespaceInformation)
 
   /// What differs between two sets of namespaces, by NSID, in the order of the NSIDs.
@@ -17,7 +18,8 @@ public enum NamespaceChange: Sendable, Hashable {
         changes.append(.added(new))
       case (let old?, nil):
         changes.append(.removed(old))
-      case (let old?, let new?) where !old.hasSameIdentity(as: new):
+      case (let old?, let new?)
+      where !old.hasSameIdentity(as: new) || (old.unusableReason == nil) != (new.unusableReason == nil):
         changes.append(.removed(old))
         changes.append(.added(new))
       case (let old?, let new?):

@@ -70,9 +70,11 @@ public struct NamespaceInformation: Sendable, Hashable {
     }
   }
 
-  /// True when both are the same namespace, as far as their identifiers tell; its size may differ.
+  /// True when both are the same namespace, as far as can be told: its number of blocks may differ. One that has been
+  /// formatted with blocks of another size is another one, whatever its identifiers say: what was there is gone, and
+  /// addresses, which count blocks, mean other places.
   public func hasSameIdentity(as other: NamespaceInformation) -> Bool {
     identifier == other.identifier && nguid == other.nguid && eui64 == other.eui64 && uuid == other.uuid
-      && commandSetIdentifier == other.commandSetIdentifier
+      && commandSetIdentifier == other.commandSetIdentifier && blockByteCount == other.blockByteCount
   }
 }

@@ -71,16 +71,14 @@ final class ControllerDriver: CompletionSink {
   private func carryOut(_ action: ControllerAction) {
     switch action {
     case .connectQueue(let identifier, let entries, let controllerIdentifier):
+      if identifier == 1 { tellNamespaces() }
       connectQueue(identifier, entries, controllerIdentifier)
     case .submitAdmin(let tag, let command, let dataOut, let dataInByteCount):
       start(AdminCommand(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount, reply: nil))
     case .lookForTraffic:
       lookForTraffic()
     case .ready:
-      // What has changed since the last association is news like any other.
-      let changes = association == 1 ? [] : NamespaceChange.changes(from: knownNamespaces, to: machine.namespaces)
       controller.publish(machine)
-      if !changes.isEmpty { controller.notify(.namespacesChanged(changes)) }
       tell(.associationReady)
     case .namespacesChanged(let changes):
       controller.publish(machine)
@@ -99,6 +97,16 @@ final class ControllerDriver: CompletionSink {
       tell(.associationClosed)
       retire()
     }
+  }
+
+  /// What has changed since the last association is news like any other, and told before there is a queue for I/O: a device
+  /// in whose place there is another one now must not send it a request that was meant for itself.
+  private func tellNamespaces() {
+    guard association > 1 else { return }
+    let changes = NamespaceChange.changes(from: knownNamespaces, to: machine.namespaces)
+    guard !changes.isEmpty else { return }
+    controller.publish(machine)
+    controller.notify(.namespacesChanged(changes))
   }
 
   private func tell(_ event: RecoveryEvent) {

@@ -195,6 +195,8 @@ import Testing
     try await bed.target.addNamespace(1, .memory(byteCount: 1 << 22, blockByteCount: 4096), to: NVMeBed.nqn)
     try await bed.call("bdev_nvme_enable_controller", ["name": "Nvme0"])
     try await eventually { bed.device("Nvme0n1").map { $0.geometry.blockByteCount == 4096 } ?? false }
+    // Addresses are counted in blocks: what has been opened never takes on others.
+    #expect(first.device.geometry.blockByteCount == 512)
     let other = try #require(bed.service.devices.device(named: "Nvme0n1"))
     #expect(other !== first && other.uuid == first.uuid)
     // Who uses the old one does not write blocks of the wrong size.
