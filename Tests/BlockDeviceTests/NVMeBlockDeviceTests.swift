@@ -285,7 +285,7 @@ struct NVMeBlockDeviceTests {
   }
 
   @Test
-  func `What has become another namespace while its controller was away is told before a queue can be used`() async throws {
+  func `What has become another namespace meanwhile is told before a queue can be used`() async throws {
     let bed = try await TestBed()
     let controller = try await bed.connect()
     let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
