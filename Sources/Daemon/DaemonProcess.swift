@@ -46,6 +46,9 @@ public final class DaemonProcess: Sendable {
       executor: control.handle)
     self.keeper = keeper
     service.install(keeper)
+    service.controllers.observeLosses { request in
+      Task { await keeper.noteLoss(ConfigurationEntry("bdev_nvme_attach_controller", request.members)) }
+    }
     // What only looks changes nothing.
     let changing = Set(service.table.methods.map(\.name).filter { !$0.contains("_get_") && !$0.hasPrefix("log_") })
     dispatcher = RPCDispatcher(table: service.table, logger: logger, phase: { service.lifecycle.phase }) {
@@ -58,7 +61,7 @@ public final class DaemonProcess: Sendable {
   ///
   /// - Throws: ``RPCServerError``, ``ExportSocketError``, ``ConfigurationFileError``, ``RingError``.
   public func start() async throws {
-    let (options, dispatcher, served, service) = (options, dispatcher, served, service)
+    let (options, dispatcher, served, service, logger) = (options, dispatcher, served, service, logger)
     // A file that is wrong is told of before anybody is served.
     try await keeper.load()
     try await control.handle.perform { reactor in
@@ -67,6 +70,8 @@ public final class DaemonProcess: Sendable {
         served.metrics = try MetricsServer(reactor: reactor, port: port) {
           Metrics.text(of: service, calls: dispatcher.callCounts)
         }
+        logger.notice(
+          "metrics are served", metadata: ["url": "http://127.0.0.1:\(served.metrics?.port ?? port)/metrics"])
       }
     }
     try await listenForExports()

@@ -73,8 +73,8 @@ struct DaemonCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("nbd-address"),
-    help: ArgumentHelp("The numeric address of that port", valueName: "address"))
-  var nbdAddress = "127.0.0.1"
+    help: ArgumentHelp("The numeric address of that port (default: 127.0.0.1)", valueName: "address"))
+  var nbdAddress: String?
 
   @OptionGroup(title: "TLS at --nbd-socket and --nbd-port") var security: NBDSecurityOptions
 
@@ -109,6 +109,7 @@ struct DaemonCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (1...64).contains(reactors) else { throw ValidationError("--reactors \(reactors): must be 1 to 64") }
+    if nbdAddress != nil && nbdPort == nil { throw ValidationError("--nbd-address needs --nbd-port PORT") }
     if keepConfig && config == nil { throw ValidationError("--keep-config needs --config FILE") }
   }
 
@@ -127,7 +128,8 @@ struct DaemonCommand: AsyncParsableCommand {
         options: DaemonOptions(
           rpcSocketPath: rpcSocket, reactorCount: reactors, configurationPath: config, keepsConfiguration: keepConfig,
           waitsForRPC: waitForRpc, identity: identity, metricsPort: metricsPort,
-          nbdSocketPath: nbdSocket, nbdPort: nbdPort, nbdAddress: nbdAddress, nbdSecurity: security.options),
+          nbdSocketPath: nbdSocket, nbdPort: nbdPort, nbdAddress: nbdAddress ?? "127.0.0.1",
+          nbdSecurity: security.options),
         log: log)
     } catch {
       logger.error("the daemon cannot start", metadata: ["error": "\(error)"])

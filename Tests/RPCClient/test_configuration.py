@@ -9,7 +9,7 @@ import time
 import unittest
 import unittest.mock
 
-from daemon import NVMEOFD, PATIENCE, Daemon
+from daemon import NVMEOFD, PATIENCE, Daemon, RPCFailure, Target
 
 
 def entries(document):
@@ -126,6 +126,81 @@ class ConfigurationTests(unittest.TestCase):
         self.wait_for(lambda: "is not JSON" in daemon.log_text())
         self.assertEqual(len(daemon.call("keyring_get_keys")), 2)
 
+    def kept(self):
+        with open(self.file, encoding="utf-8") as file:
+            return entries(json.load(file))
+
+    def attachment(self, target, **more):
+        return {"name": "A", "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1",
+                "trsvcid": str(target.description["port"]), "subnqn": target.description["nqn"], **more}
+
+    def test_what_no_client_has_taken_back_comes_again(self):
+        target = Target("--namespace", "memory:16M")
+        self.addCleanup(target.remove)
+        socket_path = os.path.join(self.directory.name, "nbd")
+        daemon = self.start("--config", self.file, "--keep-config")
+        daemon.call("bdev_nvme_attach_controller", self.attachment(
+            target, ctrlr_loss_timeout_sec=1, reconnect_delay_sec=1))
+        daemon.call("bdev_set_qos_limit", {"name": "An1", "rw_ios_per_sec": 7000})
+        daemon.call("nbd_start_disk", {"bdev_name": "An1", "nbd_device": socket_path})
+        before = self.kept()
+        target.say("port 1 off")
+        self.wait_for(lambda: daemon.call("bdev_nvme_get_controllers") == [])
+        # Given up by itself: another call changes nothing of what is kept.
+        daemon.call("bdev_reset_iostat")
+        self.assertEqual(sorted(map(json.dumps, self.kept())), sorted(map(json.dumps, before)))
+        self.assertIn("controller lost", daemon.log_text())
+        target.say("port 1 on")
+        self.wait_for(lambda: [disk["nbd_device"] for disk in daemon.call("nbd_get_disks")] == [socket_path])
+        self.assertEqual(daemon.call("bdev_get_bdevs", {"name": "An1"})[0]["assigned_rate_limits"]["rw_ios_per_sec"], 7000)
+
+    def test_what_a_client_takes_back_does_not_come(self):
+        target = Target("--namespace", "memory:16M")
+        self.addCleanup(target.remove)
+        target.say("port 1 off")
+        attachment = self.attachment(target)
+        with open(self.file, "w", encoding="utf-8") as file:
+            json.dump({"subsystems": [{"subsystem": "bdev", "config": [
+                {"method": "bdev_nvme_attach_controller", "params": attachment},
+                {"method": "bdev_nvme_attach_controller", "params": {**attachment, "name": "An", "trsvcid": "1"}},
+                {"method": "bdev_set_qos_limit", "params": {"name": "An1", "rw_ios_per_sec": 7000}}]},
+                {"subsystem": "nbd", "config": [{"method": "nbd_start_disk", "params": {
+                    "bdev_name": "An1", "nbd_device": os.path.join(self.directory.name, "nbd")}}]}]}, file)
+        daemon = self.start("--config", self.file, "--keep-config")
+        self.wait_for(lambda: daemon.log_text().count("will be tried again") >= 4)
+        # In other words than the file's, for the same.
+        with self.assertRaises(RPCFailure) as caught:
+            daemon.call("bdev_nvme_detach_controller", {**attachment, "trtype": "tcp", "adrfam": "ipv4"})
+        self.assertEqual(caught.exception.code, -19)
+        methods = [(call["method"], call["params"].get("name")) for call in self.kept()
+                   if "nvme_attach" in call["method"] or "qos" in call["method"] or "nbd" in call["method"]]
+        self.assertEqual(methods, [("bdev_nvme_attach_controller", "An")])
+
+    def test_calls_that_cannot_succeed_are_kept(self):
+        target = Target("--namespace", "memory:16M")
+        self.addCleanup(target.remove)
+        first = self.start("--config", self.file, "--keep-config", "--nbd-socket",
+                           os.path.join(self.directory.name, "nbd"))
+        first.call("bdev_nvme_attach_controller", self.attachment(target))
+        first.call("nbd_export_start", {"bdev_name": "An1"})
+        before = self.kept()
+        self.assertEqual(first.stop(), 0)
+        # There is nowhere to export it now, but may be again.
+        second = self.start("--config", self.file, "--keep-config")
+        self.wait_for(lambda: "the configuration has a call that fails" in second.log_text())
+        second.call("bdev_reset_iostat")
+        self.assertEqual(sorted(map(json.dumps, self.kept())), sorted(map(json.dumps, before)))
+
+    def test_a_file_that_cannot_be_had(self):
+        missing = os.path.join(self.directory.name, "none", "c")
+        for path, options, message in [(missing, ["--keep-config"], "No such file"), (self.file, [], "No such file")]:
+            with self.subTest(path=path):
+                done = subprocess.run(
+                    [NVMEOFD, "-r", os.path.join(self.directory.name, "s"), "--config", path, *options],
+                    capture_output=True, text=True, timeout=PATIENCE)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(message, done.stderr)
+
     def test_files_that_are_wrong(self):
         for text, message in [("{", "is not JSON"), ("{}", "subsystems: there must be an array"),
                               ('{"subsystems":[{"subsystem":1}]}', "subsystems[0].subsystem: must be a string"),
@@ -142,6 +217,8 @@ class ConfigurationTests(unittest.TestCase):
 
     def test_systemd_is_told(self):
         path = os.path.join(self.directory.name, "notify")
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write('{"subsystems": []} // nothing yet')
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(path)
             manager.settimeout(PATIENCE)

@@ -6,7 +6,8 @@ import Synchronization
 /// namespace that these present.
 ///
 /// It follows a ``PersistentDiscovery``: what that attaches is connected, what it detaches is deleted, with I/O in flight
-/// going to the paths that are left. It goes by what is true, not by each piece of news, so that none can be missed. Any
+/// going to the paths that are left. A path that is given up (its controller loss time-out is over) while discovery still
+/// names it is attached anew when its service has been connected again, or 10 s later. It goes by what is true, not by each piece of news, so that none can be missed. Any
 /// thread may call anything here at any time.
 public final class DiscoveredDevices: Sendable {
   public let discovery: PersistentDiscovery
@@ -28,7 +29,7 @@ public final class DiscoveredDevices: Sendable {
     self.core = core
     let observer = discovery.addObserver { [weak discovery] event in
       switch event {
-      case .attach, .detach: if let discovery { core.reconcile(with: discovery.snapshot.paths) }
+      case .attach, .detach, .serviceConnected: if let discovery { core.reconcile(with: discovery.snapshot.paths) }
       default: break
       }
     }

@@ -29,7 +29,12 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
   private var groups: [String: ControllerGroup] = [:]
   /// Controllers that are on their way out.
   private var leaving: [ObjectIdentifier: Controller] = [:]
+  /// What discovery names.
+  private var paths: [DiscoveryPath] = []
   private var isStopped = false
+
+  /// When a path that has been given up is attached anew, unless news of its service comes first.
+  private static let reattachSeconds = 10.0
 
   init(
     home: ReactorHandle, reactor: ReactorHandle, multipath: MultipathConfiguration,
@@ -49,6 +54,7 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
   /// Attaches and detaches what differs.
   func reconcile(with paths: [DiscoveryPath]) {
     guard !isStopped else { return }
+    self.paths = paths
     let wanted = Set(paths)
     for path in paths where attached[path] == nil { attach(path) }
     for path in order where !wanted.contains(path) { detach(path) }
@@ -91,16 +97,32 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
 
   private func detach(_ path: DiscoveryPath) {
     guard let controller = attached.removeValue(forKey: path)?.controller else { return }
-    order.removeAll { $0 == path }
-    tell(.pathDetached(path))
     leaving[ObjectIdentifier(controller)] = controller
-    let nqn = controller.configuration.subsystemNQN
-    groups[nqn]?.detach(controller)
-    if groups[nqn]?.controllers.isEmpty == true { groups[nqn] = nil }
+    groups[controller.configuration.subsystemNQN]?.detach(controller)
+    detached(path, controller)
     Task(executorPreference: home) {
       await controller.delete()
       self.onHome { $0.leaving[ObjectIdentifier(controller)] = nil }
     }
+  }
+
+  /// Given up by itself, its controller loss time-out being over. Discovery still names it: it is to come back.
+  private func lost(_ controller: Controller) {
+    guard let path = order.first(where: { attached[$0]?.controller === controller }) else { return }
+    attached[path] = nil
+    detached(path, controller)
+    checkSettled()
+    Task(executorPreference: home) {
+      try? await Task.sleep(for: .seconds(Self.reattachSeconds))
+      self.onHome { $0.reconcile(with: $0.paths) }
+    }
+  }
+
+  private func detached(_ path: DiscoveryPath, _ controller: Controller) {
+    order.removeAll { $0 == path }
+    tell(.pathDetached(path))
+    let nqn = controller.configuration.subsystemNQN
+    if groups[nqn]?.controllers.isEmpty == true { groups[nqn] = nil }
   }
 
   private func take(_ event: ControllerGroupEvent) {
@@ -108,7 +130,7 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
     case .controllerReady(let controller), .controllerDelayed(let controller): settle(controller)
     case .controllerClosed(let controller, let error):
       if let path = settle(controller) { tell(.pathFailed(path, error)) }
-    case .controllerRemoved: break
+    case .controllerRemoved(let controller, _): lost(controller)
     case .deviceAdded(let device):
       news.withLock { $0.devices.append(device) }
       tell(.deviceAdded(device))

@@ -14,8 +14,8 @@ final class MeterCore: Sendable {
 
   private struct Shared {
     var channels: [WeakChannel] = []
-    /// What closed channels had counted.
-    var past = BlockStatistics()
+    /// What closed channels had counted, by their reactor.
+    var past: [ObjectIdentifier: BlockStatistics] = [:]
     var histogram: BlockHistogram?
   }
 
@@ -45,15 +45,24 @@ final class MeterCore: Sendable {
     let final = meter.read(epoch: epoch)
     shared.withLock { shared in
       shared.channels.removeAll { $0.meter === meter }
-      shared.past.add(final)
+      shared.past[ObjectIdentifier(meter.reactor), default: BlockStatistics()].add(final)
     }
   }
 
   var statistics: BlockStatistics {
     let epoch = epoch
     let (past, channels) = shared.withLock { ($0.past, $0.channels) }
-    var sum = past
+    var sum = BlockStatistics()
+    for statistics in past.values { sum.add(statistics) }
     for entry in channels { sum.add(entry.meter.read(epoch: epoch)) }
+    return sum
+  }
+
+  func statistics(on reactor: ReactorHandle) -> BlockStatistics {
+    let epoch = epoch
+    let (past, channels) = shared.withLock { ($0.past[ObjectIdentifier(reactor)], $0.channels) }
+    var sum = past ?? BlockStatistics()
+    for entry in channels where entry.meter.reactor === reactor { sum.add(entry.meter.read(epoch: epoch)) }
     return sum
   }
 
@@ -68,9 +77,9 @@ final class MeterCore: Sendable {
     if what != .failures { extremesEpoch.wrappingAdd(1, ordering: .relaxed) }
     let channels = shared.withLock { shared in
       switch what {
-      case .all: shared.past = BlockStatistics()
-      case .failures: shared.past.failures = [:]
-      case .extremes: shared.past.resetExtremes()
+      case .all: shared.past = [:]
+      case .failures: for reactor in shared.past.keys { shared.past[reactor]?.failures = [:] }
+      case .extremes: for reactor in shared.past.keys { shared.past[reactor]?.resetExtremes() }
       }
       return shared.channels
     }

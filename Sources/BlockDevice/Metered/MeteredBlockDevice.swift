@@ -32,6 +32,8 @@ public final class MeteredBlockDevice: BlockDevice {
 
   /// The same for each channel that is open.
   public var channelStatistics: [BlockChannelStatistics] { core.channelStatistics }
+  /// Of all channels on one reactor, closed ones included.
+  public func statistics(on reactor: ReactorHandle) -> BlockStatistics { core.statistics(on: reactor) }
 
   public func resetStatistics(_ what: BlockStatistics.Reset) { core.reset(what) }
 

@@ -396,6 +396,11 @@ public final class MultipathBlockDevice: BlockDevice {
     return true
   }
 
+  /// The paths' counts of failures start anew, where there are any (``MultipathConfiguration/countsPathIO``).
+  public func resetPathFailures() {
+    for meter in shared.withLock({ $0.paths.compactMap { $0?.meter } }) { meter.reset(.failures) }
+  }
+
   /// For channels: statuses say that these paths' ANA logs are out of date.
   func refreshAccess(_ places: UInt32) {
     let controllers = shared.withLock { shared in

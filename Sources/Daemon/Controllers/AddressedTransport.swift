@@ -3,7 +3,7 @@ package import BlockDevice
 /// The way to a controller, with the words that it was named by.
 package struct AddressedTransport: Transport {
   let transport: TCPTransport
-  let request: AttachRequest
+  var request: AttachRequest
 
   var address: TransportAddress { request.address }
   package var description: String { transport.description }

@@ -26,10 +26,11 @@ package struct AttachRequest: Sendable {
   package var timers = TimerSettings()
   package var multipath = MultipathOptions()
   /// More devices than this cannot be named in the answer.
-  package var maximumDeviceCount: UInt32 = 128
+  package var maximumDeviceCount: UInt32 = Self.defaultMaximumDeviceCount
   /// Discovery has found it: it is tried for as long as its timers say, and is not a part of the configuration.
   package var isDiscovered = false
 
+  static let defaultMaximumDeviceCount: UInt32 = 128
   static let defaultQueueCount: UInt32 = 1024
   static let defaultFabricsConnectTimeoutMicroseconds: UInt64 = 500_000
 
@@ -62,6 +63,19 @@ package struct AttachRequest: Sendable {
     members["num_io_queues"] = .integer(queueCount)
     members["disable_sq_flow_control"] = .bool(disablesFlowControl)
     members["multipath_opts"] = multipath.value
+    if maximumDeviceCount != Self.defaultMaximumDeviceCount { members["max_bdevs"] = .integer(maximumDeviceCount) }
     return members
+  }
+
+  /// What makes this address another one of a controller that is there: its ways of connecting, the controller's settings.
+  func asAlternate(of controller: AttachRequest) -> AttachRequest {
+    var request = controller
+    request.address = address
+    request.hostAddress = hostAddress
+    request.mode = mode
+    request.headerDigest = headerDigest
+    request.dataDigest = dataDigest
+    request.priority = priority
+    return request
   }
 }

@@ -17,7 +17,7 @@ extension ControllerRegistry {
     add(service)
     let observer = service.discovery.addObserver { [weak self, weak service] event in
       switch event {
-      case .attach, .detach:
+      case .attach, .detach, .serviceConnected:
         guard let self, let service else { return }
         assumeIsolated { $0.reconcile(service) }
       default: break
@@ -90,7 +90,7 @@ extension ControllerRegistry {
     guard !service.isStopping else { return }
     let wanted = service.discovery.snapshot.paths
     let present = service.paths
-    for path in wanted where present[path] == nil {
+    for path in wanted where !service.has(path) {
       let nqn = path.target.subsystemNQN
       let name =
         discoveries.lazy.compactMap { $0.name(ofSubsystem: nqn) }.first ?? service.makeName()
@@ -105,7 +105,8 @@ extension ControllerRegistry {
       service.addAttaching(
         Task { [request] in
           // Not what has gone from the log, or the service with it, before its turn came.
-          await self.attachDiscovered(request) { !service.isStopping && service.paths[path] == name }
+          let isAttached = await self.attachDiscovered(request) { !service.isStopping && service.paths[path] == name }
+          if !isAttached { service.noteLoss(of: path) }
         })
     }
     for path in present.keys where !wanted.contains(path) {
@@ -113,6 +114,25 @@ extension ControllerRegistry {
       Task { try? await self.detach(name, Self.filter(path)) }
     }
   }
+
+  /// A controller that discovery had found has been given up. What is named still is attached anew when its service has been
+  /// connected again, or after a while.
+  func lost(_ request: AttachRequest) {
+    for service in discoveries where !service.isStopping {
+      for path in service.paths.keys
+      where TransportAddress(path.target) == request.address
+        && path.controllerIdentifier == request.controllerIdentifier
+      {
+        service.noteLoss(of: path)
+      }
+      Task {
+        try? await Task.sleep(for: .seconds(Self.reattachSeconds))
+        reconcile(service)
+      }
+    }
+  }
+
+  private static let reattachSeconds = 10.0
 
   private static func filter(_ path: DiscoveryPath) -> PathFilter {
     var filter = PathFilter()

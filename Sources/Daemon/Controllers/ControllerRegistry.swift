@@ -16,6 +16,7 @@ package actor ControllerRegistry {
     var options = NVMeOptions()
     var discoveries: [DiscoveryService] = []
     var hotplug = HotplugSettings()
+    var lossObserver: (@Sendable (AttachRequest) -> Void)?
   }
 
   package nonisolated let devices: DeviceRegistry
@@ -54,6 +55,12 @@ package actor ControllerRegistry {
   package nonisolated var hotplug: HotplugSettings {
     get { published.withLock { $0.hotplug } }
     set { published.withLock { $0.hotplug = newValue } }
+  }
+
+  /// - Parameter observer: told by what a controller had been attached that has been given up by itself, each of its
+  ///   addresses; on the control reactor.
+  package nonisolated func observeLosses(_ observer: @escaping @Sendable (AttachRequest) -> Void) {
+    published.withLock { $0.lossObserver = observer }
   }
 
   // MARK: Options
@@ -98,12 +105,13 @@ package actor ControllerRegistry {
   /// its name's from the beginning, and tried for as long as its timers say.
   ///
   /// - Parameter isWanted: asked when nothing else happens under the name.
-  func attachDiscovered(_ request: AttachRequest, if isWanted: @Sendable () -> Bool) async {
+  /// - Returns: false when it is refused, or not wanted.
+  func attachDiscovered(_ request: AttachRequest, if isWanted: @Sendable () -> Bool) async -> Bool {
     await enter(request.name)
     let controller: Controller
     do throws(RPCError) {
       defer { lanes.leave(request.name) }
-      guard isWanted() else { return }
+      guard isWanted() else { return false }
       let timers = try check(request)
       let member = try makeController(request, timers)
       controller = member.controller
@@ -112,7 +120,7 @@ package actor ControllerRegistry {
     } catch {
       logger.error(
         "not attached", metadata: ["name": "\(request.name)", "path": "\(request.address.host)", "reason": "\(error)"])
-      return
+      return false
     }
     await controller.wait { snapshot in
       switch snapshot.condition {
@@ -120,6 +128,7 @@ package actor ControllerRegistry {
       default: snapshot.state == .reconnectDelayed || snapshot.state == .deleted
       }
     }
+    return true
   }
 
   /// - Throws: what upstream says of requests that cannot be, in its order.
@@ -235,6 +244,10 @@ package actor ControllerRegistry {
     let controller = Controller(
       transport: transport, configuration: configuration, home: control, queueReactors: reactors)
     if !request.usesMultipath { Self.alternate(transport, of: controller) }
+    let log = RecoveryLog(name: request.name, logger: logger)
+    _ = controller.addObserver { [weak controller] notice in
+      if let controller { log.take(notice, of: controller) }
+    }
     return AttachedController(controller: controller, transport: transport)
   }
 
@@ -252,7 +265,8 @@ package actor ControllerRegistry {
     let options = options
     var multipath = MultipathConfiguration()
     multipath.retryLimit = options.retryLimit
-    multipath.countsPathIO = options.countsPathIO
+    // Errors that a retry has mended are known to the paths alone.
+    multipath.countsPathIO = options.countsPathIO || options.countsErrors
     if let policy = try? request.multipath.multipathPolicy(
       failsBackAutomatically: !options.disablesAutomaticFailback)
     {
@@ -287,6 +301,11 @@ package actor ControllerRegistry {
       guard let member = set.controllers.first(where: { $0.controller === controller }) else { return }
       logger.warning("controller gone", metadata: ["name": "\(set.name)", "reason": "\(reason)"])
       remove(member, from: set)
+      if member.request.isDiscovered {
+        lost(member.request)
+      } else if let tell = published.withLock({ $0.lossObserver }) {
+        for request in member.transport.all.map(\.request) { tell(request) }
+      }
     case .deviceAdded(let device): register(device, of: set)
     case .deviceRemoved(let device):
       guard let registered = set.removeDevice(over: device) else { return }
@@ -329,8 +348,18 @@ package actor ControllerRegistry {
     published.withLock { $0.discoveries.removeAll { $0 === service } }
   }
 
-  private func enter(_ name: String) async {
-    await withUnsafeContinuation { lanes.enter(name, $0) }
+  private func enter(_ name: String) async { _ = await enter(name, within: nil) }
+
+  /// - Returns: false when others have been at it for longer than that; there is nothing to leave then.
+  private func enter(_ name: String, within duration: Duration?) async -> Bool {
+    await withUnsafeContinuation { continuation in
+      let ticket = lanes.enter(name, continuation)
+      guard let duration else { return }
+      Task {
+        try? await Task.sleep(for: duration)
+        lanes.giveUp(name, ticket)
+      }
+    }
   }
 
   // MARK: Several addresses of one controller
@@ -369,15 +398,24 @@ package actor ControllerRegistry {
       found[identity.identifier].map { $0.hasSameIdentity(as: identity) } ?? false
     }
     guard isSame else { throw .system(EINVAL, detail: "other namespaces are found at \(request.address.host)") }
-    member.transport.append(probe.transport.all[0])
+    var alternate = probe.transport.all[0]
+    alternate.request = request.asAlternate(of: member.request)
+    member.transport.append(alternate)
     return Self.names(in: set, presentedBy: member)
   }
 
   // MARK: Detaching
 
+  /// How long a detach waits for an attach of the same name.
+  private static let detachPatience = Duration.seconds(10)
+
   /// Detaches the paths of a controller that fit, and waits until nothing of them is left.
+  ///
+  /// - Throws: -19 for a name that there is not; -6 when no path fits; -110 when an attach of the name does not end.
   package func detach(_ name: String, _ filter: PathFilter) async throws(RPCError) {
-    await enter(name)
+    guard await enter(name, within: Self.detachPatience) else {
+      throw .system(ETIMEDOUT, detail: "an attach of \(name) is under way")
+    }
     defer { lanes.leave(name) }
     guard let set = set(named: name) else { throw .noSuchDevice }
     var isFound = false

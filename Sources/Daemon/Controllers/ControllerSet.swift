@@ -14,7 +14,6 @@ package final class ControllerSet: Sendable {
   package let subsystemNQN: String
   package let hostNQN: String
   let usesMultipath: Bool
-  let isDiscovered: Bool
   /// What its devices are made with.
   let multipath: MultipathOptions
   private let state: Mutex<State>
@@ -27,7 +26,6 @@ package final class ControllerSet: Sendable {
     subsystemNQN = request.address.subsystemNQN
     hostNQN = request.hostNQN
     usesMultipath = request.usesMultipath
-    isDiscovered = request.isDiscovered
     multipath = request.multipath
     state = Mutex(State())
   }

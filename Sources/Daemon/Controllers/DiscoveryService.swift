@@ -6,6 +6,8 @@ package final class DiscoveryService: Sendable {
   private struct State {
     /// Names of controllers, by what they are attached by.
     var names: [DiscoveryPath: String] = [:]
+    /// Those of them that are not attached: given up, or refused.
+    var lost: Set<DiscoveryPath> = []
     var nextNumber = 0
     var attaching: [Task<Void, Never>] = []
     var observer: UInt64 = 0
@@ -59,9 +61,25 @@ package final class DiscoveryService: Sendable {
 
   var paths: [DiscoveryPath: String] { state.withLock { $0.names } }
 
-  func add(_ path: DiscoveryPath, name: String) { state.withLock { $0.names[path] = name } }
+  /// Whether a path is attached, or about to be.
+  func has(_ path: DiscoveryPath) -> Bool { state.withLock { $0.names[path] != nil && !$0.lost.contains(path) } }
 
-  func remove(_ path: DiscoveryPath) -> String? { state.withLock { $0.names.removeValue(forKey: path) } }
+  func add(_ path: DiscoveryPath, name: String) {
+    state.withLock { state in
+      state.names[path] = name
+      state.lost.remove(path)
+    }
+  }
+
+  /// A path that is named still is not attached any more. Its subsystem keeps its name.
+  func noteLoss(of path: DiscoveryPath) { state.withLock { if $0.names[path] != nil { $0.lost.insert(path) } } }
+
+  func remove(_ path: DiscoveryPath) -> String? {
+    state.withLock { state in
+      state.lost.remove(path)
+      return state.names.removeValue(forKey: path)
+    }
+  }
 
   func addAttaching(_ task: Task<Void, Never>) { state.withLock { $0.attaching.append(task) } }
 

@@ -49,4 +49,9 @@ extension RegisteredDevice {
   package var nvme: NVMeDevice? { origin as? NVMeDevice }
   /// What counts and limits its I/O; nil for devices that do without.
   package var meter: MeteredBlockDevice? { device as? MeteredBlockDevice }
+
+  package func resetStatistics(_ what: BlockStatistics.Reset) {
+    meter?.resetStatistics(what)
+    if what != .extremes { nvme?.multipath.resetPathFailures() }
+  }
 }

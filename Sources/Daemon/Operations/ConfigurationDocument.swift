@@ -22,8 +22,40 @@ struct ConfigurationDocument: Sendable, Hashable {
 
   init(sections: [Section]) { self.sections = sections }
 
+  /// The same text with spaces in place of comments (`//` to the end of the line, `/*` to `*/`), which people write into
+  /// configurations and JSON does not have. Places stay what they are.
+  private static func withoutComments(_ text: [UInt8]) -> [UInt8] {
+    let (slash, star, quote, backslash, newline) = (UInt8(0x2F), UInt8(0x2A), UInt8(0x22), UInt8(0x5C), UInt8(0x0A))
+    var result = text
+    var index = 0
+    var isInString = false
+    while index < text.count {
+      let byte = text[index]
+      let next = index + 1 < text.count ? text[index + 1] : 0
+      var end = index + 1
+      if isInString {
+        if byte == backslash { end += 1 } else if byte == quote { isInString = false }
+      } else if byte == quote {
+        isInString = true
+      } else if byte == slash && next == slash {
+        end = text[index...].firstIndex(of: newline) ?? text.count
+        for place in index..<end { result[place] = 0x20 }
+      } else if byte == slash && next == star {
+        end = index + 2
+        while end < text.count, !(text[end] == slash && text[end - 1] == star && end > index + 2) { end += 1 }
+        // One without an end stays, and is told of.
+        guard end < text.count else { return result }
+        end += 1
+        for place in index..<end where text[place] != newline { result[place] = 0x20 }
+      }
+      index = end
+    }
+    return result
+  }
+
   /// - Throws: ``ConfigurationFileError``, naming the place.
-  init(parsing bytes: [UInt8], path: String) throws(ConfigurationFileError) {
+  init(parsing text: [UInt8], path: String) throws(ConfigurationFileError) {
+    let bytes = Self.withoutComments(text)
     let result: Result<JSONValue, JSONError> = bytes.withUnsafeBytes { bytes in
       do throws(JSONError) { return .success(try JSONParser.value(of: bytes)) } catch { return .failure(error) }
     }

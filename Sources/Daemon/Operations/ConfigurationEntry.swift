@@ -18,3 +18,39 @@ package struct ConfigurationEntry: Sendable, Hashable {
     return .object(object)
   }
 }
+
+extension ConfigurationEntry {
+  /// What the call is about, for the log.
+  var name: String? { parameters?["name"]?.stringValue ?? parameters?["bdev_name"]?.stringValue }
+
+  /// The device that the call is about; nil for calls that are about something else.
+  var deviceName: String? {
+    if let name = parameters?["bdev_name"]?.stringValue { return name }
+    switch method {
+    case "bdev_set_qos_limit", "bdev_nvme_set_multipath_policy": return parameters?["name"]?.stringValue
+    default: return nil
+    }
+  }
+
+  /// Whether a device would be one of the controller that a call has attached (its name, "n", NSID), or of those that a
+  /// discovery service has named (its name, a number, "n", NSID).
+  static func isDevice(_ device: String, of method: String, named name: String) -> Bool {
+    guard device.hasPrefix(name) else { return false }
+    let parts = device.dropFirst(name.count).split(separator: "n", omittingEmptySubsequences: false)
+    func isNumber(_ text: Substring) -> Bool { !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+    guard parts.count == 2, isNumber(parts[1]) else { return false }
+    return method == "bdev_nvme_start_discovery" ? isNumber(parts[0]) : parts[0].isEmpty
+  }
+
+  /// Whether a client means this call who takes something back by `given`, of which `key` is its name. What is not said, is
+  /// null or empty fits all; words of the transport and its addresses are compared in any letter case, as at a detach.
+  func isMeant(by given: JSONObject, named key: String) -> Bool {
+    given.members.allSatisfy { member in
+      guard member.key != key else { return parameters?[key] == member.value }
+      guard let own = parameters?[member.key], own != member.value, member.value != .null else { return true }
+      guard let word = member.value.stringValue, let ownWord = own.stringValue else { return false }
+      if word.isEmpty { return true }
+      return ["trtype", "adrfam"].contains(member.key) && word.lowercased() == ownWord.lowercased()
+    }
+  }
+}

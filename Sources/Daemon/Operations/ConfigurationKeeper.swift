@@ -1,3 +1,4 @@
+internal import Glibc
 internal import JSONRPC
 internal import Logging
 internal import RingReactor
@@ -66,10 +67,21 @@ actor ConfigurationKeeper {
 
   // MARK: From the file
 
-  /// Reads the file, whose calls are pending from then on. One that is not there is an empty one.
+  /// Reads the file, whose calls are pending from then on. One that follows the daemon may be missing, and must be one that
+  /// can be written.
   func load() throws(ConfigurationFileError) {
-    guard let path, let document = try ConfigurationFile.read(path) else { return }
+    guard let document = try read(), let path else { return }
     pending = document.calls.map { Pending(call: $0) }
+    guard isKept else { return }
+    try ConfigurationFile.write(document, path)
+    written = document
+  }
+
+  private func read() throws(ConfigurationFileError) -> ConfigurationDocument? {
+    guard let path else { return nil }
+    if let document = try ConfigurationFile.read(path) { return document }
+    guard isKept else { throw ConfigurationFileError(path: path, reason: .system(operation: "open", errno: ENOENT)) }
+    return ConfigurationDocument(sections: [])
   }
 
   /// Makes the pending calls that belong to a phase.
@@ -87,7 +99,7 @@ actor ConfigurationKeeper {
 
   /// Reads the file again, and makes those of its calls that are not what the daemon is already.
   func applyMissing() async throws(ConfigurationFileError) {
-    guard let path, let document = try ConfigurationFile.read(path) else { return }
+    guard let document = try read() else { return }
     let present = Set(await current().entries)
     for call in document.calls where !present.contains(call.entry) {
       if let index = pending.firstIndex(where: { $0.call == call }) {
@@ -145,13 +157,19 @@ actor ConfigurationKeeper {
         "method": "\(entry.method)", "name": "\(entry.name ?? "")", "code": "\(error.code)",
         "error": "\(error.message)", "detail": "\(error.detail ?? "")",
       ]
-      switch error.code {
-      // File exists, Operation already in progress; a setting that cannot be changed now is what it is.
-      case -17, -114, -1:
+      if await current().entries.contains(entry) {
         logger.info("is configured already", metadata: metadata)
         end(call, nil)
-      // Invalid argument, a key that is missing, what JSON-RPC has of its own.
-      case -22, -126, ..<(-32000):
+        return
+      }
+      let isThere = error.code == -114 || error.code == -1 && isSetting(call, in: phase)
+      switch error.code {
+      // A name that is taken already; a setting that cannot be changed now. What is there stays as it is.
+      case _ where isThere:
+        logger.warning("the configuration has another idea of what is there already", metadata: metadata)
+        end(call, nil)
+      // File exists under another name, not permitted, invalid argument, a key that is missing, what JSON-RPC has of its own.
+      case -17, -1, -22, -126, ..<(-32000):
         logger.error("the configuration has a call that fails", metadata: metadata)
         end(call, .refused)
       default:
@@ -159,6 +177,12 @@ actor ConfigurationKeeper {
         end(call, .failed)
       }
     }
+  }
+
+  /// Whether a call sets what can be set at some times only.
+  private func isSetting(_ call: ConfigurationDocument.Call, in phase: RPCPhase) -> Bool {
+    let method = call.entry.method
+    return method.hasSuffix("_set_options") || table[method].map { !$0.phase.contains(phase) } ?? false
   }
 
   /// - Parameter state: nil: the call is not pending any more.
@@ -179,6 +203,9 @@ actor ConfigurationKeeper {
   }
 
   private func retryNow(_ seconds: Double) async {
+    // What has come about in another way.
+    let present = Set(await current().entries)
+    pending.removeAll { $0.state == .failed && present.contains($0.call.entry) }
     await make(in: .runTime) { $0.state == .failed }
     guard !Task.isCancelled else { return }
     retryLater(min(2 * seconds, Self.retrySeconds.last))
@@ -206,19 +233,45 @@ actor ConfigurationKeeper {
         case .failure(let error): error.code == -19 || error.code == -2
         }
       guard isGone else { return }
-      for index in pending.indices.reversed() {
-        let entry = pending[index].call.entry
-        // One path of several may be named by its address.
-        let isMeant = given.members.allSatisfy { member in
-          entry.parameters?[member.key] == member.value
-            || member.key != opposite.key && entry.parameters?[member.key] == nil
-        }
-        guard entry.method == opposite.method, isMeant else { continue }
-        if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
-      }
+      revoke { $0.method == opposite.method && $0.isMeant(by: given, named: opposite.key) }
+      await forgetDevices(of: opposite.method, named: given[opposite.key]?.stringValue ?? "")
     } else if case .failure = result {
       return
     }
+    await save()
+  }
+
+  private func revoke(_ isMeant: (ConfigurationEntry) -> Bool) {
+    for index in pending.indices.reversed() where isMeant(pending[index].call.entry) {
+      if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
+    }
+  }
+
+  /// What is about devices of a controller that has been taken back, the last of its paths with it, goes as well: it must
+  /// not meet another controller of the same name.
+  private func forgetDevices(of method: String, named name: String) async {
+    let isOfName = { (entry: ConfigurationEntry) in entry.method == method && entry.parameters?["name"] == .string(name)
+    }
+    let document = await current()
+    guard !document.entries.contains(where: isOfName), !pending.contains(where: { isOfName($0.call.entry) }) else {
+      return
+    }
+    revoke { $0.deviceName.map { ConfigurationEntry.isDevice($0, of: method, named: name) } ?? false }
+  }
+
+  /// A controller has been given up, its controller loss time-out being over, and no client has wished for that: the file
+  /// keeps it, and what is about its devices, and it is attached again when it can be.
+  func noteLoss(_ entry: ConfigurationEntry) async {
+    guard isKept else { return }
+    let name = entry.parameters?["name"]?.stringValue ?? ""
+    let calls = (written?.calls ?? []).filter { call in
+      call.entry == entry
+        || call.entry.deviceName.map { ConfigurationEntry.isDevice($0, of: entry.method, named: name) } ?? false
+    }
+    for call in calls where !pending.contains(where: { $0.call == call }) {
+      pending.append(Pending(call: call, state: .failed))
+    }
+    retryLater(Self.retrySeconds.first)
     await save()
   }
 
@@ -266,9 +319,4 @@ actor ConfigurationKeeper {
     retry?.cancel()
     retry = nil
   }
-}
-
-extension ConfigurationEntry {
-  /// What the call is about, for the log.
-  fileprivate var name: String? { parameters?["name"]?.stringValue ?? parameters?["bdev_name"]?.stringValue }
 }

@@ -129,6 +129,8 @@ struct MeteredBlockDeviceTests {
     second.close()
     advance(0)
     #expect(device.statistics[.read].count == 2 && device.channelStatistics.isEmpty)
+    #expect(device.statistics(on: reactor.handle)[.read].count == 2)
+    #expect(device.statistics(on: try Reactor().handle)[.read].count == 0)
     #expect(reactor.sourceCount == 0)
   }
 

@@ -124,7 +124,7 @@ import Testing
     #expect(try await Self.run(source, destination, verification).isComplete)
     let strict = try await Self.run(source, destination, Self.options { $0.mode = .verify })
     #expect(strict.failure?.fault.kind == .mismatch)
-    #expect(strict.failure?.range.lowerBound == 7 * 512)
+    #expect(try #require(strict.failure).range.lowerBound == 7 * 512)
   }
 
   @Test func stopsAfterTooManyBadRanges() async throws {

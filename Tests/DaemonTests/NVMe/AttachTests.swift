@@ -235,4 +235,16 @@ import Testing
     #expect(try await bed.states() == ["enabled"])
     #expect(try await bed.end() == 0)
   }
+
+  @Test func aDetachWaitsForAnAttachNotForEver() async throws {
+    let bed = try await NVMeBed()
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer, count: 1))
+    let attach = Task { await bed.failure("bdev_nvme_attach_controller", bed.attachment()) }
+    // Refused while something is being attached.
+    try await eventually { await bed.failure("bdev_nvme_set_options", [:]) != nil }
+    #expect(await bed.failure("bdev_nvme_detach_controller", ["name": "Nvme0"]) == .system(ETIMEDOUT))
+    await bed.service.controllers.stop()
+    _ = await attach.value
+    #expect(try await bed.end() == 0)
+  }
 }

@@ -43,4 +43,40 @@ import Testing
     await service.controllers.stop()
     #expect(try await bed.end() == 0)
   }
+
+  @Test func anAlternateHasTheControllersSettings() async throws {
+    let bed = try await NVMeBed()
+    let second = try await bed.target.addPort()
+    try await bed.attach(["multipath": "failover", "ctrlr_loss_timeout_sec": -1, "reconnect_delay_sec": 1])
+    try await bed.attach("Nvme0", port: second, ["multipath": "failover", "ddgst": true])
+    try await bed.target.removePort(bed.port.identifier)
+    // Once it has failed over, the other address is the one in use.
+    try await eventually {
+      let member = bed.service.controllers.set(named: "Nvme0")?.controllers[0]
+      return member?.addresses[0].serviceIdentifier == String(second.port) && member?.stateText == "enabled"
+    }
+    let saved = NVMeConfiguration.entries(of: bed.service.controllers)
+      .filter { $0.method == "bdev_nvme_attach_controller" }
+    #expect(saved.map { $0.parameters?["trsvcid"] } == [.string(String(second.port)), .string(String(bed.port.port))])
+    #expect(saved.allSatisfy { $0.parameters?["ctrlr_loss_timeout_sec"] == -1 })
+    #expect(saved.allSatisfy { $0.parameters?["reconnect_delay_sec"] == 1 })
+    #expect(saved.map { $0.parameters?["ddgst"] } == [true, false])
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func whatAClientAddsToADiscoveredControllerIsKept() async throws {
+    let bed = try await NVMeBed()
+    try await bed.call(
+      "bdev_nvme_start_discovery",
+      [
+        "name": "disc", "trtype": "tcp", "adrfam": "ipv4", "traddr": "127.0.0.1",
+        "trsvcid": .string(String(bed.port.port)), "wait_for_attach": true,
+      ])
+    try await bed.attach("disc0", port: bed.port, ["traddr": "localhost", "max_bdevs": 200])
+    let saved = NVMeConfiguration.entries(of: bed.service.controllers)
+      .filter { $0.method == "bdev_nvme_attach_controller" }
+    #expect(saved.map { $0.parameters?["traddr"] } == ["localhost"])
+    #expect(saved.map { $0.parameters?["max_bdevs"] } == [200])
+    #expect(try await bed.end() == 0)
+  }
 }

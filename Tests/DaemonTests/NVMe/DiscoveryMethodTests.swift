@@ -45,6 +45,23 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func whatIsGivenUpComesBackWithItsService() async throws {
+    let bed = try await NVMeBed()
+    try await bed.call(
+      "bdev_nvme_start_discovery",
+      request(bed, ["wait_for_attach": true, "ctrlr_loss_timeout_sec": 1, "reconnect_delay_sec": 1]))
+    #expect(bed.deviceNames == ["disc0n1"])
+    try await bed.target.removePort(bed.port.identifier)
+    try await eventually { try await bed.call("bdev_nvme_get_controllers", nil) == [] }
+    #expect(bed.deviceNames.isEmpty)
+    try await bed.target.addPort(PortConfiguration(port: bed.port.port, identifier: bed.port.identifier))
+    // Under the name that it had.
+    try await eventually { bed.deviceNames == ["disc0n1"] }
+    #expect(try await bed.states("disc0") == ["enabled"])
+    #expect(try await bed.call("bdev_nvme_stop_discovery", ["name": "disc"]) == true)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func aServiceThatIsNotThere() async throws {
     let bed = try await NVMeBed()
     #expect(

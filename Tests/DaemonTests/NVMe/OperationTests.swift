@@ -223,6 +223,26 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func errorsThatARetryMendsAreCounted() async throws {
+    let bed = try await NVMeBed()
+    try await bed.call("bdev_nvme_set_options", ["nvme_error_stat": true])
+    try await bed.attach()
+    let device = try #require(bed.device("Nvme0n1"))
+    _ = try await device.read(at: 0, blockCount: 8)
+    try await bed.call(
+      "bdev_nvme_add_error_injection",
+      ["name": "Nvme0", "cmd_type": "io", "opc": 2, "err_count": 2, "sct": 0, "sc": 6])
+    _ = try await device.read(at: 0, blockCount: 8)
+    let multipath = try #require(bed.service.devices.device(named: "Nvme0n1")?.nvme?.multipath)
+    let expected: JSONValue = ["status_type": ["generic": 2], "status_code": ["internal_device_error": 2]]
+    #expect(StatisticsMethods.errors(of: multipath) == expected)
+    bed.service.devices.device(named: "Nvme0n1")?.resetStatistics(.extremes)
+    #expect(StatisticsMethods.errors(of: multipath) == expected)
+    bed.service.devices.device(named: "Nvme0n1")?.resetStatistics(.failures)
+    #expect(StatisticsMethods.errors(of: multipath) == ["status_type": [:], "status_code": [:]])
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func pathsAndTransportsAreCounted() async throws {
     let bed = try await NVMeBed()
     try await bed.call("bdev_nvme_set_options", ["io_path_stat": true])

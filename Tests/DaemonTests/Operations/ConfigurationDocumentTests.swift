@@ -31,7 +31,20 @@ struct ConfigurationDocumentTests {
     #expect(document.entries == [ConfigurationEntry("m"), ConfigurationEntry("n"), ConfigurationEntry("o", [:])])
   }
 
+  @Test func commentsAreNoPartOfIt() throws {
+    let document = try parse(
+      """
+      // Where it comes from: //, /* and "quotes
+      {"subsystems": [ /* one *//* and another
+        over lines: */ {"subsystem": "a//b", "config": [{"method": "m\\"/*x*/", "params": {"path": "/*/"}}]} /**/
+      ]} // "the end"
+      """)
+    #expect(document.sections.map(\.name) == ["a//b"])
+    #expect(document.entries == [ConfigurationEntry("m\"/*x*/", ["path": "/*/"])])
+  }
+
   @Test(arguments: [
+    (#"{"subsystems":[]} /* no end"#, "is not JSON"), ("/", "is not JSON"), (#"{"subsystems":[]} /*/"#, "is not JSON"),
     ("", "is not JSON"), ("[]", "subsystems: there must be an array"),
     (#"{"subsystems":{}}"#, "there must be an array"),
     (#"{"subsystems":[7]}"#, "subsystems[0].subsystem: must be a string"),

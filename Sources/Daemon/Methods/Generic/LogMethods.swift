@@ -1,6 +1,15 @@
 public import JSONRPC
 
-extension LogLevel: RPCEnumeration {}
+extension LogLevel: RPCEnumeration {
+  /// In any letter case: agents write "debug".
+  public init(parameter: JSONValue) throws(RPCParameterError) {
+    let word = try String(parameter: parameter)
+    guard let level = Self(word: word) else {
+      throw RPCParameterError(path: "", rule: "is '\(word)', must be ERROR, WARNING, NOTICE, INFO or DEBUG")
+    }
+    self = level
+  }
+}
 
 /// Methods about the log.
 enum LogMethods {

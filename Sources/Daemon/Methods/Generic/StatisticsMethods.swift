@@ -63,7 +63,7 @@ enum StatisticsMethods {
         } else {
           result["bdevs"] = .array(devices.map { value(of: $0, service) })
         }
-        if let reset = request.mode.reset { for device in devices { device.meter?.resetStatistics(reset) } }
+        if let reset = request.mode.reset { for device in devices { device.resetStatistics(reset) } }
         return .object(result)
       })
   }
@@ -83,7 +83,7 @@ enum StatisticsMethods {
         guard let reset = request.mode.reset else { return true }
         var devices = service.devices.devices
         if let name = request.name { devices = [try service.device(named: name)] }
-        for device in devices { device.meter?.resetStatistics(reset) }
+        for device in devices { device.resetStatistics(reset) }
         return true
       })
   }
@@ -99,37 +99,29 @@ enum StatisticsMethods {
       entry["io_time"] = .integer(reading.busyMicroseconds)
       entry["weighted_io_time"] = .integer(reading.weightedBusyMicroseconds)
     }
-    if device.nvme != nil, service.controllers.options.countsErrors {
-      entry["driver_specific"] = ["nvme_error": errors(statistics)]
+    if let nvme = device.nvme, service.controllers.options.countsErrors {
+      entry["driver_specific"] = ["nvme_error": errors(of: nvme.multipath)]
     }
     return .object(entry)
   }
 
-  /// Requests that failed, by the type of their NVMe status, and by the status.
-  private static func errors(_ statistics: BlockStatistics) -> JSONValue {
+  /// Commands that ended in an error, by the type of their NVMe status, and by the status; those that were sent again, and
+  /// whose requests succeeded in the end, included.
+  static func errors(of device: MultipathBlockDevice) -> JSONValue {
+    var sum = BlockStatistics()
+    for path in device.snapshot.paths { if let io = path.io { sum.add(io) } }
     var types = JSONObject()
     var codes = JSONObject()
     func add(_ count: UInt64, _ name: String, to object: inout JSONObject) {
       object[name] = .integer((object[name]?.integerValue(UInt64.self) ?? 0) &+ count)
     }
-    let failures = statistics.failures.filter { $0.key.outcome != .systemError }
+    let failures = sum.failures.filter { $0.key.outcome != .systemError && $0.key.status != 0 }
     for (failure, count) in failures.sorted(by: { $0.key.status < $1.key.status }) {
       let status = StatusField(rawValue: failure.status)
-      add(count, typeWord(status.statusCodeType), to: &types)
-      add(count, status.name.lowercased().split { !$0.isLetter && !$0.isNumber }.joined(separator: "_"), to: &codes)
+      add(count, StatusWord.word(of: status.statusCodeType), to: &types)
+      add(count, StatusWord.word(of: status), to: &codes)
     }
     return ["status_type": .object(types), "status_code": .object(codes)]
-  }
-
-  private static func typeWord(_ type: StatusCodeType) -> String {
-    switch type {
-    case .generic: "generic"
-    case .commandSpecific: "command_specific"
-    case .mediaAndDataIntegrity: "media_error"
-    case .pathRelated: "path"
-    case .vendorSpecific: "vendor_specific"
-    default: "reserved"
-    }
   }
 
   /// The members that every set of statistics has.

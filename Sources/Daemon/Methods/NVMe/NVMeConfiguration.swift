@@ -8,15 +8,14 @@ internal import JSONRPC
 enum NVMeConfiguration {
   static func entries(of controllers: ControllerRegistry) -> [ConfigurationEntry] {
     var entries = [ConfigurationEntry("bdev_nvme_set_options", controllers.options.members)]
-    let sets = controllers.sets.filter { !$0.isDiscovered }
-    for set in sets {
+    for set in controllers.sets {
       for controller in set.controllers where controller.controller.snapshot.state != .deleting {
-        for request in controller.transport.all.map(\.request) {
+        for request in controller.transport.all.map(\.request) where !request.isDiscovered {
           entries.append(ConfigurationEntry("bdev_nvme_attach_controller", request.members))
         }
       }
     }
-    for set in sets {
+    for set in controllers.sets where set.controllers.contains(where: { !$0.request.isDiscovered }) {
       for device in set.devices {
         guard let nvme = device.nvme, nvme.multipathOptions != set.multipath else { continue }
         var members: JSONObject = ["name": .string(device.name)]

@@ -140,11 +140,11 @@ enum NVMePathMethods {
   private static func getTransportStatistics(_ service: NVMeService) -> RPCMethod {
     let refusal = RPCError.invalidParameters("'bdev_nvme_get_transport_statistics' requires no arguments")
     return RPCMethod("bdev_nvme_get_transport_statistics", undecodable: refusal) {
-      let channels = service.devices.devices.compactMap(\.meter).flatMap(\.channelStatistics)
+      let meters = service.devices.devices.compactMap(\.meter)
       var groups: [JSONValue] = []
       for thread in service.ioThreads {
         var sum = BlockStatistics()
-        for channel in channels where channel.reactor === thread.reactor { sum.add(channel.statistics) }
+        for meter in meters { sum.add(meter.statistics(on: thread.reactor)) }
         let reactor = (try? await thread.reactor.perform { $0.statistics }) ?? ReactorStatistics()
         let completed =
           BlockOperation.allCases.reduce(0 as UInt64) { $0 &+ sum[$1].count } &+ sum.failures.values.reduce(0, &+)
