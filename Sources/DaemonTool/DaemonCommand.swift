@@ -114,6 +114,7 @@ struct DaemonCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    DescriptorLimit.raise()
     let log = DaemonLog(format: logFormat, usesSystemLog: syslog)
     log.printLevel = printLevel
     let logger = log.logger(.rpc)
