@@ -4,10 +4,10 @@ import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct DiscoveredDevicesTests {
-  private func devices(_ bed: DiscoveryBed) throws -> DiscoveredDevices {
-    let (home, recovery) = (
-      bed.thread.handle, try RecoveryTimers(reconnectDelayMilliseconds: 50, controllerLossTimeoutMilliseconds: -1)
-    )
+  private func devices(_ bed: DiscoveryBed, controllerLossTimeoutMilliseconds: Int64 = -1) throws -> DiscoveredDevices {
+    let home = bed.thread.handle
+    let recovery = try RecoveryTimers(
+      reconnectDelayMilliseconds: 50, controllerLossTimeoutMilliseconds: controllerLossTimeoutMilliseconds)
     return DiscoveredDevices(discovery: bed.discovery, reactor: home) { path in
       var configuration = ControllerConfiguration(
         subsystemNQN: path.target.subsystemNQN, hostNQN: TestBed.hostNQN,
@@ -51,6 +51,32 @@ import Testing
     _ = second
     await devices.stop()
     #expect(devices.devices.isEmpty && device.snapshot.paths.isEmpty)
+    #expect(try await bed.end() <= 2)
+  }
+
+  @Test func whatIsGivenUpComesBackWithItsService() async throws {
+    let bed = try await DiscoveryBed()
+    let devices = try devices(bed, controllerLossTimeoutMilliseconds: 100)
+    let seen = Mutex<[Bool]>([])
+    _ = devices.addObserver { event in
+      switch event {
+      case .pathAttached: seen.withLock { $0.append(true) }
+      case .pathDetached: seen.withLock { $0.append(false) }
+      default: break
+      }
+    }
+    bed.discovery.start()
+    try await bed.discovery.ready()
+    await devices.settled()
+    #expect(devices.devices.count == 1)
+    try await bed.target.removePort(bed.port.identifier)
+    try await eventually { devices.devices.isEmpty }
+    await devices.settled()
+    try await bed.target.addPort(PortConfiguration(port: bed.port.port, identifier: bed.port.identifier))
+    try await eventually { devices.devices.count == 1 }
+    _ = try await devices.devices[0].read(at: 0, blockCount: 1)
+    #expect(seen.withLock { $0 } == [true, false, true])
+    await devices.stop()
     #expect(try await bed.end() <= 2)
   }
 
