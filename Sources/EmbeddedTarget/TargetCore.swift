@@ -48,7 +48,7 @@ final class TargetCore {
     self.logger = logger
     maximumTransferByteCount = configuration.maximumTransferByteCount
     maximumIOQueues = configuration.maximumIOQueues
-    zeroes = try MemoryRegion(byteCount: 1 << 20, isReadOnly: true)
+    do { zeroes = try MemoryRegion(byteCount: 1 << 20, isReadOnly: true) } catch { throw TargetError("\(error)") }
     generator = SeededGenerator(seed: seed)
   }
 
@@ -154,7 +154,13 @@ final class TargetCore {
     guard subsystem.namespaces[identifier] == nil, !subsystem.isDisabled(identifier) else {
       throw TargetError("\(subsystem.nqn) has a namespace \(identifier) already")
     }
-    return try TargetNamespace(identifier: identifier, subsystemNQN: subsystem.nqn, configuration: configuration)
+    let namespace = try TargetNamespace(
+      identifier: identifier, subsystemNQN: subsystem.nqn, configuration: configuration)
+    if namespace.unservedByteCount > 0 {
+      logger?.warning(
+        "namespace \(identifier): the last \(namespace.unservedByteCount) bytes are less than a block, and not served")
+    }
+    return namespace
   }
 
   func addNamespace(_ identifier: UInt32, _ configuration: NamespaceConfiguration, to nqn: String) throws {

@@ -17,7 +17,10 @@ extension NBDConnection {
         block.operation = .read
         if request.byteCount >= Self.largeAnswerByteCount && !st.pointee.isSendBufferLarge { enlargeSendBuffer() }
       case .write: block.operation = .write
-      case .writeZeroes: block.operation = .writeZeroes
+      case .writeZeroes:
+        block.operation = .writeZeroes
+        if request.isNoHole { block.options.insert(.noHole) }
+        if request.isFastZero { block.options.insert(.fastZero) }
       case .trim: block.operation = .discard
       case .flush:
         if !st.pointee.hasVolatileWriteCache {
@@ -28,7 +31,7 @@ extension NBDConnection {
       if request.isForceUnitAccess, st.pointee.hasForceUnitAccess, request.operation != .trim,
         request.operation != .flush
       {
-        block.options = .forceUnitAccess
+        block.options.insert(.forceUnitAccess)
       }
       if request.byteCount >> st.pointee.blockShift > UInt64(UInt32.max) {
         engine.pointee.complete(request.index, .rangeTooLarge)

@@ -8,7 +8,8 @@ extension NBDExportLimits {
   /// - Flush is always there: without a volatile cache it is done at once. FUA is there where the device has it, or has no
   ///   volatile cache, where every write has that effect.
   /// - Several connections are always possible: nothing is cached here, and a device's cache is one for all its channels.
-  /// - A device that can write zeroes does it without data on the wire, hence faster than by a write.
+  /// - A device that can write zeroes does it without data on the wire, hence faster than by a write; one that finds that
+  ///   it cannot says so when it is asked for it.
   init(_ limits: ExportLimits) {
     var flags: NBDTransmissionFlags = [.hasFlags, .sendFlush, .canMultiConnect]
     let capabilities = limits.capabilities

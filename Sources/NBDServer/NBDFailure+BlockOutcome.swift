@@ -13,6 +13,7 @@ extension NBDFailure {
       switch Int32(completion.status.rawValue) {
       case ENOSPC, EDQUOT, EFBIG: self = .deviceFull
       case EPERM, EACCES, EROFS: self = .deviceReadOnly
+      case EOPNOTSUPP where completion.operation == .writeZeroes: self = .notFast
       default: self = .deviceError
       }
     case .connectionLost, .notSent: self = .connectionLost

@@ -8,6 +8,8 @@ public enum RingError: Error, Equatable, CustomStringConvertible {
   case missingFeature(name: String, sinceKernel: String)
   /// A system call around the ring failed.
   case systemCall(name: String, errno: Int32)
+  /// A file cannot be used as asked for; the problem reads on after its path.
+  case unusableFile(path: String, problem: String)
 
   public var description: String {
     switch self {
@@ -24,6 +26,8 @@ public enum RingError: Error, Equatable, CustomStringConvertible {
       "this kernel's io_uring lacks \(name), which came with Linux \(sinceKernel)"
     case .systemCall(let name, let code):
       "\(name) failed: \(errorText(code))"
+    case .unusableFile(let path, let problem):
+      "\(path) \(problem)"
     }
   }
 }

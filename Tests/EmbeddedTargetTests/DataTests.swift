@@ -106,6 +106,39 @@ struct DataTests {
     #expect(isEqual(onDisk.dropLast(), expected[...]))
   }
 
+  @Test("zeroes and discard on a file system that cannot zero a range otherwise; a file of another size is left alone")
+  func fileWithoutZeroRange() async throws {
+    let path = "/dev/shm/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
+    defer { unlink(path) }
+    let fixture = try await TargetFixture.make(
+      namespaces: [1: NamespaceConfiguration(backing: .file(path: path, byteCount: 8 << 20))])
+    let controller = fixture.controller()
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    for options in [[], .forceUnitAccess] as [BlockOptions] {
+      try await device.write(at: 0, pattern(64 * 512, seed: 5))
+      try await device.perform(BlockRequest(.writeZeroes, logicalBlockAddress: 1, blockCount: 62, options: options))
+      #expect(isZero(try await device.read(at: 1, blockCount: 62)))
+      #expect(try await device.read(at: 63, blockCount: 1) == Array(pattern(64 * 512, seed: 5).suffix(512)))
+    }
+    try await device.discard(at: 0, blockCount: 64)
+    for byteCount in [4 << 20, 16 << 20] as [UInt64] {
+      await #expect(throws: TargetError.self) {
+        try await fixture.target.addNamespace(
+          2, NamespaceConfiguration(backing: .file(path: path, byteCount: byteCount)), to: TargetFixture.nqn)
+      }
+    }
+    var information = stat()
+    #expect(stat(path, &information) == 0 && information.st_size == 8 << 20)
+    try await fixture.target.resizeNamespace(1, of: TargetFixture.nqn, byteCount: 12 << 20)
+    #expect(stat(path, &information) == 0 && information.st_size == 12 << 20)
+    try await fixture.target.resizeNamespace(1, of: TargetFixture.nqn, byteCount: 4 << 20)
+    #expect(stat(path, &information) == 0 && information.st_size == 12 << 20)
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
   @Test("memory namespaces: compare, zeroes, discard, verify, flush")
   func operations() async throws {
     let fixture = try await TargetFixture.make()

@@ -282,6 +282,35 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  @Test func writeZeroesOnAFileSystemWithLittle() async throws {
+    let scene = try await Scene()
+    let path = "/dev/shm/swift-nvmeof-nbd-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+    defer { unlink(path) }
+    let device = try FileBlockDevice(
+      path: path, blockByteCount: 512, creatingByteCount: 1 << 24, reactor: scene.reactor)
+    try scene.add(device)
+    let client = try TestClient(scene.address)
+    try client.go()
+    let data = Self.pattern(1 << 16, 1)
+    func zero(_ flags: NBDCommandFlags) throws -> UInt32? {
+      try client.write(at: 0, data)
+      try client.request(.writeZeroes, offset: 512, length: 1 << 15, flags: flags)
+      let error = try client.reply()?.error
+      var expected = data
+      if error == 0 { expected.replaceSubrange(512..<512 + 1 << 15, with: [UInt8](repeating: 0, count: 1 << 15)) }
+      #expect(try client.read(at: 0, data.count) == expected)
+      return error
+    }
+    // tmpfs makes holes, and cannot zero in any other way.
+    for flags in [[], .noHole, .fastZero, .forceUnitAccess] as [NBDCommandFlags] { #expect(try zero(flags) == 0) }
+    #expect(try zero([.noHole, .fastZero]) == NBDError.notSupported.rawValue)
+    device.file.ruleOut(.punchHole)
+    #expect(try zero([]) == 0)
+    #expect(try zero(.fastZero) == NBDError.notSupported.rawValue)
+    client.hangUp()
+    #expect(try await scene.end() == 0)
+  }
+
   @Test func readOnly() async throws {
     let scene = try await Scene()
     try scene.add(scene.memory(), isReadOnly: true)

@@ -118,7 +118,6 @@ public enum TargetOpener {
     } catch {
       device = try FileBlockDevice(path: path, blockByteCount: 512, isWritable: false, reactor: handle)
     }
-    guard device.geometry.blockCount > 0 else { throw Failure(description: "filename=\(path): the file is empty") }
     return BlockDeviceBenchmark(name: path, geometry: device.geometry) { _, _ in
       AttachedDevice(device: device, detach: { _ in })
     }

@@ -17,6 +17,8 @@ final class FileChannel: BlockChannel {
     var vectorCapacity: Int
     var firstVector = 0
     var vectorCount = 0
+    /// Of write zeroes.
+    var zeroing: FileZeroing?
   }
 
   private static let operation: UInt8 = 1
@@ -95,10 +97,22 @@ final class FileChannel: BlockChannel {
       }
     case .flush:
       device.file.synchronize(source: self, operation: Self.operation, tag: index)
-    case .discard, .writeZeroes:
-      device.file.zero(
+    case .discard:
+      device.file.allocate(
+        .punchHole, offset: offset, byteCount: UInt64(request.blockCount) * blockByteCount, source: self,
+        operation: Self.operation, tag: index)
+    case .writeZeroes:
+      var zeroing = FileZeroing(
         offset: offset, byteCount: UInt64(request.blockCount) * blockByteCount,
-        deallocate: request.operation == .discard, source: self, operation: Self.operation, tag: index)
+        holes: request.options.contains(.noHole) ? .forbidden : .allowed,
+        isFast: request.options.contains(.fastZero), isSynchronous: request.options.contains(.forceUnitAccess))
+      let failure = zeroing.start(device.file, source: self, operation: Self.operation, tag: index)
+      slot.pointee.zeroing = zeroing
+      if let failure {
+        end(index, errno: failure)
+        // Turns must not sleep while something can be polled.
+        markReady()
+      }
     case .compare, .verify:
       // Not among the capabilities, hence refused before.
       end(index, errno: EOPNOTSUPP)
@@ -109,16 +123,28 @@ final class FileChannel: BlockChannel {
     let index = completion.tag
     guard Int(index) < queueDepth, slots[Int(index)].isUsed else { return }
     let slot = slots + Int(index)
-    if completion.result < 0 {
-      end(index, errno: -completion.result)
-      return
-    }
-    guard slot.pointee.request.operation == .read || slot.pointee.request.operation == .write else {
+    switch slot.pointee.request.operation {
+    case .writeZeroes:
+      let ended = slot.pointee.zeroing?.completed(
+        completion.result, of: device.file, source: self, operation: Self.operation, tag: index)
+      if let ended { end(index, errno: ended) }
+    // A hint, which a file system without holes does not follow.
+    case .discard where FileAllocation.isMissing(completion.result):
       end(index, errno: 0)
-      return
+    case _ where completion.result < 0:
+      end(index, errno: -completion.result)
+    case .read, .write:
+      moved(index, completion.result)
+    default:
+      end(index, errno: 0)
     }
+  }
+
+  /// So much of a read or write has been done.
+  private func moved(_ index: UInt16, _ result: Int32) {
+    let slot = slots + Int(index)
     let total = Int(slot.pointee.request.blockCount) * Int(geometry.blockByteCount)
-    let count = Int(completion.result)
+    let count = Int(result)
     if count == 0 {
       // The file has become shorter underneath.
       end(index, errno: EIO)

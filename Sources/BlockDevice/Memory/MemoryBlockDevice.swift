@@ -12,8 +12,7 @@ public final class MemoryBlockDevice: BlockDevice {
   ]
   public let asyncFace: AsyncFace
   public var reactor: ReactorHandle { asyncFace.reactor }
-  private nonisolated(unsafe) let memory: UnsafeMutableRawPointer
-  private let byteCount: Int
+  private let region: MemoryRegion
 
   /// - Parameters:
   ///   - blockByteCount: a power of two, 512...65536.
@@ -31,14 +30,8 @@ public final class MemoryBlockDevice: BlockDevice {
     guard geometry.byteCount <= UInt64(Int.max), geometry.byteCount > 0 else {
       throw .systemCall(name: "mmap of \(blockCount) blocks", errno: ENOMEM)
     }
-    byteCount = Int(geometry.byteCount)
-    let pointer = mmap(
-      nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let pointer, pointer != MAP_FAILED else { throw .systemCall(name: "mmap", errno: errno) }
-    memory = pointer
+    region = try MemoryRegion(byteCount: Int(geometry.byteCount))
   }
-
-  deinit { munmap(memory, byteCount) }
 
   public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
     MemoryChannel(reactor: reactor, queueDepth: queueDepth, device: self)
@@ -48,12 +41,12 @@ public final class MemoryBlockDevice: BlockDevice {
   func carryOut(_ request: BlockRequest) -> Bool {
     let blockByteCount = Int(geometry.blockByteCount)
     guard request.operation != .flush, request.operation != .verify else { return true }
-    var position = memory + Int(request.logicalBlockAddress) * blockByteCount
-    let length = Int(request.blockCount) * blockByteCount
+    let offset = Int(request.logicalBlockAddress) * blockByteCount
     guard request.operation.hasData else {
-      memset(position, 0, length)
+      region.zero(offset: offset, byteCount: Int(request.blockCount) * blockByteCount)
       return true
     }
+    var position = region.base + offset
     var isEqual = true
     request.forEachPiece { base, count in
       switch request.operation {

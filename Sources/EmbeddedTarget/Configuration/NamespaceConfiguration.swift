@@ -4,7 +4,8 @@ public struct NamespaceConfiguration: Sendable {
   public enum Backing: Sendable, Hashable {
     /// Anonymous memory, resident as it is written. Data is gone with the namespace.
     case memory(byteCount: UInt64)
-    /// A file, made or grown to `byteCount` where that is given, else used at its length.
+    /// A file, used at its length. Where `byteCount` is given, that has to be its length; if it is not there, or empty,
+    /// it is made with it.
     case file(path: String, byteCount: UInt64? = nil)
     /// Reads as zeroes, swallows writes; for benchmarks.
     case null(byteCount: UInt64)

@@ -1,3 +1,5 @@
+internal import RingReactor
+
 /// What a command of a file-backed namespace waits for on the ring.
 struct FileOperation {
   /// Byte offset in the file.
@@ -10,4 +12,6 @@ struct FileOperation {
   /// The first failure, an `errno`; 0: none.
   var failure: Int32 = 0
   var isSynchronous = false
+  /// Of Write Zeroes.
+  var zeroing: FileZeroing?
 }

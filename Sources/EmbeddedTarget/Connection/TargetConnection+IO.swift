@@ -148,12 +148,16 @@ extension TargetConnection {
     case .null, .none:
       st.pointee.engine.respond(index)
     case .file:
-      begin(index, FileOperation(remaining: 1))
-      view.file!._withUnsafeGuaranteedRef {
-        $0.zero(
-          offset: offset, byteCount: UInt64(byteCount), deallocate: true, source: self, operation: Operation.fileOther,
-          tag: UInt16(index))
+      var zeroing = FileZeroing(
+        offset: offset, byteCount: UInt64(byteCount), holes: .wanted, isSynchronous: command.forceUnitAccess)
+      let failure = view.file!._withUnsafeGuaranteedRef {
+        zeroing.start($0, source: self, operation: Operation.fileOther, tag: UInt16(index))
       }
+      guard failure == nil else {
+        fail(index, .internalError)
+        return
+      }
+      begin(index, FileOperation(remaining: 1, zeroing: zeroing))
     }
   }
 
@@ -258,8 +262,8 @@ extension TargetConnection {
         if entries > 0 { st.pointee.fileOperationCount += 1 }
         entries += 1
         view.file!._withUnsafeGuaranteedRef {
-          $0.zero(
-            offset: offset, byteCount: byteCount, deallocate: true, source: self, operation: Operation.fileOther,
+          $0.allocate(
+            .punchHole, offset: offset, byteCount: byteCount, source: self, operation: Operation.fileOther,
             tag: UInt16(index))
         }
       }
@@ -353,7 +357,15 @@ extension TargetConnection {
     guard index < st.pointee.fileSlotCapacity else { return }
     let operation = st.pointee.fileOperations! + index
     let command = st.pointee.engine.slots[index].command
-    if completion.result < 0 && operation.pointee.failure == 0 { operation.pointee.failure = -completion.result }
+    var failure = max(0, -completion.result)
+    if operation.pointee.zeroing != nil, !st.pointee.isClosing {
+      guard let ended = continueZeroing(completion) else { return }
+      failure = ended
+    } else if command.opcode == IOOpcode.datasetManagement.rawValue, FileAllocation.isMissing(completion.result) {
+      // Deallocation is a hint, which a file system without holes does not follow.
+      failure = 0
+    }
+    if operation.pointee.failure == 0 { operation.pointee.failure = failure }
     let isTransfer = completion.operation != Operation.fileOther
     if isTransfer && completion.result > 0 && !st.pointee.isClosing {
       operation.pointee.doneByteCount += Int(completion.result)
@@ -378,6 +390,18 @@ extension TargetConnection {
     }
     finish(index, command, result, completion.operation)
     answeredLater()
+  }
+
+  /// Has the next step of Write Zeroes done; nil when there is one, else how it has ended.
+  private func continueZeroing(_ completion: RingCompletion) -> Int32? {
+    let index = Int(completion.tag)
+    let command = st.pointee.engine.slots[index].command
+    guard let file = st.pointee.views![Int(command.namespaceIdentifier)].file else { return ECANCELED }
+    let zeroing = st.pointee.fileOperations! + index
+    return file._withUnsafeGuaranteedRef {
+      zeroing.pointee.zeroing?.completed(
+        completion.result, of: $0, source: self, operation: Operation.fileOther, tag: completion.tag)
+    }
   }
 
   private func finish(_ index: Int, _ command: SubmissionQueueEntry, _ result: FileOperation, _ operation: UInt8) {

@@ -11,6 +11,8 @@ final class TargetNamespace {
   let uuid: [UInt8]
   let nguid: [UInt8]
   private(set) var blockCount: UInt64
+  /// Bytes that are there, but less than a block.
+  let unservedByteCount: UInt64
   var accessGroup: UInt32
   private var region: MemoryRegion?
   private var file: RingFile?
@@ -35,33 +37,40 @@ final class TargetNamespace {
     guard uuid.count == 16, nguid.count == 16, configuration.eui64?.count ?? 8 == 8 else {
       throw TargetError("a UUID and an NGUID have 16 bytes, an EUI64 has 8")
     }
+    let size: UInt64
     switch configuration.backing {
     case .memory(let byteCount):
+      size = byteCount
       let growth = byteCount.addingReportingOverflow(max(byteCount, 1 << 30))
       capacityByteCount = max(byteCount, configuration.maximumByteCount ?? (growth.overflow ? byteCount : growth.0))
       guard byteCount > 0, capacityByteCount < 1 << 46 else {
         throw TargetError("a memory namespace is 1 byte to 64 TiB, not \(byteCount) bytes")
       }
-      let region = try MemoryRegion(byteCount: (Int(capacityByteCount) + 4095) & ~4095)
-      if configuration.isPopulated { region.populate(byteCount: Int(byteCount)) }
-      self.region = region
-      blockCount = byteCount >> blockShift
+      do {
+        let region = try MemoryRegion(byteCount: (Int(capacityByteCount) + 4095) & ~4095)
+        if configuration.isPopulated { region.populate(byteCount: Int(byteCount)) }
+        self.region = region
+      } catch {
+        throw TargetError("namespace \(identifier): \(error)")
+      }
     case .null(let byteCount):
+      size = byteCount
       capacityByteCount = configuration.maximumByteCount ?? .max
-      blockCount = byteCount >> blockShift
     case .file(let path, let byteCount):
       capacityByteCount = .max
       do {
-        let grows = byteCount.map { $0 > Self.fileByteCount(path) } ?? false
-        let file = try RingFile(
-          path: path, writable: grows || !configuration.isReadOnly, creatingByteCount: grows ? byteCount : nil)
+        let file = try RingFile(path: path, writable: !configuration.isReadOnly, creatingByteCount: byteCount)
         self.file = file
-        blockCount = min(byteCount ?? .max, file.byteCount) >> blockShift
+        size = file.byteCount
       } catch {
         throw TargetError("namespace \(identifier): \(error)")
       }
     }
-    guard blockCount > 0 else { throw TargetError("namespace \(identifier) is smaller than a block") }
+    blockCount = size >> blockShift
+    unservedByteCount = size % UInt64(blockByteCount)
+    guard blockCount > 0 else {
+      throw TargetError("namespace \(identifier) has \(size) bytes, and is smaller than a block of \(blockByteCount)")
+    }
   }
 
   var hasVolatileWriteCache: Bool { file != nil }
@@ -101,11 +110,8 @@ final class TargetNamespace {
       let old = Int(self.byteCount)
       if Int(byteCount) < old { region.zero(offset: Int(byteCount), byteCount: old - Int(byteCount)) }
     }
-    if case .file(let path, _) = configuration.backing, byteCount > Self.fileByteCount(path) {
-      do {
-        // A second descriptor grows the file under the first one.
-        _ = try RingFile(path: path, writable: true, creatingByteCount: byteCount)
-      } catch {
+    if let file {
+      do { try file.grow(to: byteCount) } catch {
         throw TargetError("namespace \(identifier): \(error)")
       }
     }
@@ -115,12 +121,6 @@ final class TargetNamespace {
   /// Gives the memory back to the system when the namespace is removed; the mapping stays.
   func discard() {
     region?.zero(offset: 0, byteCount: Int(byteCount))
-  }
-
-  /// Bytes of a file; 0 where there is none.
-  private static func fileByteCount(_ path: String) -> UInt64 {
-    var information = stat()
-    return stat(path, &information) == 0 ? UInt64(clamping: information.st_size) : 0
   }
 
   /// 16 bytes that are the same each time for the same name: a UUID of version 8 by FNV-1a.

@@ -332,7 +332,9 @@ public struct NBDTransmission: ~Copyable {
     outstandingCount += 1
     var request = NBDRequest(
       index: index, operation: .flush,
-      isForceUnitAccess: slot.pointee.flags.contains(.forceUnitAccess), offset: 0, byteCount: 0,
+      isForceUnitAccess: slot.pointee.flags.contains(.forceUnitAccess),
+      isNoHole: slot.pointee.flags.contains(.noHole), isFastZero: slot.pointee.flags.contains(.fastZero),
+      offset: 0, byteCount: 0,
       memory: UnsafeMutableRawBufferPointer(start: nil, count: 0))
     switch slot.pointee.command {
     case .read:

@@ -20,6 +20,7 @@ public enum NBDFailure: UInt8, Sendable, Hashable, CaseIterable {
   case deviceReadOnly
   case connectionLost
   case damagedData
+  case notFast
 
   public var error: NBDError {
     switch self {
@@ -31,6 +32,7 @@ public enum NBDFailure: UInt8, Sendable, Hashable, CaseIterable {
     case .readTooLarge, .rangeTooLarge: .overflow
     case .shutdown, .deviceGone: .shutdown
     case .deviceError, .connectionLost, .damagedData: .inputOutput
+    case .notFast: .notSupported
     }
   }
 
@@ -55,6 +57,7 @@ public enum NBDFailure: UInt8, Sendable, Hashable, CaseIterable {
     case .deviceReadOnly: "the device is write protected"
     case .connectionLost: "the connection to the device was lost"
     case .damagedData: "the data was damaged on its way from the device"
+    case .notFast: "the device writes zeroes no faster than other data"
     }
   }
 }
