@@ -16,8 +16,8 @@ struct ExportCommand: AsyncParsableCommand {
     abstract: "Serve namespaces to NBD clients: qemu, nbdcopy, fio, the kernel's /dev/nbdX.",
     discussion: """
       DEVICE is a target with its namespace (nvme+tcp://HOST:PORT/NQN?nsid=1, or a transport identifier), memory:SIZE \
-      or memory:SIZE:BLOCKSIZE, or a file (file:PATH, file:PATH:BLOCKSIZE, file:PATH:SIZE:BLOCKSIZE to make one). \
-      Sizes take K, M, G, T for powers of 1024. It is served until SIGINT or SIGTERM.
+      or memory:SIZE:BLOCKSIZE, or a file (file:PATH, file:PATH:BLOCKSIZE, file:PATH:SIZE:BLOCKSIZE to make one, or \
+      use one of that size). Sizes take K, M, G, T for powers of 1024. It is served until SIGINT or SIGTERM.
 
       The first --name is the first device's, the second the second's, and so on; a device without one is called as \
       it is in messages. Clients that ask for no name get the first device. A namespace whose connection is lost is \
@@ -148,7 +148,8 @@ struct ExportCommand: AsyncParsableCommand {
       if index < descriptions.count { configuration.description = descriptions[index] }
       configuration.isReadOnly = readOnly
       do throws(ExportError) { try table.add(Export(device: device, configuration: configuration)) } catch {
-        throw ToolError.usage("\(devices[index]): \(error)")
+        let advice = error.field == "name" ? "; --name gives it another" : ""
+        throw ToolError.usage("\(devices[index]): \(error)\(advice)")
       }
     }
     var logger = Logger(label: "nbd") { StreamLogHandler.standardError(label: $0) }

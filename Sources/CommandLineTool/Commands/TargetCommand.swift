@@ -16,7 +16,7 @@ struct TargetCommand: AsyncParsableCommand {
 
       A namespace is memory:SIZE, null:SIZE (reads as zeroes, swallows writes) or file:PATH, then :BLOCKSIZE \
       (default 512), then ,group=N for its ANA group and ,ro for read-only. A file is made when a size is given: \
-      file:PATH:SIZE:BLOCKSIZE. Namespaces are numbered from 1 on in the order given, or by ,nsid=N. With several \
+      file:PATH:SIZE:BLOCKSIZE; one that is there has to be of that size. Namespaces are numbered from 1 on in the order given, or by ,nsid=N. With several \
       --nqn, ,subsystem=N has a namespace belong to the Nth.
 
       Every subsystem is reached through every port. An ANA group's state is set through all ports, or through one \
@@ -195,11 +195,8 @@ struct TargetCommand: AsyncParsableCommand {
     if let inCapsuleData { configuration.inCapsuleDataByteCount = Int(inCapsuleData.value) }
     if let queueEntries { configuration.maximumQueueEntries = queueEntries }
     if let ioQueues { configuration.maximumIOQueues = ioQueues }
-    var logger: Logger?
-    if verbose {
-      logger = Logger(label: "target") { StreamLogHandler.standardError(label: $0) }
-      logger?.logLevel = .info
-    }
+    var logger = Logger(label: "target") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = verbose ? .info : .warning
     do {
       let target = try await EmbeddedTarget.start(configuration: configuration, logger: logger)
       for (index, nqn) in subsystems.enumerated() {

@@ -1,4 +1,5 @@
 import BlockDevice
+import Glibc
 
 /// The devices of `nvmeof export`: opened on the reactors that serve them, closed in good order.
 struct ExportedDevices {
@@ -30,11 +31,21 @@ struct ExportedDevices {
           blockByteCount: blockByteCount, blockCount: byteCount / UInt64(blockByteCount), reactor: reactor)
       } catch { throw .local("\(error)") }
     case .file(let path, let byteCount, let blockByteCount, let isFileReadOnly):
+      let isWritable = !isReadOnly && !isFileReadOnly
+      let device: FileBlockDevice
       do throws(RingError) {
-        return try FileBlockDevice(
-          path: path, blockByteCount: blockByteCount, isWritable: !isReadOnly && !isFileReadOnly,
-          creatingByteCount: byteCount, reactor: reactor)
+        device = try FileBlockDevice(
+          path: path, blockByteCount: blockByteCount, isWritable: isWritable, creatingByteCount: byteCount,
+          reactor: reactor)
+      } catch .systemCall("open \(path)", EACCES) where isWritable && byteCount == nil {
+        throw .local("\(path) may not be written: \(errorText(EACCES)); --read-only serves it as it is")
       } catch { throw .local("\(error)") }
+      if device.unservedByteCount > 0 {
+        Console.note(
+          "nvmeof: \(path): the last \(device.unservedByteCount) bytes are less than a block of \(blockByteCount), "
+            + "and not served")
+      }
+      return device
     }
   }
 

@@ -418,6 +418,67 @@ import Testing
     #expect(try target.finish(leavingInputOpen: true).status == 0)
   }
 
+  /// Runs `nvmeof export` with arguments that it must refuse.
+  private static func refusedExport(_ arguments: String...) throws -> ToolProcess.Result {
+    let socket = NSTemporaryDirectory() + "nvmeof-cli-\(UInt32.random(in: 0 ... .max))"
+    return try ToolProcess(["export", "--socket", socket] + arguments).finish()
+  }
+
+  @Test func exportLeavesFilesOfAnotherSizeAlone() async throws {
+    let bytes = (0..<1 << 16).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    try await Self.withFile(bytes) { path in
+      for size in ["32K", "128K"] {
+        let result = try Self.refusedExport("file:\(path):\(size):512")
+        #expect(result.status == 4)
+        #expect(result.errors.contains("has 65536 bytes, not \(size == "32K" ? 32768 : 131_072)"))
+        let target = try ToolProcess.run("target", "--port", "0", "--namespace", "file:\(path):\(size):512")
+        #expect(target.status == 2)
+        #expect(target.errors.contains("has 65536 bytes"))
+      }
+      #expect(try Self.contents(path) == bytes)
+      let missing = try Self.refusedExport("file:\(path).new:64K:512", "--read-only")
+      #expect(missing.status == 4)
+      #expect(!FileManager.default.fileExists(atPath: path + ".new"))
+    }
+  }
+
+  @Test func exportRefusesWhatHoldsNoBlock() async throws {
+    for path in ["/dev/zero", "/dev/null"] {
+      let result = try Self.refusedExport("file:\(path)")
+      #expect(result.status == 4)
+      #expect(result.errors.contains("\(path) is neither a regular file nor a block device"))
+    }
+    try await Self.withFile([]) { path in
+      let result = try Self.refusedExport(path)
+      #expect(result.status == 4)
+      #expect(result.errors.contains("has 0 bytes, less than a block of 512"))
+    }
+  }
+
+  @Test func exportTellsOfAnEndThatIsNotServed() async throws {
+    try await Self.withFile([UInt8](repeating: 1, count: 1000)) { path in
+      let socket = path + ".sock"
+      let tool = try ToolProcess(["export", path, "--socket", socket])
+      while !tool.firstLine().hasPrefix("Ctrl-C") {}
+      tool.signal(SIGTERM)
+      let result = try tool.finish()
+      #expect(result.errors == "nvmeof: \(path): the last 488 bytes are less than a block of 512, and not served\n")
+    }
+  }
+
+  @Test func exportTellsWhatWouldHelp() async throws {
+    let twice = try Self.refusedExport("memory:1M", "memory:1M")
+    #expect(twice.status == 2)
+    #expect(twice.errors.contains("there is an export of this name already; --name gives it another"))
+    // Who runs as root may write any file.
+    guard geteuid() != 0 else { return }
+    try await Self.withFile([UInt8](repeating: 1, count: 1024)) { path in
+      chmod(path, 0o400)
+      let result = try Self.refusedExport(path)
+      #expect(result.errors.contains("--read-only"))
+    }
+  }
+
   @Test func version() throws {
     let result = try ToolProcess.run("--version")
     #expect(result.status == 0)
