@@ -118,7 +118,9 @@ public enum TargetOpener {
     } catch {
       device = try FileBlockDevice(path: path, blockByteCount: 512, isWritable: false, reactor: handle)
     }
-    return BlockDeviceBenchmark(name: path, geometry: device.geometry) { _, _ in
+    let rest = device.unservedByteCount
+    let notes = rest == 0 ? [] : ["\(path): the last \(rest) bytes are less than a block of 512, and not used"]
+    return BlockDeviceBenchmark(name: path, geometry: device.geometry, notes: notes) { _, _ in
       AttachedDevice(device: device, detach: { _ in })
     }
   }
