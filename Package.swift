@@ -88,18 +88,20 @@ let package = Package(
       name: "DaemonTool", dependencies: ["Daemon", "ToolSupport", argumentParser, logging], swiftSettings: strict),
 
     // Tools.
+    .target(name: "ToolOutput", swiftSettings: strict),
     .target(
-      name: "ToolSupport", dependencies: ["NBDProtocol", "NBDServer", argumentParser], swiftSettings: strict),
+      name: "ToolSupport", dependencies: ["NBDProtocol", "NBDServer", "ToolOutput", argumentParser],
+      swiftSettings: strict),
     .target(
-      name: "BenchmarkCore", dependencies: ["BlockDevice", "EmbeddedTarget", "JSON", "RingReactor", "CCRC32C"],
+      name: "BenchmarkCore",
+      dependencies: ["BlockDevice", "EmbeddedTarget", "JSON", "RingReactor", "ToolOutput", "CCRC32C"],
       swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "CommandLineTool",
       dependencies: [
         "BlockDevice", "BlockExport", "EmbeddedTarget", "JSON", "NBDServer", "NBDProtocol", "NVMeProtocol", "TLS",
-        "ToolSupport",
-        argumentParser, logging,
+        "ToolOutput", "ToolSupport", argumentParser, logging,
       ],
       swiftSettings: strict),
     .target(
@@ -109,7 +111,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "ConformanceTool", dependencies: ["Conformance", "BlockDevice", "NVMeHost", argumentParser],
+      name: "ConformanceTool",
+      dependencies: ["Conformance", "BlockDevice", "NVMeHost", "ToolOutput", "ToolSupport", argumentParser],
       swiftSettings: strict),
 
     // For the two gates: a server of NBD and its client on one thread.
@@ -183,13 +186,15 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
     .testTarget(
-      name: "BenchmarkCoreTests", dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget", "JSON"],
+      name: "BenchmarkCoreTests",
+      dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget", "JSON", "ToolOutput"],
       swiftSettings: strict),
     // Whole processes and virtual machines.
     .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
     .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON"], swiftSettings: strict),
     .testTarget(
-      name: "ConformanceTests", dependencies: ["Conformance", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],
+      name: "ConformanceTests",
+      dependencies: ["Conformance", "ConformanceTool", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],
       swiftSettings: strict),
   ]
 )

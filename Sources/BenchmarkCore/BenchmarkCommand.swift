@@ -1,8 +1,9 @@
 internal import Glibc
+internal import ToolOutput
 
 /// The program: arguments in, exit code out.
 public enum BenchmarkCommand {
-  /// 0: all well. 1: options or set-up. 2: I/O or verification failed. 128: interrupted.
+  /// 0: all well. 1: options or set-up. 2: I/O or verification failed, or results cannot be written. 128: interrupted.
   @frozen public enum ExitCode: Int32, Sendable {
     case success = 0
     case usage = 1
@@ -17,30 +18,35 @@ public enum BenchmarkCommand {
       let invocation = try CommandLineReader.read(arguments)
       switch invocation.help {
       case .usage:
-        print(HelpText.usage, terminator: "")
+        try show(HelpText.usage)
         return .success
       case .version:
-        print("nvmeof-bench-\(RunReport.version)")
+        try show("nvmeof-bench-\(RunReport.version)\n")
         return .success
       case .command(let name):
         guard let text = HelpText.command(name) else {
           throw OptionError(
             .unknownOption(name: name, suggestion: OptionCatalogue.suggestion(for: name)), at: .commandLine)
         }
-        print(text, terminator: "")
+        try show(text)
         return .success
       case nil:
         break
       }
       let reader = JobFileReader(load: FileText.load) { name in getenv(name).map { String(cString: $0) } }
       let plan = try JobPlanner.plan(invocation, reader: reader)
-      if invocation.showCommand { print(HelpText.commandLine(plan), terminator: "") }
+      if invocation.showCommand { try show(HelpText.commandLine(plan)) }
       if invocation.parseOnly || invocation.showCommand { return .success }
       let output = try ReportOutput(invocation)
       let report = try BenchmarkRun(plan: plan, invocation: invocation, stop: stop, output: output).run(open: open)
-      output.report(report)
-      for entry in report.entries {
-        if let failure = entry.failure { complain("\(entry.name): \(failure.message)") }
+      do {
+        // Behind the report, but also without it.
+        defer {
+          for entry in report.entries {
+            if let failure = entry.failure { complain("\(entry.name): \(failure.message)") }
+          }
+        }
+        try output.report(report)
       }
       if report.entries.contains(where: { $0.failure != nil }) { return .failure }
       if stop.isStopped {
@@ -48,11 +54,16 @@ public enum BenchmarkCommand {
         return .interrupted
       }
       return .success
+    } catch let error as OutputError {
+      if !error.hasReaderGone { complain("\(error)") }
+      return .failure
     } catch {
       complain("\(error)")
       return .usage
     }
   }
+
+  private static func show(_ text: String) throws(OutputError) { try OutputFile.standardOutput.write(text) }
 
   private static func complain(_ text: String) {
     ReportOutput.complain("nvmeof-bench: \(text)\n")

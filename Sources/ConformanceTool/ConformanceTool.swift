@@ -1,8 +1,10 @@
 import ArgumentParser
 import BlockDevice
 import Conformance
+import Glibc
 import NVMeHost
-import Foundation
+import ToolOutput
+import ToolSupport
 
 @main
 struct ConformanceTool: AsyncParsableCommand {
@@ -69,48 +71,60 @@ struct ConformanceTool: AsyncParsableCommand {
 
   /// As the protocol's own, but a wrong command line ends with 2, which scripts can tell from a failed case.
   static func main() async {
+    // A reader of our output that goes away shows as an error of the write, not as death.
+    signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try parseAsRoot()
-      if var asynchronous = command as? any AsyncParsableCommand {
-        try await asynchronous.run()
-      } else {
-        try command.run()
-      }
+      let command = try parse()
+      try await command.run()
     } catch {
-      guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
-      FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
-      Foundation.exit(2)
+      end(with: error, usage: 2, unwritable: 2)
     }
   }
 
   func run() async throws {
     let cases = try chosenCases()
     if list {
-      for conformanceCase in cases { print(Self.line(conformanceCase)) }
+      for conformanceCase in cases { try print(Self.line(conformanceCase)) }
       return
     }
     guard let target else { throw problem("--target is missing (try --help)") }
     let parsed: ConformanceTarget
     do {
-      var given = ConformanceTarget(try TargetIdentifier(parsing: target))
+      let identifier = try TargetIdentifier(parsing: target)
+      // Without an NQN it is the discovery service, which is none of an NVM subsystem's that cases are about.
+      if identifier.isDiscovery { throw problem("--target \(target): the subsystem's NQN is missing") }
+      var given = ConformanceTarget(identifier)
       given.namespaceIdentifiers += nsid.filter { !given.namespaceIdentifiers.contains($0) }
       given.secondPort = secondPort
       parsed = given
-    } catch {
+    } catch let error as TargetIdentifierError {
       throw problem("\(error)")
     }
-    if let reason = await ConformanceTargetProbe.reasonUnreachable(parsed) {
+    if let reason = await ConformanceTargetProbe.reasonUntestable(parsed) {
       throw problem("\(parsed) cannot be tested: \(reason)")
     }
 
     let runner = ConformanceRunner(cases: cases, target: parsed, allowsDestructive: destructive, isStrict: strict)
     let isQuiet = tap == "-" || junit == "-"
+    // Opened before the cases run, which may take long: a name that cannot be written is known at once.
+    let tapFile = try tap.map(open)
+    let junitFile = try junit.map(open)
+    var unwritable: OutputError?
     let results = await runner.run(didEnd: { result in
-      if !isQuiet { print(SummaryReport.line(result)) }
+      guard !isQuiet, unwritable == nil else { return }
+      do throws(OutputError) {
+        try OutputFile.standardOutput.write(SummaryReport.line(result) + "\n")
+      } catch { unwritable = error }
     })
-    try write(TAPReport.text(results, target: "\(parsed)"), to: tap)
-    try write(JUnitReport.text(results, target: "\(parsed)"), to: junit)
-    if !isQuiet { print(SummaryReport.summary(results)) }
+    // Whatever can be written is.
+    for (text, file) in [
+      (TAPReport.text(results, target: "\(parsed)"), tapFile),
+      (JUnitReport.text(results, target: "\(parsed)"), junitFile),
+      (SummaryReport.summary(results) + "\n", isQuiet ? nil : OutputFile.standardOutput),
+    ] {
+      do throws(OutputError) { try file?.write(text) } catch { unwritable = unwritable ?? error }
+    }
+    if let unwritable { throw problem(unwritable) }
     if results.contains(where: \.isFailure) { throw ExitCode(1) }
   }
 
@@ -127,26 +141,26 @@ struct ConformanceTool: AsyncParsableCommand {
     let marks =
       (conformanceCase.needs.contains(.destructive) ? "*" : " ")
       + (conformanceCase.needs.contains(.control) ? "+" : " ")
-    let identifier = conformanceCase.identifier.padding(toLength: 38, withPad: " ", startingAt: 0)
-    return "\(marks) \(identifier) \(conformanceCase.title)"
+    let padding = String(repeating: " ", count: max(0, 38 - conformanceCase.identifier.count))
+    return "\(marks) \(conformanceCase.identifier)\(padding) \(conformanceCase.title)"
   }
 
-  private func write(_ text: String, to path: String?) throws {
-    guard let path else { return }
-    if path == "-" {
-      print(text, terminator: "")
-      return
-    }
-    do {
-      try text.write(toFile: path, atomically: true, encoding: .utf8)
-    } catch {
-      throw problem("\(path) cannot be written: \(error.localizedDescription)")
-    }
+  private func print(_ line: String) throws(ExitCode) {
+    do throws(OutputError) { try OutputFile.standardOutput.write(line + "\n") } catch { throw problem(error) }
   }
+
+  /// The file of a report, opened in place: it may be a pipe, a link or a device.
+  private func open(_ path: String) throws(ExitCode) -> OutputFile {
+    if path == "-" { return .standardOutput }
+    do throws(OutputError) { return try OutputFile(path: path) } catch { throw problem(error) }
+  }
+
+  /// As the other, but quiet about a reader that has gone.
+  private func problem(_ error: OutputError) -> ExitCode { error.hasReaderGone ? ExitCode(2) : problem("\(error)") }
 
   /// Says what is wrong and ends with status 2.
   private func problem(_ message: String) -> ExitCode {
-    FileHandle.standardError.write(Data("nvmeof-conformance: \(message)\n".utf8))
+    try? OutputFile.standardError.write("nvmeof-conformance: \(message)\n")
     return ExitCode(2)
   }
 }

@@ -107,6 +107,16 @@ struct DaemonCommand: AsyncParsableCommand {
   @Flag(help: "Log to the system's log as well, up to the level that log_set_level sets")
   var syslog = false
 
+  /// As the protocol's own, but help that cannot be written is no success.
+  static func main() async {
+    do {
+      let command = try parse()
+      try await command.run()
+    } catch {
+      end(with: error, usage: EX_USAGE, unwritable: 1)
+    }
+  }
+
   func validate() throws {
     guard (1...64).contains(reactors) else { throw ValidationError("--reactors \(reactors): must be 1 to 64") }
     if nbdAddress != nil && nbdPort == nil { throw ValidationError("--nbd-address needs --nbd-port PORT") }

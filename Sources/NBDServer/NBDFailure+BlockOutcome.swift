@@ -42,7 +42,7 @@ extension NBDFailure {
     // The export has been made smaller a moment ago.
     case .outOfRange: self = operation.modifies ? .writeBeyondEnd : .readBeyondEnd
     case .readOnly: self = .deviceReadOnly
-    case .closed: self = .deviceGone
+    case .closed, .noQueueOnReactor: self = .deviceGone
     case .tooLarge: self = .payloadTooLarge
     case .zeroLength: self = .zeroLength
     case .misaligned, .lengthMismatch: self = .misaligned

@@ -252,4 +252,15 @@ import Testing
     for index in 1..<result.count where result[index].offset == result[index - 1].offset + 4096 { sequential += 1 }
     #expect((2850...3150).contains(sequential))
   }
+
+  @Test func aRegionSmallerThanABlockIsToldByItsSize() throws {
+    let options = try job("--bs=64m")
+    let whole = #expect(throws: JobFailure.self) { try setup(options, capacity: 16 << 20) }
+    #expect(whole?.message.contains("the region of 16777216 bytes does not hold one block of 67108864 bytes") == true)
+    // 12 KiB hold a block of 12 KiB, but not in whole blocks of 8 KiB.
+    let mixed = try job("--bsrange=8k-12k", "--rw=read")
+    let rounded = #expect(throws: JobFailure.self) { try setup(mixed, capacity: 12 << 10) }
+    #expect(
+      rounded?.message.contains("8192 bytes, the region in whole blocks of 8192, do not hold one of 12288") == true)
+  }
 }

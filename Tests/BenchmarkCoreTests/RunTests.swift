@@ -3,6 +3,7 @@ import EmbeddedTarget
 import Foundation
 import Synchronization
 import Testing
+import ToolOutput
 
 @testable import BenchmarkCore
 
@@ -298,6 +299,36 @@ import Testing
     #expect(try await code("--filename=memory:1m", "--name=a", "--rw=read", "--verify=crc32c") == .failure)
     #expect(try await code("--parse-only", "--name=a") == .success)
     #expect(try await code("--filename=memory:1m", "--name=a", "--bs=100") == .usage)
+  }
+
+  /// Results that nobody can read are no success.
+  @Test(arguments: ["normal", "json", "json+", "summary"])
+  func outputThatCannotBeWritten(format: String) async throws {
+    let code = try await onThread {
+      BenchmarkCommand.run(
+        ["--eta=never", "--output=/dev/full", "--output-format=\(format)", "--filename=null:1m", "--name=a"],
+        stop: StopSignal(), open: TargetOpener.open)
+    }
+    #expect(code == .failure)
+  }
+
+  /// What is behind a gap is worth nothing, though it could be written.
+  @Test func anOutputThatHasFailedStaysSo() throws {
+    signal(SIGPIPE, SIG_IGN)
+    let path = "\(NSTemporaryDirectory())nvmeof-bench-test-\(UInt64.random(in: 0 ... .max)).fifo"
+    try #require(mkfifo(path, 0o600) == 0)
+    defer { unlink(path) }
+    let reader = open(path, O_RDONLY | O_NONBLOCK)
+    let output = try ReportOutput(try CommandLineReader.read(["--output=\(path)", "--name=a"]))
+    let jobs = try plan(["--name=a"])
+    try output.begin(jobs, threads: 1, notes: [])
+    close(reader)
+    let broken = #expect(throws: OutputError.self) { try output.begin(jobs, threads: 1, notes: []) }
+    #expect(broken?.hasReaderGone == true)
+    let another = open(path, O_RDONLY | O_NONBLOCK)
+    defer { close(another) }
+    let late = #expect(throws: OutputError.self) { try output.begin(jobs, threads: 1, notes: []) }
+    #expect(late == broken)
   }
 
   /// fio's exact form: nothing of ours may stand before or after JSON on its stream.

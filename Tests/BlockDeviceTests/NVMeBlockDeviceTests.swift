@@ -234,6 +234,32 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
+  /// nil when there is one.
+  private func reasonForNoChannel(_ device: NVMeBlockDevice, _ handle: ReactorHandle) async throws -> BlockRefusal? {
+    try await handle.perform { reactor in
+      do throws(BlockRefusal) {
+        try device.openChannel(on: reactor, queueDepth: 1).close()
+        return nil
+      } catch { return error }
+    }
+  }
+
+  @Test
+  func `A reactor without a queue of the controller is told as that, a device that is gone as gone`() async throws {
+    let bed = try await TestBed()
+    let other = try ReactorThread()
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    #expect(try await reasonForNoChannel(device, bed.thread.handle) == nil)
+    #expect(try await reasonForNoChannel(device, other.handle) == .noQueueOnReactor)
+    try await bed.target.removeNamespace(1, from: TestBed.nqn)
+    try await eventually { device.isGone }
+    #expect(try await reasonForNoChannel(device, bed.thread.handle) == .closed)
+    #expect(try await reasonForNoChannel(device, other.handle) == .closed)
+    other.stop()
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   private final class ChannelBox: @unchecked Sendable {
     let channel: BlockChannel
     let buffer: UnsafeMutableRawBufferPointer
@@ -279,7 +305,9 @@ struct NVMeBlockDeviceTests {
     try await bed.target.removeNamespace(9, from: TestBed.nqn)
     try await eventually { added.isGone }
     #expect(controller.blockDevice(namespaceIdentifier: 9) == nil)
-    await #expect(throws: BlockError.self) { _ = try await added.read(at: 0, blockCount: 1) }
+    // Its controller's connection is up all the while.
+    let gone = await #expect(throws: BlockError.self) { _ = try await added.read(at: 0, blockCount: 1) }
+    #expect(gone.map { "\($0)".contains("the connection was lost") } == false)
     _ = try await device.read(at: 0, blockCount: 1)
     #expect(try await bed.end() == 0)
   }

@@ -83,6 +83,6 @@ struct RunnerTests {
   func unreachable() async {
     // Port 1 of loopback: nothing listens there.
     let target = ConformanceTarget(host: "127.0.0.1", port: 1, subsystemNQN: "nqn.2026-01.example:none")
-    #expect(await ConformanceTargetProbe.reasonUnreachable(target) != nil)
+    #expect(await ConformanceTargetProbe.reasonUntestable(target) != nil)
   }
 }

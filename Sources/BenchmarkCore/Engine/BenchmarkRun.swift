@@ -33,11 +33,11 @@ public final class BenchmarkRun {
   }
 
   /// - Returns: the results; any failure is in its entries.
-  /// - Throws: ``JobFailure`` when a job does not fit its device, or what `open` throws.
+  /// - Throws: ``JobFailure`` when a job does not fit its device, or what `open` throws, or ``OutputError``.
   public func run(open: Opener) throws -> RunReport {
     defer { for device in deviceOrder { device.close() } }
     try place(open)
-    output.begin(plan, threads: threads.count, notes: notes)
+    try output.begin(plan, threads: threads.count, notes: notes)
     startNanoseconds = clock.now()
     statusLine = StatusLine(now: startNanoseconds)
     schedule()
@@ -187,7 +187,8 @@ public final class BenchmarkRun {
       clock.sleep(nanoseconds: 2_000_000)
     }
     output.clearStatus()
-    output.report(
+    // The report at the end tells of one that could not be written.
+    try? output.report(
       report { thread in
         thread.outcome
           ?? snapshots[ObjectIdentifier(thread)].map {

@@ -72,9 +72,12 @@ public struct JobSetup: Sendable {
       }
       byteCount = min(byteCount, available)
     }
-    byteCount = byteCount / smallest * smallest
     guard byteCount >= largest else {
       throw fail("the region of \(byteCount) bytes does not hold one block of \(largest) bytes")
+    }
+    byteCount = byteCount / smallest * smallest
+    guard byteCount >= largest else {
+      throw fail("\(byteCount) bytes, the region in whole blocks of \(smallest), do not hold one of \(largest)")
     }
     region = BlockRegion(start: start, byteCount: byteCount)
     if let problem = OffsetGenerator.mapProblem(options, region) { throw fail(problem) }

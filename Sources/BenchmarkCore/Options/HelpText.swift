@@ -30,7 +30,8 @@ public enum HelpText {
         --cmdhelp[=OPTION]        about one option, or all
         --version, --help
 
-      Exit codes: 0 all well, 1 options or set-up, 2 an I/O or a verification failed, 128 interrupted.
+      Exit codes: 0 all well, 1 options or set-up, 2 an I/O or a verification failed, or results cannot be written,
+      128 interrupted.
 
       Job options stand in job files as name=value, on the command line as --name=value. Those before the first --name
       hold for every job and override job files.

@@ -1,14 +1,14 @@
 internal import Glibc
+public import ToolOutput
 
 /// Where a run writes: results to standard output or a file, the live line and notes to where they do not spoil them.
 public final class ReportOutput {
   private let formats: [OutputFormat]
-  private let descriptor: Int32
-  private let ownsDescriptor: Bool
+  private let file: OutputFile
   private let newLineInterval: UInt64
   private var lastNewLine: UInt64 = 0
   private var statusWidth = 0
-  private var begun = false
+  private var failure: OutputError?
   /// Whether the live line is to be shown.
   public let showsStatus: Bool
 
@@ -16,17 +16,9 @@ public final class ReportOutput {
   public init(_ invocation: BenchmarkInvocation) throws(OptionError) {
     formats = invocation.formats
     newLineInterval = invocation.progressNewLineInterval
-    if let path = invocation.outputPath {
-      descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-      ownsDescriptor = true
-      guard descriptor >= 0 else {
-        throw OptionError(
-          .unreadableFile("cannot write --output=\(path): \(String(cString: strerror(errno)))"), at: .commandLine)
-      }
-    } else {
-      descriptor = STDOUT_FILENO
-      ownsDescriptor = false
-    }
+    do throws(OutputError) {
+      file = try invocation.outputPath.map { path throws(OutputError) in try OutputFile(path: path) } ?? .standardOutput
+    } catch { throw OptionError(.unreadableFile("--output: \(error)"), at: .commandLine) }
     switch invocation.progress {
     case .always: showsStatus = true
     case .never: showsStatus = false
@@ -34,31 +26,25 @@ public final class ReportOutput {
     }
   }
 
-  deinit {
-    if ownsDescriptor { close(descriptor) }
-  }
+  /// Writes to standard error. There is nobody to tell when that fails.
+  static func complain(_ text: String) { try? OutputFile.standardError.write(text) }
 
-  private static func write(_ text: String, to descriptor: Int32) {
-    var text = text
-    text.withUTF8 { bytes in
-      var rest = UnsafeRawBufferPointer(bytes)
-      while !rest.isEmpty {
-        let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return }
-        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-      }
+  private func write(_ text: String) throws(OutputError) {
+    // What would follow a gap is worth nothing.
+    if let failure { throw failure }
+    do throws(OutputError) { try file.write(text) } catch {
+      failure = error
+      throw error
     }
   }
-
-  /// Writes to standard error.
-  static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
 
   /// Text that is only for people.
   private var hasNormal: Bool { formats.contains(.normal) }
 
   /// fio's first lines: what will run; and the notes.
-  public func begin(_ plan: JobPlan, threads: Int, notes: [String]) {
+  ///
+  /// - Throws: ``OutputError`` as results will not be written either: better now than when they are there.
+  public func begin(_ plan: JobPlan, threads: Int, notes: [String]) throws(OutputError) {
     var text = ""
     let groups = plan.groupIdentifiers
     for (job, group) in zip(plan.jobs, groups) {
@@ -74,10 +60,10 @@ public final class ReportOutput {
     text += "nvmeof-bench-\(RunReport.version)\nStarting \(threads) thread\(threads == 1 ? "" : "s")\n"
     let remarks = notes.map { "note: \($0)\n" }.joined()
     if hasNormal {
-      Self.write(text + remarks, to: descriptor)
+      try write(text + remarks)
     } else if !remarks.isEmpty {
       // JSON must stay alone on its stream.
-      Self.write(remarks, to: STDERR_FILENO)
+      Self.complain(remarks)
     }
   }
 
@@ -91,24 +77,26 @@ public final class ReportOutput {
       text += "\n"
       statusWidth = 0
     }
-    Self.write(text, to: STDERR_FILENO)
+    Self.complain(text)
   }
 
   /// Takes the live line away before other text.
   func clearStatus() {
     guard statusWidth > 0 else { return }
-    Self.write("\r" + String(repeating: " ", count: statusWidth) + "\r", to: STDERR_FILENO)
+    Self.complain("\r" + String(repeating: " ", count: statusWidth) + "\r")
     statusWidth = 0
   }
 
   /// Writes a report in every format asked for.
-  public func report(_ report: RunReport) {
+  ///
+  /// - Throws: ``OutputError`` when this one, or anything in front of it, could not be written.
+  public func report(_ report: RunReport) throws(OutputError) {
     for format in formats {
       switch format {
-      case .normal: Self.write("\n" + NormalReport.render(report), to: descriptor)
-      case .json: Self.write(JSONReport.render(report, bins: false), to: descriptor)
-      case .jsonPlus: Self.write(JSONReport.render(report, bins: true), to: descriptor)
-      case .summary: Self.write(SummaryReport.render(report), to: descriptor)
+      case .normal: try write("\n" + NormalReport.render(report))
+      case .json: try write(JSONReport.render(report, bins: false))
+      case .jsonPlus: try write(JSONReport.render(report, bins: true))
+      case .summary: try write(SummaryReport.render(report))
       }
     }
   }

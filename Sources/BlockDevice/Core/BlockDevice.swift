@@ -19,6 +19,7 @@ public protocol BlockDevice: AnyObject, Sendable {
   /// Opens a channel for the calling thread, whose reactor is `reactor`.
   ///
   /// - Parameter queueDepth: requests accepted at once, 1...65535; more are answered ``BlockSubmission/busy``.
-  /// - Throws: ``BlockRefusal`` when the device is gone.
+  /// - Throws: ``BlockRefusal/closed`` when the device is gone; ``BlockRefusal/noQueueOnReactor`` when it is there, but
+  ///   not for this reactor.
   func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel
 }

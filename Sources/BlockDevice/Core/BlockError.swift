@@ -49,6 +49,8 @@ public struct BlockError: Error, Sendable, Hashable, CustomStringConvertible {
     case .refused(.unsupported): "look at the device's capabilities first"
     case .refused(.readOnly): "the device is write protected or was opened read-only"
     case .refused(.closed): "open a new channel; the device or its connection is gone"
+    case .refused(.noQueueOnReactor):
+      "give the controller this reactor among its queueReactors, and open channels once it is ready"
     case .failed(.compareMismatch, _): "the device's content differs from what was expected"
     case .failed(.dataDigestError, _): "the data was damaged on its way: try again, and look at the network"
     case .failed(.shortData, _): "the target breaks the protocol: it reported success without all data"
@@ -76,12 +78,13 @@ public struct BlockError: Error, Sendable, Hashable, CustomStringConvertible {
       case .unsupported: what = "refused: the device cannot do this"
       case .readOnly: what = "refused: the device is read-only"
       case .closed: what = "refused: the channel is closed"
+      case .noQueueOnReactor: what = "refused: the controller has no I/O queue in use on this reactor"
       }
     case .failed(.systemError, let status): what = "failed: \(String(cString: strerror(Int32(status.rawValue))))"
     case .failed(.dataDigestError, let status): what = "failed: data digest error (\(status))"
     case .failed(.shortData, let status): what = "failed: too little data (\(status))"
     case .failed(.connectionLost, _): what = "failed: the connection was lost"
-    case .failed(.notSent, _): what = "failed: the connection was lost before it was sent"
+    case .failed(.notSent, _): what = "failed: not sent, as the device or its connection was gone"
     case .failed(_, let status): what = "failed: \(status)"
     }
     let place =

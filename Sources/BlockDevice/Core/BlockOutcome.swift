@@ -11,7 +11,7 @@
   case shortData
   /// The connection was lost. Whether the device has carried the request out, or still will, is unknown.
   case connectionLost
-  /// The connection was lost before any of the request was sent: it has not been carried out.
+  /// The device or its connection was gone before any of the request was sent: it has not been carried out.
   case notSent
   /// The operating system reports an error (file-backed devices): the status is its `errno`.
   case systemError

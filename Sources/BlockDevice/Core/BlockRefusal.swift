@@ -16,4 +16,7 @@
   case readOnly
   /// The channel has been closed, or its device is gone.
   case closed
+  /// No channel for this reactor: the device is there, but its controller has no I/O queue in use on it. Which reactors
+  /// get queues is said when a controller is made (`queueReactors`).
+  case noQueueOnReactor
 }

@@ -71,7 +71,8 @@ public final class NVMeBlockDevice: BlockDevice {
       shared.nextQueue += 1
       return (shared.limits, shared.nextQueue - 1)
     }
-    guard !limits.isGone, !queues.isEmpty else { throw .closed }
+    if limits.isGone { throw .closed }
+    if queues.isEmpty { throw .noQueueOnReactor }
     let channel = NVMeChannel(
       reactor: reactor, queueDepth: queueDepth, queue: queues[turn % queues.count], limits: limits)
     let entry = WeakChannel(channel, reactor: reactor.handle)

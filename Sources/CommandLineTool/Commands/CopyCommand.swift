@@ -96,8 +96,11 @@ struct CopyCommand: AsyncParsableCommand {
     }
     let report = try await Session.run(host: host) { session in
       let source = try await open(sourcePlace, isSource: true, session: &session)
+      let options = options(source)
+      // Before a file is made that would stay behind empty.
+      try CopyPlan.check(source: source, destination: nil, options: options)
       let destination = try await open(destinationPlace, isSource: false, session: &session)
-      return try await copy(source, destination)
+      return try await copy(source, destination, options)
     }
     if format == .json { Console.print(report.json) }
     if format == .normal, !quiet || report.status != .success {
@@ -121,7 +124,7 @@ struct CopyCommand: AsyncParsableCommand {
     return DeviceEndpoint(device)
   }
 
-  private func copy(_ source: any CopyEndpoint, _ destination: any CopyEndpoint) async throws -> CopyReport {
+  private func options(_ source: any CopyEndpoint) -> CopyOptions {
     var options = CopyOptions()
     options.mode = verifyOnly ? .verify : .copy
     options.sourceOffset = offset.value
@@ -134,6 +137,12 @@ struct CopyCommand: AsyncParsableCommand {
     options.verifiesEachChunk = verify && source.isSequential
     options.continuesOnError = continueOnError
     options.maximumBadRangeCount = maxErrors
+    return options
+  }
+
+  private func copy(
+    _ source: any CopyEndpoint, _ destination: any CopyEndpoint, _ options: CopyOptions
+  ) async throws -> CopyReport {
     if verify, destination.isSequential {
       throw ToolError.usage("\(destination.name) cannot be read back: leave --verify out")
     }

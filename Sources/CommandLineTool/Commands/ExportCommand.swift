@@ -62,12 +62,12 @@ struct ExportCommand: AsyncParsableCommand {
     help: ArgumentHelp("A Unix-domain socket to listen at, made with mode 0600", valueName: "path"))
   var socket: String?
 
-  @Option(help: "A numeric address to listen at")
-  var address = "127.0.0.1"
+  @Option(help: "A numeric address to listen at (default 127.0.0.1, where no --socket is given)")
+  var address: String?
 
   @Option(
     help: ArgumentHelp(
-      "A TCP port to listen at, 0: any that is free (default \(NBDAddress.defaultPort), where no --socket is given)",
+      "A TCP port to listen at, 0: any that is free (default \(NBDAddress.defaultPort))",
       valueName: "port"))
   var port: UInt16?
 
@@ -100,16 +100,16 @@ struct ExportCommand: AsyncParsableCommand {
       throw ValidationError(
         "--socket is a path of 1 to \(SocketAddress.maximumPathByteCount) bytes, not \"\(socket)\"")
     }
-    if SocketAddress(numericHost: address, port: 0) == nil {
+    if let address, SocketAddress(numericHost: address, port: 0) == nil {
       throw ValidationError("--address is a numeric IPv4 or IPv6 address, not \"\(address)\"")
     }
   }
 
-  private var listenAddresses: [SocketAddress] {
+  var listenAddresses: [SocketAddress] {
     var result: [SocketAddress] = []
     if let socket, let address = SocketAddress(unixPath: socket) { result.append(address) }
-    if port != nil || socket == nil,
-      let address = SocketAddress(numericHost: address, port: port ?? NBDAddress.defaultPort)
+    if port != nil || address != nil || socket == nil,
+      let address = SocketAddress(numericHost: address ?? "127.0.0.1", port: port ?? NBDAddress.defaultPort)
     {
       result.append(address)
     }

@@ -8,7 +8,8 @@ struct GetLogCommand: AsyncParsableCommand {
     commandName: "get-log",
     abstract: "Show a log page.",
     discussion: """
-      The pages named below are decoded, others dumped in hexadecimal; for those --log-len is needed.
+      The pages named below are decoded, others dumped in hexadecimal; for those --log-len is needed. Pieces of a page \
+      that cannot be decoded by themselves are dumped, too.
 
       EXAMPLES
         nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id smart
@@ -58,21 +59,18 @@ struct GetLogCommand: AsyncParsableCommand {
 
   func run() async throws {
     let target = try address.resolve(.subsystem)
-    let data = try await Session.run(host: host, target: target) { controller in
-      let byteCount = try byteCount.map { Int($0.value) } ?? Self.defaultByteCount(page.page, controller.snapshot)
-      return try await read(controller, byteCount: byteCount, target: target)
+    let (data, isWhole) = try await Session.run(host: host, target: target) { controller in
+      let whole = Result { try Self.defaultByteCount(page.page, controller.snapshot) }
+      let byteCount = try byteCount.map { Int($0.value) } ?? whole.get()
+      // Nobody knows how long a page is that this tool does not: it is not decoded either.
+      let isWhole = (try? whole.get()).map { byteCount >= $0 } ?? false
+      return (try await read(controller, byteCount: byteCount, target: target), isWhole)
     }
     if output.effectiveFormat == .binary {
       Console.write(data)
       return
     }
-    // Pieces of a page cannot be decoded.
-    let report =
-      (offset?.value ?? 0) > 0
-      ? nil
-      : try decoding { () throws(DecodingError) in
-        try LogPageReport.make(page.page, data: data, device: target.subsystemNQN, isHuman: output.isHuman)
-      }
+    let report = try report(data, isWhole: isWhole, device: target.subsystemNQN)
     if output.format == .json {
       let raw: JSONValue = [
         "lid": .integer(page.page.rawValue), "data": .string(data.map { $0.hexadecimal(digits: 2) }.joined()),
@@ -83,6 +81,18 @@ struct GetLogCommand: AsyncParsableCommand {
     } else {
       Console.print("Device:\(target.subsystemNQN) log-id:\(page.page.rawValue) namespace-id:\(namespaceText)")
       Console.print(Hexdump.text(data, base: offset?.value ?? 0))
+    }
+  }
+
+  /// - Returns: nil for what cannot be decoded: pages that this tool does not know, and pieces of those it does.
+  private func report(_ data: [UInt8], isWhole: Bool, device: String) throws(ToolError) -> LogPageReport? {
+    if (offset?.value ?? 0) > 0 { return nil }
+    do throws(DecodingError) {
+      return try LogPageReport.make(page.page, data: data, device: device, isHuman: output.isHuman)
+    } catch {
+      // A page's beginning may be enough, as of a list, or not; that is not the controller's fault.
+      if !isWhole { return nil }
+      throw .malformed(error)
     }
   }
 

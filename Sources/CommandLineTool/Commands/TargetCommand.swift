@@ -117,7 +117,15 @@ struct TargetCommand: AsyncParsableCommand {
       throw ValidationError(
         "--namespace …,subsystem=\(namespace.subsystem): --nqn is given for \(subsystems.count) of them")
     }
-    if let inCapsuleData, inCapsuleData.value > 1 << 20 { throw ValidationError("--in-capsule-data is at most 1 MiB") }
+    if let inCapsuleData, inCapsuleData.value > 1 << 20 || inCapsuleData.value % 16 != 0 {
+      throw ValidationError("--in-capsule-data is a multiple of 16 up to 1 MiB, not \(inCapsuleData)")
+    }
+    if let queueEntries, !(2...4096).contains(queueEntries) {
+      throw ValidationError("--queue-entries is 2 to 4096, not \(queueEntries)")
+    }
+    if let ioQueues, !(1...1024).contains(ioQueues) {
+      throw ValidationError("--io-queues is 1 to 1024, not \(ioQueues)")
+    }
   }
 
   private static func duplicate<Value: Hashable>(_ values: [Value]) -> Value? {
@@ -219,7 +227,7 @@ struct TargetCommand: AsyncParsableCommand {
       }
       return (target, listening)
     } catch let error as TargetError {
-      throw .usage(error.description)
+      throw error.isSystemFailure ? .local(error.description) : .usage(error.description)
     } catch let error as ToolError {
       throw .usage("--ana: \(error)")
     } catch {

@@ -220,7 +220,7 @@ final class CopyEngine: Sendable {
     let position = options.destinationOffset + range.lowerBound
     if let capacity = destination.capacity, position + UInt64(padded.count) > capacity {
       throw CopyFault(
-        .device, "\(source.name) is longer than what is left of \(destination.name) (\(capacity) bytes in all)",
+        .full, "\(source.name) is longer than what is left of \(destination.name) (\(capacity) bytes in all)",
         isFatal: true)
     }
     let part = range.lowerBound..<range.lowerBound + UInt64(count)

@@ -9,6 +9,8 @@ struct CopyFault: Error, Hashable, Sendable, CustomStringConvertible {
     case connection
     /// A local file or stream.
     case file
+    /// The destination is full, and has no room to be made.
+    case full
     /// Source and destination differ.
     case mismatch
     /// The copy ends for another reason.
@@ -32,7 +34,8 @@ struct CopyFault: Error, Hashable, Sendable, CustomStringConvertible {
   init(_ error: BlockError) {
     description = error.description
     switch error.cause {
-    case .failed(.connectionLost, _), .failed(.notSent, _), .refused(.closed):
+    case .failed(.connectionLost, _), .failed(.notSent, _), .refused(.closed),
+      .refused(.noQueueOnReactor):
       kind = .connection
       isFatal = true
     case .failed(.systemError, _):

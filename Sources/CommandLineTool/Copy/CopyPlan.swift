@@ -1,12 +1,16 @@
 /// Holds the options of a copy against its two ends before anything is moved.
 enum CopyPlan {
   static let maximumMemoryByteCount = 4 << 30
+  /// No sum of an offset, a length and what has been done leaves the 63 bits that the system has for places in files.
+  static let maximumOffset: UInt64 = 1 << 61
 
+  /// - Parameter destination: nil before it is opened, which makes a file where there is none: then what is wrong
+  ///   whatever it is.
   /// - Throws: ``ToolError`` of kind usage that says which option is wrong and what would be right.
   static func check(
-    source: any CopyEndpoint, destination: any CopyEndpoint, options: CopyOptions
+    source: any CopyEndpoint, destination: (any CopyEndpoint)?, options: CopyOptions
   ) throws(ToolError) {
-    let granularity = max(source.alignment, destination.alignment)
+    let granularity = max(source.alignment, destination?.alignment ?? 1)
     guard (1...1024).contains(options.depth) else { throw .usage("--depth is 1 to 1024, not \(options.depth)") }
     guard options.chunkByteCount > 0, options.chunkByteCount <= 64 << 20 else {
       throw .usage("--block-size is 1 byte to 64 MiB, not \(options.chunkByteCount)")
@@ -19,19 +23,21 @@ enum CopyPlan {
       throw .usage("--depth × --block-size is more than 4 GiB of memory; make one of them smaller")
     }
     try checkAlignment("--offset", options.sourceOffset, source)
-    try checkAlignment("--destination-offset", options.destinationOffset, destination)
     try checkAlignment("--resume-from", options.resumeOffset, source)
-    try checkAlignment("--resume-from", options.resumeOffset, destination)
     if let byteCount = options.byteCount { try checkAlignment("--length", byteCount, source) }
-    try checkRange(source: source, destination: destination, options: options)
+    let length = try checkRange(source: source, options: options)
+    if options.mode == .verify, source.isSequential {
+      throw .usage("\(source.name) cannot be compared at any place: give a file or a device")
+    }
+    guard let destination else { return }
+    try checkAlignment("--destination-offset", options.destinationOffset, destination)
+    try checkAlignment("--resume-from", options.resumeOffset, destination)
+    if let length { try checkRoom(for: length, destination: destination, options: options) }
     if options.mode == .verify || options.verifiesEachChunk, destination.isSequential {
       throw .usage("\(destination.name) cannot be read back: leave --verify out")
     }
     if destination.isSequential, options.destinationOffset > 0 {
       throw .usage("\(destination.name) is written from its beginning: leave --destination-offset out")
-    }
-    if options.mode == .verify, source.isSequential {
-      throw .usage("\(source.name) cannot be compared at any place: give a file or a device")
     }
   }
 
@@ -43,9 +49,14 @@ enum CopyPlan {
     }
   }
 
-  private static func checkRange(
-    source: any CopyEndpoint, destination: any CopyEndpoint, options: CopyOptions
-  ) throws(ToolError) {
+  /// - Returns: how much is to be copied; nil when that shows only at the source's end.
+  private static func checkRange(source: any CopyEndpoint, options: CopyOptions) throws(ToolError) -> UInt64? {
+    for (option, value) in [
+      ("--offset", options.sourceOffset), ("--destination-offset", options.destinationOffset),
+      ("--length", options.byteCount ?? 0), ("--resume-from", options.resumeOffset),
+    ] where value > maximumOffset {
+      throw .usage("\(option) is at most 2 EiB, not \(value)")
+    }
     if let size = source.byteCount {
       guard options.sourceOffset <= size else {
         throw .usage("--offset \(options.sourceOffset) is beyond the end of \(source.name), which has \(size) bytes")
@@ -57,10 +68,15 @@ enum CopyPlan {
       }
     }
     let length = options.byteCount ?? source.byteCount.map { $0 - options.sourceOffset }
-    guard let length else { return }
-    guard options.resumeOffset <= length else {
+    if let length, options.resumeOffset > length {
       throw .usage("--resume-from \(options.resumeOffset) is beyond the \(length) bytes to be copied")
     }
+    return length
+  }
+
+  private static func checkRoom(
+    for length: UInt64, destination: any CopyEndpoint, options: CopyOptions
+  ) throws(ToolError) {
     guard let capacity = destination.capacity else { return }
     let (end, overflow) = options.destinationOffset.addingReportingOverflow(length)
     guard !overflow, end <= capacity else {

@@ -45,15 +45,17 @@ struct CopyReport: Sendable {
     if let verified, !verified.isComplete {
       // What differs has to be copied anew; what was only not looked at has not.
       return verified.failure?.fault.kind == .mismatch
-        ? Self.resumeLine(verified.resumeOffset)
+        ? Self.resumeLine(verified.resumeOffset, destination)
         : "the copy is complete, its verification is not; go on with the same command and --verify-only "
           + "--resume-from \(verified.resumeOffset)"
     }
-    return copied.isComplete ? nil : Self.resumeLine(copied.resumeOffset)
+    if copied.isComplete || copied.failure?.fault.kind == .full { return nil }
+    return Self.resumeLine(copied.resumeOffset, destination)
   }
 
-  static func resumeLine(_ offset: UInt64) -> String {
-    "not complete; go on with the same command and --resume-from \(offset)"
+  /// - Returns: nil for a stream: what of it has arrived is not known here, and the same command begins another one.
+  static func resumeLine(_ offset: UInt64, _ destination: any CopyEndpoint) -> String? {
+    destination.isSequential ? nil : "not complete; go on with the same command and --resume-from \(offset)"
   }
 
   private func line(_ bad: CopyOutcome.BadRange) -> String {

@@ -25,7 +25,9 @@ final class CopyRunner: Sendable {
     engine?.interrupt()
     guard isSecond else { return }
     // Whoever asks twice does not want to wait for what is under way.
-    if let engine { Console.note("\nnvmeof: " + CopyReport.resumeLine(engine.resumeOffset)) }
+    if let engine, let line = CopyReport.resumeLine(engine.resumeOffset, engine.destination) {
+      Console.note("\nnvmeof: \(line)")
+    }
     _exit(ExitStatus.interrupted.rawValue)
   }
 
@@ -46,9 +48,9 @@ final class CopyRunner: Sendable {
         let line = meter.line(
           seconds: (clock.now - start) / .seconds(1), done: engine.doneByteCount, total: engine.totalByteCount)
         // Back to the line's beginning, and clear what is left of the former one.
-        Console.write("\r" + line + "\u{1B}[K", to: STDERR_FILENO)
+        Console.show("\r" + line + "\u{1B}[K")
       }
-      Console.write("\r\u{1B}[K", to: STDERR_FILENO)
+      Console.show("\r\u{1B}[K")
     }
     let outcome = await engine.run()
     progress.cancel()

@@ -1,12 +1,13 @@
 import Glibc
 import JSON
+import ToolOutput
 
 /// Standard output and standard error, written at once and whole.
 enum Console {
   /// Prints lines to standard output.
   ///
-  /// Ends the process when nobody can read them any more.
-  static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  /// Ends the process when they cannot be written, which says why unless the reader has gone.
+  static func print(_ text: String) { writeResult(Array((text + "\n").utf8)) }
 
   /// Prints a JSON document.
   static func print(_ document: JSONValue, style: JSONWriter.Style = .indented) {
@@ -14,26 +15,18 @@ enum Console {
   }
 
   /// Prints lines to standard error.
-  static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  static func note(_ text: String) { show(text + "\n") }
+
+  /// Writes to standard error as it is. There is nobody to tell when that fails.
+  static func show(_ text: String) { try? OutputFile.standardError.write(text) }
 
   /// Writes bytes to standard output as they are.
-  static func write(_ bytes: some Sequence<UInt8>) { write(Array(bytes), to: STDOUT_FILENO) }
+  static func write(_ bytes: some Sequence<UInt8>) { writeResult(Array(bytes)) }
 
-  static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
-
-  private static func write(_ bytes: [UInt8], to descriptor: Int32) {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
-      if count >= 0 {
-        done += count
-      } else if errno == EAGAIN {
-        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        poll(&waiting, 1, -1)
-      } else if errno != EINTR {
-        if descriptor == STDOUT_FILENO { exit(ExitStatus.localError.rawValue) }
-        return
-      }
+  private static func writeResult(_ bytes: [UInt8]) {
+    do throws(OutputError) { try OutputFile.standardOutput.write(bytes) } catch {
+      if !error.hasReaderGone { note("nvmeof: \(error)") }
+      exit(ExitStatus.localError.rawValue)
     }
   }
 

@@ -26,7 +26,9 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
   init(_ error: BlockError) {
     description = error.description
     switch error.cause {
-    case .failed(.connectionLost, _), .failed(.notSent, _), .refused(.closed): status = .connectionFailed
+    case .failed(.connectionLost, _), .failed(.notSent, _), .refused(.closed),
+      .refused(.noQueueOnReactor):
+      status = .connectionFailed
     case .failed(.systemError, _): status = .localError
     case .failed(.compareMismatch, _): status = .mismatch
     case .refused(.outOfRange), .refused(.zeroLength), .refused(.misaligned), .refused(.tooLarge),
@@ -39,7 +41,7 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
   init(_ fault: CopyFault) {
     description = fault.description
     switch fault.kind {
-    case .device: status = .deviceError
+    case .device, .full: status = .deviceError
     case .connection: status = .connectionFailed
     case .file: status = .localError
     case .mismatch: status = .mismatch

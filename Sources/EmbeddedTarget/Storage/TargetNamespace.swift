@@ -44,7 +44,9 @@ final class TargetNamespace {
       let growth = byteCount.addingReportingOverflow(max(byteCount, 1 << 30))
       capacityByteCount = max(byteCount, configuration.maximumByteCount ?? (growth.overflow ? byteCount : growth.0))
       guard byteCount > 0, capacityByteCount < 1 << 46 else {
-        throw TargetError("a memory namespace is 1 byte to 64 TiB, not \(byteCount) bytes")
+        throw TargetError(
+          "a memory namespace has at least a byte and, with its room to grow, less than 64 TiB, "
+            + "not \(byteCount) and \(capacityByteCount) bytes")
       }
       do {
         let region = try MemoryRegion(byteCount: (Int(capacityByteCount) + 4095) & ~4095)
@@ -63,7 +65,7 @@ final class TargetNamespace {
         self.file = file
         size = file.byteCount
       } catch {
-        throw TargetError("namespace \(identifier): \(error)")
+        throw TargetError("namespace \(identifier): \(error)", isSystemFailure: true)
       }
     }
     blockCount = size >> blockShift

@@ -20,7 +20,8 @@ final class ToolProcess {
   private let errors = Pipe()
   let input = Pipe()
 
-  init(_ arguments: [String], directory: String? = nil) throws {
+  /// - Parameter standardOutput: in place of what `finish` gives.
+  init(_ arguments: [String], directory: String? = nil, standardOutput: FileHandle? = nil) throws {
     try #require(
       FileManager.default.isExecutableFile(atPath: Self.executable.path),
       "\(Self.executable.path) is not built: these tests run the tool itself")
@@ -31,10 +32,12 @@ final class ToolProcess {
     environment["XDG_CONFIG_HOME"] = NSTemporaryDirectory() + "nvmeof-cli-tests-configuration"
     process.environment = environment
     if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
-    process.standardOutput = output
+    process.standardOutput = standardOutput ?? output
     process.standardError = errors
     process.standardInput = input
     try process.run()
+    // Nobody else writes to it then: its end is to be seen.
+    if standardOutput != nil { try output.fileHandleForWriting.close() }
   }
 
   func write(_ bytes: [UInt8]) { input.fileHandleForWriting.write(Data(bytes)) }

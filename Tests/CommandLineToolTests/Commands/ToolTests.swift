@@ -1,3 +1,4 @@
+import ArgumentParser
 import BlockDevice
 import EmbeddedTarget
 import Foundation
@@ -494,7 +495,89 @@ import Testing
       #expect(result.status == 2, "\(arguments): \(result.errors)")
     }
     let missing = try ToolProcess.run("target", "--port", "0", "--namespace", "file:/nonexistent/disk.img")
-    #expect([2, 4].contains(missing.status))
+    #expect(missing.status == 4)
     #expect(missing.errors.contains("/nonexistent/disk.img"))
+  }
+
+  @Test(arguments: [
+    (["--queue-entries", "1"], "--queue-entries is 2 to 4096, not 1"),
+    (["--io-queues", "0"], "--io-queues is 1 to 1024, not 0"),
+    (["--in-capsule-data", "100"], "--in-capsule-data is a multiple of 16 up to 1 MiB, not 100"),
+    (["--namespace", "memory:64T"], "less than 64 TiB, not 70368744177664 and 140737488355328 bytes"),
+  ])
+  func limitsOfTheTargetAreNamedAsOptions(arguments: [String], problem: String) throws {
+    let result = try ToolProcess(["target", "--port", "0"] + arguments).finish()
+    #expect(result.status == 2)
+    #expect(result.errors.contains(problem), "\(result.errors)")
+  }
+
+  @Test func outputThatCannotBeWrittenIsFour() throws {
+    let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+    let lost = try ToolProcess(["--help"], standardOutput: full).finish()
+    #expect(lost.status == 4)
+    #expect(lost.errors == "nvmeof: standard output cannot be written: No space left on device\n")
+    // A reader that has gone knows.
+    let pipe = Pipe()
+    try pipe.fileHandleForReading.close()
+    let unread = try ToolProcess(["--help"], standardOutput: pipe.fileHandleForWriting).finish()
+    #expect(unread.status == 4)
+    #expect(unread.errors.isEmpty, "\(unread.errors)")
+  }
+
+  @Test func aWrongCopyLeavesNoFile() async throws {
+    try await Self.withTarget { _, _, uri, _ in
+      try await Self.withFile { path in
+        for (option, value) in [("--length", "16M"), ("--destination-offset", "9223372036854775000")] {
+          let result = try ToolProcess.run("copy", uri, path, option, value)
+          #expect(result.status == 2)
+          #expect(result.errors.contains("\(option) "), "\(result.errors)")
+          #expect(!FileManager.default.fileExists(atPath: path))
+        }
+      }
+    }
+  }
+
+  @Test func copiesThatCannotGoOnAreNotToldHow() async throws {
+    try await Self.withTarget { _, _, uri, _ in
+      let filled = try ToolProcess.run("copy", "/dev/zero", uri)
+      #expect(filled.status == 1)
+      #expect(filled.errors.contains("is longer than what is left of"))
+      #expect(!filled.errors.contains("--resume-from"), "\(filled.errors)")
+      let pipe = Pipe()
+      try pipe.fileHandleForReading.close()
+      let unread = try ToolProcess(["copy", uri, "-"], standardOutput: pipe.fileHandleForWriting).finish()
+      #expect(unread.status == 4)
+      #expect(unread.errors.contains("Broken pipe"))
+      #expect(!unread.errors.contains("--resume-from"), "\(unread.errors)")
+    }
+  }
+
+  @Test func piecesOfLogPagesAreDumped() async throws {
+    try await Self.withTarget { _, _, uri, _ in
+      let piece = try ToolProcess.run("get-log", uri, "--log-id", "smart", "-l", "4")
+      #expect(piece.status == 0, "\(piece.errors)")
+      #expect(piece.text.contains("log-id:2"))
+      let raw = try Self.json(try ToolProcess.run("get-log", uri, "--log-id", "smart", "-l", "4", "-o", "json"))
+      #expect((raw["data"] as? String)?.count == 8)
+      // The beginning of a list is a list.
+      let entry = try ToolProcess.run("get-log", uri, "--log-id", "error", "-l", "64", "-o", "json")
+      #expect(try Self.json(entry)["errors"] != nil)
+    }
+  }
+
+  @Test func exportListensAtEachPlaceThatIsNamed() async throws {
+    try await Self.withFile { path in
+      let export = try ToolProcess([
+        "export", "memory:1M", "--socket", path, "--address", "127.0.0.1", "--port", "0", "-o", "json",
+      ])
+      let line = export.firstLine()
+      let place = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      #expect((place["addresses"] as? [String])?.count == 2)
+      export.signal(SIGTERM)
+      #expect(try export.finish().status == 0)
+      #expect(
+        try ExportCommand.parse(["memory:1M", "--socket", path, "--address", "0.0.0.0"]).listenAddresses.count == 2)
+      #expect(try ExportCommand.parse(["memory:1M", "--socket", path]).listenAddresses.count == 1)
+    }
   }
 }

@@ -44,7 +44,35 @@ import Testing
       Self.problem { $0.destinationOffset = 4096 }
         == "8192 bytes do not fit into destination, which has room for 4096 behind --destination-offset; "
         + "give a smaller --length")
-    #expect(Self.problem { $0.destinationOffset = UInt64.max - 4095 }?.contains("do not fit") == true)
+    #expect(Self.problem { $0.destinationOffset = 1 << 60 }?.contains("do not fit") == true)
+  }
+
+  /// A file has no end that a place could lie behind, but the system's numbers for places have.
+  @Test func placesBeyondWhatFilesHaveAreRefused() {
+    let source = FaultyEndpoint("source", [UInt8](repeating: 0, count: 8192), alignment: 1)
+    let file = FaultyEndpoint("file", [], alignment: 1, isGrowing: true)
+    let huge: UInt64 = 9_223_372_036_854_775_000
+    let options: [(String, WritableKeyPath<CopyOptions, UInt64>)] = [
+      ("--offset", \.sourceOffset), ("--destination-offset", \.destinationOffset), ("--resume-from", \.resumeOffset),
+    ]
+    for (name, path) in options {
+      #expect(
+        Self.problem(source: source, destination: file) { $0[keyPath: path] = huge }
+          == "\(name) is at most 2 EiB, not \(huge)")
+    }
+    #expect(
+      Self.problem(source: source, destination: file) { $0.byteCount = huge }
+        == "--length is at most 2 EiB, not \(huge)")
+    #expect(Self.problem(source: source, destination: file) { $0.destinationOffset = 1 << 61 } == nil)
+  }
+
+  @Test func whatIsWrongWithoutADestinationIsKnownBeforeItIsMade() {
+    let source = FaultyEndpoint("source", [UInt8](repeating: 0, count: 8192), alignment: 512)
+    var options = CopyOptions()
+    options.byteCount = 16_384
+    #expect(throws: ToolError.self) { try CopyPlan.check(source: source, destination: nil, options: options) }
+    options.byteCount = 8192
+    #expect(throws: Never.self) { try CopyPlan.check(source: source, destination: nil, options: options) }
   }
 
   @Test func streamsCannotBeReadBack() {
