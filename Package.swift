@@ -172,7 +172,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BlockDevice", "Simulation"], swiftSettings: strict),
     .testTarget(name: "BlockExportTests", dependencies: ["BlockExport", "BlockDevice"], swiftSettings: strict),
-    .target(name: "CTestCertificates", path: "Tests/CTestCertificates", linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "CTestCertificates", path: "Tests/CTestCertificates",
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(
       name: "TestCertificates", dependencies: ["CTestCertificates"], path: "Tests/TestCertificates",
       swiftSettings: strict),

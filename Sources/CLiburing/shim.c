@@ -3,21 +3,27 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 void nvmeof_set_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
 
-int nvmeof_epoll_of(int first, int second) {
-  int loop = epoll_create1(EPOLL_CLOEXEC);
-  if (loop < 0) return -1;
-  struct epoll_event event = {.events = EPOLLIN};
-  if (epoll_ctl(loop, EPOLL_CTL_ADD, first, &event) == 0 && epoll_ctl(loop, EPOLL_CTL_ADD, second, &event) == 0)
-    return loop;
+static int add(int loop, int descriptor, unsigned events) {
+  struct epoll_event event = {.events = events};
+  if (epoll_ctl(loop, EPOLL_CTL_ADD, descriptor, &event) == 0) return loop;
   int code = errno;
   close(loop);
   errno = code;
   return -1;
+}
+
+int nvmeof_epoll_on(int descriptor, unsigned events) {
+  int loop = epoll_create1(EPOLL_CLOEXEC);
+  return loop < 0 ? -1 : add(loop, descriptor, events);
+}
+
+int nvmeof_epoll_of(int first, int second) {
+  int loop = nvmeof_epoll_on(first, EPOLLIN);
+  return loop < 0 ? -1 : add(loop, second, EPOLLIN);
 }
 
 int nvmeof_numa_node(void) {

@@ -57,3 +57,12 @@ BIO *nvmeof_tls_bio(struct nvmeof_tls_buffers *buffers) {
   BIO_set_init(bio, 1);
   return bio;
 }
+
+void nvmeof_tls_note_unknown_identity(SSL *session, const char *identity) {
+  struct nvmeof_tls_buffers *buffers = SSL_get_ex_data(session, 0);
+  if (!buffers) return;
+  size_t count = 0;
+  for (; identity[count] && count < sizeof buffers->unknown_identity - 1; count++)
+    buffers->unknown_identity[count] = identity[count] < 32 || identity[count] > 126 ? '?' : identity[count];
+  buffers->unknown_identity[count] = 0;
+}

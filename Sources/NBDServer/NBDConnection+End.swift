@@ -15,7 +15,9 @@ extension NBDConnection {
     {
       deviceGone()
     }
-    if st.pointee.isDraining, engine.pointee.hasNothingToDo { endDraining() }
+    guard st.pointee.isDraining else { return }
+    if engine.pointee.hasNothingToDo { endDraining() }
+    setDrainDeadline()
   }
 
   /// The channel has ended by itself: so have the device and all that is exported of it.
@@ -48,6 +50,7 @@ extension NBDConnection {
     let text = reason == .shutdown ? "the server shuts down" : "the export has ended: \(reason)"
     guard let engine = st.pointee.engine else { return close(text) }
     engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
+    st.pointee.endNanoseconds = min(st.pointee.endNanoseconds, after(server.configuration.endTimeoutMilliseconds))
     beginDraining(text)
     // What has been received already is still answered.
     if st.pointee.inputStart < st.pointee.inputEnd {
@@ -60,12 +63,41 @@ extension NBDConnection {
 
   /// Takes no more input; the connection ends when all answers are with the client, or when that takes too long.
   func beginDraining(_ reason: String) {
-    guard !st.pointee.isDraining else { return }
-    end = reason
-    st.pointee.isDraining = true
-    stopPolling()
-    reactor.setDeadline(
-      reactor.nowNanoseconds + UInt64(server.configuration.drainTimeoutMilliseconds) * 1_000_000, of: self)
+    if !st.pointee.isDraining {
+      end = reason
+      st.pointee.isDraining = true
+      stopPolling()
+    }
+    setDrainDeadline()
+    markReady()
+  }
+
+  private func after(_ milliseconds: UInt32) -> UInt64 { reactor.nowNanoseconds + UInt64(milliseconds) * 1_000_000 }
+
+  /// After whatever has moved: the device may take its time, until the end is forced, and a client that fetches its answers,
+  /// too.
+  private func setDrainDeadline() {
+    guard !st.pointee.isClosing, !st.pointee.isEndForced else { return }
+    let isDeviceBusy = (st.pointee.engine?.pointee.outstandingCount ?? 0) > 0
+    let fetched = isDeviceBusy ? .max : after(server.configuration.drainTimeoutMilliseconds)
+    let deadline = min(fetched, st.pointee.endNanoseconds)
+    reactor.setDeadline(deadline == .max ? nil : deadline, of: self)
+  }
+
+  /// The time is over. Requests that have not ended when it is the server's own are answered, as far as the client fetches it.
+  func drainingTookTooLong(_ engine: UnsafeMutablePointer<NBDTransmission>) {
+    guard st.pointee.endNanoseconds <= reactor.nowNanoseconds, !st.pointee.isEndForced else {
+      return close("it took too long to fetch its last answers")
+    }
+    st.pointee.isEndForced = true
+    if engine.pointee.outstandingCount > 0 {
+      tell(
+        .warning, "a device takes too long: requests are answered without it",
+        ["export": "\(NBDClientLog.shortened(export?.name ?? ""))", "requests": "\(engine.pointee.outstandingCount)"])
+    }
+    engine.pointee.abandonRequests(.shutdown)
+    if engine.pointee.wantsToSend { becomeDirty() }
+    reactor.setDeadline(after(server.configuration.drainTimeoutMilliseconds), of: self)
     markReady()
   }
 

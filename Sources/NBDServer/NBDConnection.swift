@@ -36,6 +36,9 @@ final class NBDConnection: ReactorSource {
     var isBlocked = false
     /// The connection ends when all answers are with the client.
     var isDraining = false
+    /// When what has not ended by then is answered without the device; the largest number while nothing hurries.
+    var endNanoseconds = UInt64.max
+    var isEndForced = false
     var isClosing = false
     var isSocketClosed = false
     /// TLS begins when the answer that says so has been sent.
@@ -322,7 +325,8 @@ final class NBDConnection: ReactorSource {
   // MARK: The end
 
   override func deadlineExpired() {
-    close(st.pointee.engine == nil ? "it took too long to negotiate" : "it took too long to fetch its last answers")
+    guard let engine = st.pointee.engine else { return close("it took too long to negotiate") }
+    drainingTookTooLong(engine)
   }
 
   override func reactorIsEnding() { close("the server has ended") }

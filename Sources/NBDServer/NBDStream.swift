@@ -47,7 +47,7 @@ struct NBDStream: ~Copyable {
 
   /// What a completion of the socket means.
   mutating func completed(_ completion: RingCompletion, source: ReactorSource) -> SocketEvent {
-    let event = socket.completed(completion)
+    let event = socket.completed(completion, source: source)
     guard let tls else { return event }
     return tls.pointee.completed(event, &socket, source)
   }

@@ -4,8 +4,8 @@ import Glibc
 /// A TCP or Unix-domain socket on a reactor's ring: at most one receive and one send in flight.
 ///
 /// The socket is a value its owner keeps: the owner starts operations under its own name (a ``ReactorSource``), and
-/// passes the completions back through ``completed(_:)``, which says what they mean. Buffers given to the
-/// socket belong to the kernel until that operation's completion.
+/// passes the completions back through ``completed(_:source:)``, which says what they mean. Buffers given to the
+/// socket belong to the kernel until that operation has ended: an operation that nothing has come of yet goes on by itself.
 public struct StreamSocket: ~Copyable {
   /// The operation codes a socket uses in its owner's completions.
   public enum Operation {
@@ -20,6 +20,8 @@ public struct StreamSocket: ~Copyable {
     var address = sockaddr_storage()
     var sendHeader = msghdr()
     var receiveHeader = msghdr()
+    /// Of a receive without vectors of its own.
+    var receiveVector = iovec()
   }
 
   private let view: UnsafeMutablePointer<KernelView>
@@ -29,7 +31,10 @@ public struct StreamSocket: ~Copyable {
   private var isConnecting = false
   public private(set) var isReceiving = false
   public private(set) var isSending = false
-  private var isCancelling = false
+  private var receiveGate = SocketGate.readable
+  private var sendGate = SocketGate.writable
+  /// Cancellations that have not ended.
+  private var cancellationCount: UInt8 = 0
   public private(set) var isClosing = false
 
   public init() {
@@ -51,7 +56,7 @@ public struct StreamSocket: ~Copyable {
   }
 
   /// True while the kernel may still use memory given to this socket.
-  public var hasOperationsInFlight: Bool { isConnecting || isReceiving || isSending || isCancelling }
+  public var hasOperationsInFlight: Bool { isConnecting || isReceiving || isSending || cancellationCount > 0 }
 
   private func setOption(_ level: Int32, _ name: Int32, _ value: Int32) {
     if kernel != nil { return }
@@ -144,40 +149,57 @@ public struct StreamSocket: ~Copyable {
   /// Starts receiving into `count` bytes at `buffer`.
   public mutating func receive(into buffer: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
     assert(!isReceiving && !isClosing)
-    let entry = source.ringEntry(operation: Operation.receive)
-    io_uring_prep_recv(entry, fileDescriptor, buffer, count, 0)
     isReceiving = true
+    view.pointee.receiveVector = iovec(iov_base: buffer, iov_len: count)
+    view.pointee.receiveHeader.msg_iov = UnsafeMutableRawPointer(view)
+      .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.receiveVector)!)
+      .assumingMemoryBound(to: iovec.self)
+    view.pointee.receiveHeader.msg_iovlen = 1
+    if receiveGate.isInUse { return _ = waitToReceive(source) }
+    io_uring_prep_recv(source.ringEntry(operation: Operation.receive), fileDescriptor, buffer, count, 0)
   }
 
   /// Starts receiving into `count` I/O vectors. The vectors themselves, too, must stay until the completion.
   public mutating func receive(vectors: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
     assert(!isReceiving && !isClosing)
+    isReceiving = true
     view.pointee.receiveHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
     view.pointee.receiveHeader.msg_iovlen = count
+    if receiveGate.isInUse { return _ = waitToReceive(source) }
     let header = UnsafeMutableRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.receiveHeader)!)
       .assumingMemoryBound(to: msghdr.self)
     let entry = source.ringEntry(operation: Operation.receive)
     io_uring_prep_recvmsg(entry, fileDescriptor, header, 0)
-    isReceiving = true
+  }
+
+  /// What is received goes where ``KernelView/receiveHeader`` says, as soon as something is there.
+  private mutating func waitToReceive(_ source: ReactorSource) -> SocketEvent {
+    let code = receiveGate.wait(for: fileDescriptor, operation: Operation.receive, source: source)
+    isReceiving = code == 0
+    return code == 0 ? .none : .failed(operation: "receive", errno: code)
   }
 
   /// Receives what is there into `count` I/O vectors, without the ring; ``SocketEvent/none`` when nothing is.
   public mutating func receiveNow(vectors: UnsafeMutableRawPointer, count: Int) -> SocketEvent {
     assert(!isReceiving && !isClosing)
-    let result: Int
     if count == 1 {
       let vector = vectors.assumingMemoryBound(to: iovec.self)
-      result = recv(fileDescriptor, vector.pointee.iov_base, vector.pointee.iov_len, nvmeof_receive_now_flags)
-    } else {
-      view.pointee.receiveHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
-      view.pointee.receiveHeader.msg_iovlen = count
-      result = recvmsg(fileDescriptor, &view.pointee.receiveHeader, nvmeof_receive_now_flags)
+      return Self.received(
+        recv(fileDescriptor, vector.pointee.iov_base, vector.pointee.iov_len, nvmeof_receive_now_flags))
     }
+    view.pointee.receiveHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
+    view.pointee.receiveHeader.msg_iovlen = count
+    return receiveNow()
+  }
+
+  private mutating func receiveNow() -> SocketEvent {
+    Self.received(recvmsg(fileDescriptor, &view.pointee.receiveHeader, nvmeof_receive_now_flags))
+  }
+
+  private static func received(_ result: Int) -> SocketEvent {
     if result > 0 { return .received(result) }
-    if result == 0 { return .endOfStream }
-    let code = errno
-    return code == EAGAIN || code == EINTR ? .none : Self.failure("receive", code)
+    return result == 0 ? .endOfStream : failure("receive", errno)
   }
 
   /// Sends of `count` I/O vectors what the kernel takes at once, without the ring; ``SocketEvent/none`` when that is
@@ -187,10 +209,13 @@ public struct StreamSocket: ~Copyable {
     view.pointee.sendHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
     view.pointee.sendHeader.msg_iovlen = count
     if kernel != nil { return simulatedSendNow() }
+    return sendNow()
+  }
+
+  private mutating func sendNow() -> SocketEvent {
     let result = sendmsg(fileDescriptor, &view.pointee.sendHeader, nvmeof_send_now_flags)
     if result > 0 { return .sent(result) }
-    let code = errno
-    return result == 0 || code == EAGAIN || code == EINTR ? .none : Self.failure("send", code)
+    return result == 0 ? .none : Self.failure("send", errno)
   }
 
   @inline(never) private func simulatedSendNow() -> SocketEvent {
@@ -202,14 +227,22 @@ public struct StreamSocket: ~Copyable {
   /// Starts sending `count` I/O vectors (at most 1024). The vectors themselves, too, must stay until the completion.
   public mutating func send(vectors: UnsafeMutableRawPointer, count: Int, source: ReactorSource) {
     assert(!isSending && !isClosing)
+    isSending = true
     view.pointee.sendHeader.msg_iov = vectors.assumingMemoryBound(to: iovec.self)
     view.pointee.sendHeader.msg_iovlen = count
+    if sendGate.isInUse { return _ = waitToSend(source) }
     let header = UnsafeMutableRawPointer(view)
       .advanced(by: MemoryLayout<KernelView>.offset(of: \KernelView.sendHeader)!)
       .assumingMemoryBound(to: msghdr.self)
     let entry = source.ringEntry(operation: Operation.send)
     io_uring_prep_sendmsg(entry, fileDescriptor, header, nvmeof_send_flags)
-    isSending = true
+  }
+
+  /// What ``KernelView/sendHeader`` says is sent as soon as there is room for some of it.
+  private mutating func waitToSend(_ source: ReactorSource) -> SocketEvent {
+    let code = sendGate.wait(for: fileDescriptor, operation: Operation.send, source: source)
+    isSending = code == 0
+    return code == 0 ? .none : .failed(operation: "send", errno: code)
   }
 
   /// Starts closing: takes back what is in the kernel. Returns true when nothing is, and the socket is closed already;
@@ -219,13 +252,19 @@ public struct StreamSocket: ~Copyable {
     isClosing = true
     guard fileDescriptor >= 0 else { return true }
     if isConnecting || isReceiving || isSending {
-      let entry = source.ringEntry(operation: Operation.cancel)
-      io_uring_prep_cancel_fd(entry, fileDescriptor, UInt32(IORING_ASYNC_CANCEL_ALL))
-      isCancelling = true
+      cancelOperations(on: fileDescriptor, source)
+      if receiveGate.isWaiting { cancelOperations(on: receiveGate.fileDescriptor, source) }
+      if sendGate.isWaiting { cancelOperations(on: sendGate.fileDescriptor, source) }
       return false
     }
     finishClose()
     return true
+  }
+
+  private mutating func cancelOperations(on fileDescriptor: Int32, _ source: ReactorSource) {
+    io_uring_prep_cancel_fd(
+      source.ringEntry(operation: Operation.cancel), fileDescriptor, UInt32(IORING_ASYNC_CANCEL_ALL))
+    cancellationCount += 1
   }
 
   // Not inlined: once in a connection's life, and its caller is there for each completion.
@@ -239,12 +278,44 @@ public struct StreamSocket: ~Copyable {
   }
 
   /// EPIPE says that the peer had closed its side before: whether a send or a receive finds that out first is chance.
+  /// EAGAIN and EINTR say that nothing has happened yet.
   private static func failure(_ operation: String, _ code: Int32) -> SocketEvent {
-    code == EPIPE ? .endOfStream : .failed(operation: operation, errno: code)
+    switch code {
+    case EAGAIN, EINTR: .none
+    case EPIPE: .endOfStream
+    default: .failed(operation: operation, errno: code)
+    }
+  }
+
+  // Not inlined, as is the other one: most operations have moved bytes.
+  @inline(never) private mutating func receiveEnded(_ result: Int32, _ source: ReactorSource) -> SocketEvent {
+    let hasWaited = receiveGate.waitEnded()
+    if isClosing { return .none }
+    let event: SocketEvent
+    if result < 0 {
+      event = Self.failure("receive", -result)
+    } else {
+      event = hasWaited ? receiveNow() : .endOfStream
+    }
+    return event == .none ? waitToReceive(source) : event
+  }
+
+  @inline(never) private mutating func sendEnded(_ result: Int32, _ source: ReactorSource) -> SocketEvent {
+    let hasWaited = sendGate.waitEnded()
+    if isClosing { return .none }
+    let event: SocketEvent
+    if result < 0 {
+      event = Self.failure("send", -result)
+    } else {
+      event = hasWaited ? sendNow() : .endOfStream
+    }
+    return event == .none ? waitToSend(source) : event
   }
 
   /// What a completion of one of this socket's operations means.
-  public mutating func completed(_ completion: RingCompletion) -> SocketEvent {
+  ///
+  /// - Parameter source: the owner, in whose name an operation goes on that nothing has come of yet.
+  public mutating func completed(_ completion: RingCompletion, source: ReactorSource) -> SocketEvent {
     let result = completion.result
     var event = SocketEvent.none
     switch completion.operation {
@@ -253,14 +324,12 @@ public struct StreamSocket: ~Copyable {
       event = result == 0 ? .connected : .failed(operation: "connect", errno: -result)
     case Operation.receive:
       isReceiving = false
-      event =
-        result > 0
-        ? .received(Int(result)) : result == 0 ? .endOfStream : Self.failure("receive", -result)
+      event = result > 0 && !receiveGate.isWaiting ? .received(Int(result)) : receiveEnded(result, source)
     case Operation.send:
       isSending = false
-      event = result > 0 ? .sent(Int(result)) : Self.failure("send", result == 0 ? EPIPE : -result)
+      event = result > 0 && !sendGate.isWaiting ? .sent(Int(result)) : sendEnded(result, source)
     case Operation.cancel:
-      isCancelling = false
+      cancellationCount -= 1
     default:
       return .none
     }

@@ -309,7 +309,9 @@ final class TCPQueuePair: QueuePair {
 
   // MARK: The socket
 
-  override func completed(_ completion: RingCompletion) { handle(st.pointee.socket.completed(completion)) }
+  override func completed(_ completion: RingCompletion) {
+    handle(st.pointee.socket.completed(completion, source: self))
+  }
 
   override func poll() -> Bool {
     let event = st.pointee.socket.receiveNow(

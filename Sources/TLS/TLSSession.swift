@@ -28,10 +28,9 @@ public struct TLSSession: ~Copyable {
     self.context = context
     buffers = .allocate(capacity: 1)
     let output = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.outputByteCount)
-    buffers.initialize(
-      to: nvmeof_tls_buffers(
-        input: nil, input_count: 0, output: output, output_start: 0, output_end: 0,
-        output_capacity: Self.outputByteCount))
+    buffers.initialize(to: nvmeof_tls_buffers())
+    buffers.pointee.output = output
+    buffers.pointee.output_capacity = Self.outputByteCount
     staging = .allocate(byteCount: Self.recordByteCount, alignment: 64)
     // Each of them fails for want of memory alone.
     guard let ssl = SSL_new(context.pointer), let bio = nvmeof_tls_bio(buffers) else {
@@ -39,6 +38,7 @@ public struct TLSSession: ~Copyable {
     }
     self.ssl = ssl
     SSL_set_bio(ssl, bio, bio)
+    nvmeof_tls_keep_unknown_identity(ssl, buffers)
     if context.configuration.role == .server { SSL_set_accept_state(ssl) } else { SSL_set_connect_state(ssl) }
     if let serverName, nvmeof_tls_set_server_name(ssl, serverName) != 1 || SSL_set1_host(ssl, serverName) != 1 {
       fail(.handshake, "\"\(serverName)\" is no name of a server")
@@ -113,8 +113,11 @@ public struct TLSSession: ~Copyable {
     default:
       var reason = TLSErrorQueue.take()?.reason ?? "unknown error"
       let verification = SSL_get_verify_result(ssl)
+      let identity = String(cString: nvmeof_tls_unknown_identity(buffers))
       if state == .handshaking, verification != Int(X509_V_OK) {
         reason += ": " + String(cString: X509_verify_cert_error_string(verification))
+      } else if state == .handshaking, !identity.isEmpty {
+        reason = "there is no key for the identity \"\(identity)\" (\(reason))"
       }
       fail(state == .handshaking ? .handshake : .transmission, reason)
     }

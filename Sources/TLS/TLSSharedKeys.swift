@@ -33,8 +33,11 @@ final class TLSSharedKeys: Sendable {
       guard let session, let identity, let key,
         let keys = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), 0)
       else { return 0 }
-      return Unmanaged<TLSSharedKeys>.fromOpaque(keys).takeUnretainedValue().copy(
+      let count = Unmanaged<TLSSharedKeys>.fromOpaque(keys).takeUnretainedValue().copy(
         String(cString: identity), UnsafeMutableRawBufferPointer(start: key, count: Int(capacity)))
+      // OpenSSL goes on without the key, and fails for want of something else.
+      if count == 0 { nvmeof_tls_note_unknown_identity(session, identity) }
+      return count
     }
   }
 
@@ -55,7 +58,8 @@ final class TLSSharedKeys: Sendable {
     guard count <= maximumFileByteCount, let text = String(validating: bytes[..<count], as: UTF8.self) else {
       throw TLSConfigurationError(file: file, reason: "not a text of at most \(maximumFileByteCount) bytes")
     }
-    return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    // A file may come from where lines end by CR LF, which is one character.
+    return text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.enumerated()
       .filter { !$1.isEmpty && !$1.hasPrefix("#") }.map { ($0 + 1, $1) }
   }
 

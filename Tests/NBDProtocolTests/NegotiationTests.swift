@@ -194,6 +194,9 @@ import Testing
     Malformed(
       testDescription: "an option of more than 64 KiB", option: 9, data: [UInt8](repeating: 0, count: 65_537),
       error: .errorTooBig),
+    Malformed(
+      testDescription: "an unknown option of more than 64 KiB", option: 99, data: [UInt8](repeating: 0, count: 65_537),
+      error: .errorUnsupported),
   ]
 
   @Test(arguments: malformed) func malformedOptions(_ malformed: Malformed) {
@@ -212,6 +215,7 @@ import Testing
     for (input, reason) in [
       (Self.fixed + [0] + option, "an option does not begin with its magic number"),
       (bytes(2 as UInt32) + option, "an option without fixed newstyle"),
+      (bytes(2 as UInt32) + Self.option(9, [UInt8](repeating: 0, count: 70_000)), "an option without fixed newstyle"),
       (Self.fixed + Self.option(1, text("nowhere")), "there is no export of the name that the client gives"),
       (Self.fixed + Self.option(11) + Self.option(1, text("disk")), "NBD_OPT_EXPORT_NAME after extended headers"),
       (Self.fixed + Self.option(1, [UInt8](repeating: 65, count: 70_000)), "an export's name is too long"),

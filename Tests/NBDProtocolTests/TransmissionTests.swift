@@ -281,6 +281,35 @@ import Testing
     #expect(world.output.count == 24)
   }
 
+  /// Requests that are answered while the device has them: before and after it is done, those that wait, and half a one.
+  @Test func abandonedRequests() {
+    for style in Self.styles {
+      var configuration = NBDTransmissionConfiguration()
+      configuration.memoryLimitByteCount = 8192
+      let world = TransmissionWorld(style: style, configuration: configuration)
+      world.answersAtOnce = false
+      func request(_ command: NBDCommand, _ cookie: UInt64) -> [UInt8] {
+        ClientRequest(command: command, cookie: cookie, length: 4096).encoded(style)
+      }
+      world.feed((1...4).flatMap { request(.read, $0) })
+      world.feed(ClientRequest(command: .flush, cookie: 5).encoded(style))
+      #expect(world.held.count == 2)
+      world.engine.abandonRequests(.shutdown)
+      // One of them is done before its answer goes, the other one behind it.
+      world.carryOut(world.held[0])
+      world.send()
+      #expect(world.hasNothingToDo)
+      #expect(!world.isIdle && world.pool.lentByteCount == 4096)
+      world.engine.abandonRequests(.shutdown)
+      world.carryOut(world.held[1])
+      world.send()
+      #expect(world.isIdle && world.pool.lentByteCount == 0)
+      let replies = ClientReply.parse(world.output, style: style, reads: [:]) ?? []
+      #expect(replies.map(\.cookie).sorted() == [1, 2, 3, 4, 5])
+      #expect(replies.allSatisfy { $0.error == NBDError.shutdown.rawValue })
+    }
+  }
+
   @Test func rejection() {
     let world = TransmissionWorld(style: .structured)
     world.answersAtOnce = false

@@ -9,17 +9,23 @@ final class SocketSource: ReactorSource {
   private(set) var isClosed = false
   var echoes = false
   var receives = true
+  /// By vectors, which is another operation of the kernel's.
+  private let receivesVectors: Bool
   private let buffer: UnsafeMutableRawPointer
   private let vector: UnsafeMutablePointer<iovec>
+  private let receiveVector: UnsafeMutablePointer<iovec>
   private var outgoing: [[UInt8]] = []
   private var sending: UnsafeMutableRawBufferPointer?
   private static let capacity = 65536
 
-  init(reactor: Reactor, accepted: Int32? = nil) {
+  init(reactor: Reactor, accepted: Int32? = nil, receivesVectors: Bool = false) {
+    self.receivesVectors = receivesVectors
     socket = accepted.map { StreamSocket(accepted: $0) } ?? StreamSocket()
     buffer = .allocate(byteCount: Self.capacity, alignment: 8)
     vector = .allocate(capacity: 1)
     vector.initialize(to: iovec())
+    receiveVector = .allocate(capacity: 1)
+    receiveVector.initialize(to: iovec(iov_base: buffer, iov_len: Self.capacity))
     super.init(reactor: reactor)
     if accepted != nil { receiveMore() }
   }
@@ -27,6 +33,7 @@ final class SocketSource: ReactorSource {
   deinit {
     buffer.deallocate()
     vector.deallocate()
+    receiveVector.deallocate()
     sending?.deallocate()
   }
 
@@ -44,7 +51,11 @@ final class SocketSource: ReactorSource {
 
   func receiveMore() {
     guard receives, !socket.isClosing, !socket.isReceiving else { return }
-    socket.receive(into: buffer, count: Self.capacity, source: self)
+    if receivesVectors {
+      socket.receive(vectors: UnsafeMutableRawPointer(receiveVector), count: 1, source: self)
+    } else {
+      socket.receive(into: buffer, count: Self.capacity, source: self)
+    }
   }
 
   private func sendMore() {
@@ -70,7 +81,7 @@ final class SocketSource: ReactorSource {
   override func deadlineExpired() { close() }
 
   override func completed(_ completion: RingCompletion) {
-    let event = socket.completed(completion)
+    let event = socket.completed(completion, source: self)
     if event != .none { events.append(event) }
     switch event {
     case .connected:

@@ -50,6 +50,13 @@ import Testing
     #expect(future.notAfter.hasSuffix(" UTC") && future.notAfter.hasPrefix("20"))
   }
 
+  /// As an editor on Windows leaves the file.
+  @Test func sharedKeysWithCarriageReturns() throws {
+    let text = "# both\r\nalice:00112233445566778899aabbccddeeff\r\n\r\nbob:00112233445566778899aabbccddeef0\r\n"
+    let file = TLSPair.certificates.write(text, to: "windows-keys")
+    _ = try TLSContext(TLSConfiguration(role: .server, sharedKeyFile: file))
+  }
+
   @Test func sharedKeysThatAreWrong() {
     let files = TLSPair.certificates
     for (text, reason) in [

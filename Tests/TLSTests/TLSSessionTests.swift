@@ -1,4 +1,5 @@
 import TLS
+import TestCertificates
 import Testing
 
 /// Sessions against each other; and against what is no peer.
@@ -33,6 +34,16 @@ import Testing
     pair.carry(piece: piece, room: room)
     #expect(pair.client.state == .ended)
     #expect(pair.server.hasNothingToSend && pair.client.hasNothingToSend)
+  }
+
+  @Test(arguments: [("mallory", "mallory"), ("mal\tlo\u{1b}ry", "mal?lo?ry")])
+  func identitiesWithoutKeys(_ identity: String, _ told: String) throws {
+    let file = TLSPair.certificates.write("alice:00112233445566778899aabbccddeeff\n", to: "alice-keys")
+    var server = TLSSession(try TLSContext(TLSConfiguration(role: .server, sharedKeyFile: file)))
+    var plaintext: [UInt8] = []
+    TLSPair.feed(TestCertificates.clientHello(identity: identity), to: &server, &plaintext)
+    let reason = handshakeFailure(server.state)
+    #expect(reason?.hasPrefix("there is no key for the identity \"\(told)\" (") == true, "\(reason ?? "")")
   }
 
   @Test func version12() throws {

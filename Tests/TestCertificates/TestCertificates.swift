@@ -36,6 +36,14 @@ public final class TestCertificates: Sendable {
     return path
   }
 
+  /// What a client says first that has a shared key under this name.
+  public static func clientHello(identity: String) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+      count = nvmeof_make_client_hello(identity, buffer.baseAddress!, buffer.count)
+      precondition(count > 0, "no client hello")
+    }
+  }
+
   private var names: [String] {
     guard let stream = opendir(folder) else { return [] }
     defer { closedir(stream) }

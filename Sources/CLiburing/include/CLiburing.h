@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -30,6 +31,8 @@ static inline void nvmeof_pause(void) {
 }
 
 static const unsigned nvmeof_submission_attention = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+static const unsigned nvmeof_epoll_readable = EPOLLIN;
+static const unsigned nvmeof_epoll_writable = EPOLLOUT;
 static const int nvmeof_eventfd_flags = EFD_CLOEXEC | EFD_NONBLOCK;
 static const int nvmeof_stream_socket_type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 static const int nvmeof_stream_type = SOCK_STREAM;
@@ -46,6 +49,10 @@ static inline int nvmeof_ring_descriptor(const struct io_uring *ring) { return r
 
 // A level-triggered epoll descriptor that is readable when any of two others is; -1 and errno on failure.
 int nvmeof_epoll_of(int first, int second);
+
+// A level-triggered epoll descriptor that is readable when another one has these events (EPOLLIN, EPOLLOUT); -1 and errno on
+// failure.
+int nvmeof_epoll_on(int descriptor, unsigned events);
 
 // The shortest round trip of a TCP connection lately, in microseconds; -1 where nobody knows.
 long nvmeof_minimum_round_trip_microseconds(int descriptor);

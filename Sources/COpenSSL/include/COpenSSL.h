@@ -17,7 +17,22 @@ struct nvmeof_tls_buffers {
   size_t output_start;
   size_t output_end;
   size_t output_capacity;
+  /// The beginning of the latest identity that the client has given and that has no key; empty when there is none.
+  char unknown_identity[65];
 };
+
+/// Has `session` keep what was unknown in its buffers.
+static inline void nvmeof_tls_keep_unknown_identity(SSL *_Nonnull session, struct nvmeof_tls_buffers *_Nonnull buffers) {
+  // The first of the places for applications' data.
+  SSL_set_ex_data(session, 0, buffers);
+}
+
+/// Whatever cannot be printed of `identity` is replaced.
+void nvmeof_tls_note_unknown_identity(SSL *_Nonnull session, const char *_Nonnull identity);
+
+static inline const char *_Nonnull nvmeof_tls_unknown_identity(const struct nvmeof_tls_buffers *_Nonnull buffers) {
+  return buffers->unknown_identity;
+}
 
 /// A BIO over `buffers`, which have to outlive it: reading asks for more when the input is used up, writing asks to be
 /// tried again when the output is full. Null when there is no memory.

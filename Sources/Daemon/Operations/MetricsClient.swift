@@ -46,7 +46,7 @@ final class MetricsClient: ReactorSource {
   }
 
   override func completed(_ completion: RingCompletion) {
-    switch socket.completed(completion) {
+    switch socket.completed(completion, source: self) {
     case .received(let count):
       receivedByteCount += count
       if let head = HTTPRequestHead(UnsafeRawBufferPointer(rebasing: buffer[..<receivedByteCount])) {

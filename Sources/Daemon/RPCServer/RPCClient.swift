@@ -47,7 +47,7 @@ final class RPCClient: ReactorSource {
   }
 
   override func completed(_ completion: RingCompletion) {
-    switch socket.completed(completion) {
+    switch socket.completed(completion, source: self) {
     case .received(let count):
       connection.receive(UnsafeRawBufferPointer(start: buffer, count: count))
       work()

@@ -126,7 +126,7 @@ final class TargetConnection: ReactorSource {
       fileCompleted(completion)
       return
     }
-    switch st.pointee.socket.completed(completion) {
+    switch st.pointee.socket.completed(completion, source: self) {
     case .received(let count):
       received(count)
     case .sent(let count):

@@ -78,9 +78,9 @@ public struct NBDNegotiation {
           return (taken, .open)
         }
         state = .option
-        guard isAllowed(option) else { return (taken, .open) }
-        reply(option, .errorTooBig, text: "an option has at most \(Self.maximumOptionByteCount) bytes of data")
-        return (taken, .open)
+        let outcome = handleTooLarge(option)
+        if case .disconnect = outcome { state = .ended }
+        return (taken, outcome)
       case .ended:
         return (taken, .disconnect("the negotiation is over"))
       }
@@ -175,6 +175,16 @@ public struct NBDNegotiation {
       metaContext(option, data)
     default:
       reply(option, .errorUnsupported, text: "option \(option.rawValue) is not supported")
+    }
+    return .open
+  }
+
+  /// The option's data have been skipped.
+  private mutating func handleTooLarge(_ option: NBDOption) -> NBDNegotiationOutcome {
+    // What it is comes first ("an unknown option").
+    guard option.isKnown, hasFixedNewstyle else { return handle(option, []) }
+    if isAllowed(option) {
+      reply(option, .errorTooBig, text: "an option has at most \(Self.maximumOptionByteCount) bytes of data")
     }
     return .open
   }

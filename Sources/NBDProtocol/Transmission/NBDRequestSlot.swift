@@ -14,4 +14,7 @@ struct NBDRequestSlot {
   /// Of its reply, those that have not been sent.
   var vectorCount: UInt8 = 0
   var buffer: UnsafeMutableRawPointer?
+  /// The device has it, and its answer does not wait for that; or has been sent.
+  var isAbandoned = false
+  var isAnswered = false
 }

@@ -52,6 +52,8 @@ public struct NBDTransmission: ~Copyable {
   private var replyByteCount = 0
   /// Requests with the device.
   public private(set) var outstandingCount = 0
+  /// Of these, those that have been answered already.
+  private var answeredCount = 0
 
   /// The header that is being collected, or that waits for a place.
   private let partial: UnsafeMutableRawPointer
@@ -104,7 +106,7 @@ public struct NBDTransmission: ~Copyable {
   /// No request is anywhere between its header and the end of its reply.
   public var isIdle: Bool { free.count == requestLimit && partialByteCount == 0 }
   /// No request is anywhere between the end of its own bytes and the end of its reply.
-  public var hasNothingToDo: Bool { free.count == requestLimit - (payloadIndex == nil ? 0 : 1) }
+  public var hasNothingToDo: Bool { free.count + answeredCount == requestLimit - (payloadIndex == nil ? 0 : 1) }
 
   // MARK: Input
 
@@ -374,6 +376,7 @@ public struct NBDTransmission: ~Copyable {
   public mutating func complete(_ index: UInt16, _ failure: NBDFailure?) {
     outstandingCount -= 1
     let slot = slots + Int(index)
+    if slot.pointee.isAbandoned { return completeAbandoned(index) }
     slot.pointee.failure = failure
     if slot.pointee.buffer != nil {
       if slot.pointee.command == .read, failure == nil {
@@ -388,6 +391,38 @@ public struct NBDTransmission: ~Copyable {
   /// Requests that have not been handed out are not carried out any more: the client is gone.
   public mutating func dropRequests() {
     while let index = ready.popFirst() { release(index) }
+  }
+
+  /// Every request that is complete and has not ended is answered with `failure`, also those that the device has: their memory
+  /// is the device's until it is done with them.
+  public mutating func abandonRequests(_ failure: NBDFailure) {
+    // Whatever is in no queue is with the device: it would cost every request something to keep that otherwise.
+    var isOutstanding = [Bool](repeating: true, count: requestLimit)
+    if let payloadIndex { isOutstanding[Int(payloadIndex)] = false }
+    free.forEach { isOutstanding[Int($0)] = false }
+    replies.forEach { isOutstanding[Int($0)] = false }
+    sending.forEach { isOutstanding[Int($0)] = false }
+    while let index = ready.popFirst() {
+      isOutstanding[Int(index)] = false
+      giveBuffer(slots + Int(index))
+      slots[Int(index)].failure = failure
+      replies.append(index)
+    }
+    for index in 0..<requestLimit where isOutstanding[index] && !slots[index].isAbandoned {
+      slots[index].isAbandoned = true
+      slots[index].failure = failure
+      replies.append(UInt16(index))
+    }
+  }
+
+  @inline(never) private mutating func completeAbandoned(_ index: UInt16) {
+    let slot = slots + Int(index)
+    slot.pointee.isAbandoned = false
+    giveBuffer(slot)
+    guard slot.pointee.isAnswered else { return }
+    slot.pointee.isAnswered = false
+    answeredCount -= 1
+    release(index)
   }
 
   // MARK: Output
@@ -429,6 +464,11 @@ public struct NBDTransmission: ~Copyable {
     (slots + Int(index)).pointee.vectorCount -= 1
     guard slots[Int(index)].vectorCount == 0 else { return }
     _ = sending.popFirst()
+    if slots[Int(index)].isAbandoned {
+      slots[Int(index)].isAnswered = true
+      answeredCount += 1
+      return
+    }
     if slots[Int(index)].buffer != nil {
       replyByteCount -= NBDBufferPool.byteCount(of: slots[Int(index)].sizeClass)
     }

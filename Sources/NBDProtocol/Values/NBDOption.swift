@@ -14,4 +14,14 @@ public struct NBDOption: RawRepresentable, Sendable, Hashable {
   public static let setMetaContext = NBDOption(rawValue: 10)
   /// Of the EXTENDED_HEADERS extension.
   public static let extendedHeaders = NBDOption(rawValue: 11)
+
+  /// This server does something with it.
+  var isKnown: Bool {
+    switch self {
+    case .exportName, .abort, .list, .startTLS, .info, .go, .structuredReply, .listMetaContext, .setMetaContext,
+      .extendedHeaders:
+      true
+    default: false
+    }
+  }
 }

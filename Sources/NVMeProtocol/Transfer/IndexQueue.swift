@@ -42,6 +42,10 @@
     return index
   }
 
+  @inlinable public func forEach(_ body: (UInt16) -> Void) {
+    for position in 0..<count { body(storage[(head &+ position) & mask]) }
+  }
+
   @inlinable public mutating func removeAll() {
     head = 0
     tail = 0

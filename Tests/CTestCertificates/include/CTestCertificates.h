@@ -9,4 +9,7 @@ int nvmeof_make_certificate(const char *_Nonnull certificate_path, const char *_
                             const char *_Nullable signer_certificate_path, const char *_Nullable signer_key_path,
                             const char *_Nullable passphrase);
 
+/// What a client that knows a shared key says first, at most `capacity` bytes of it. Returns how many; 0 when something fails.
+long nvmeof_make_client_hello(const char *_Nonnull identity, void *_Nonnull buffer, long capacity);
+
 #endif

@@ -84,6 +84,20 @@ struct RPCServerTests {
     await bed.close()
   }
 
+  /// The kernel's own waiting for room ends at once where a client has ended its side.
+  @Test(arguments: ["large", "kept"]) func aHalfClosedReaderThatIsSlowGetsEverything(method: String) async throws {
+    let bed = try await RPCBed()
+    let peer = try RPCPeer(bed)
+    peer.send((0..<16).map { #"{"method":"\#(method)","id":\#($0)}"# }.joined())
+    peer.endSending()
+    for _ in 0..<16 {
+      try await Task.sleep(for: .milliseconds(20))
+      #expect(peer.line()?.utf8.count ?? 0 > RPCBed.largeText.utf8.count)
+    }
+    #expect(peer.line() == nil)
+    await bed.close()
+  }
+
   @Test func theEndTellsThoseWhoAreThere() async throws {
     let bed = try await RPCBed()
     let idle = try RPCPeer(bed)
