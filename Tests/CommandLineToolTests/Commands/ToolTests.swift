@@ -433,7 +433,7 @@ import Testing
         #expect(result.status == 4)
         #expect(result.errors.contains("has 65536 bytes, not \(size == "32K" ? 32768 : 131_072)"))
         let target = try ToolProcess.run("target", "--port", "0", "--namespace", "file:\(path):\(size):512")
-        #expect(target.status == 2)
+        #expect(target.status == 4)
         #expect(target.errors.contains("has 65536 bytes"))
       }
       #expect(try Self.contents(path) == bytes)
