@@ -52,6 +52,8 @@ extension NBDConnection {
     engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
     st.pointee.endNanoseconds = min(st.pointee.endNanoseconds, after(server.configuration.endTimeoutMilliseconds))
     beginDraining(text)
+    // One that drains for its client's sake has less time now.
+    setDrainDeadline()
     // What has been received already is still answered.
     if st.pointee.inputStart < st.pointee.inputEnd {
       st.pointee.inputStart += engine.pointee.receive(
@@ -63,11 +65,11 @@ extension NBDConnection {
 
   /// Takes no more input; the connection ends when all answers are with the client, or when that takes too long.
   func beginDraining(_ reason: String) {
-    if !st.pointee.isDraining {
-      end = reason
-      st.pointee.isDraining = true
-      stopPolling()
-    }
+    // What is looked at again while it drains changes nothing.
+    guard !st.pointee.isDraining else { return }
+    end = reason
+    st.pointee.isDraining = true
+    stopPolling()
     setDrainDeadline()
     markReady()
   }

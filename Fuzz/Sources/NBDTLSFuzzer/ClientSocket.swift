@@ -85,7 +85,8 @@ final class ClientSocket: SimulatedKernel {
     }
     if let pending = sending, !isDeaf {
       sending = nil
-      let limit = max(sentPieces.next(), pending.pieces.reduce(0) { $0 + $1.count } >> 10)
+      // Nor through what is sent in many parts.
+      let limit = max(sentPieces.next(), pending.pieces.reduce(0) { $0 + $1.count } >> 10, fromServer.count >> 10)
       var count = 0
       for piece in pending.pieces where count < limit {
         let part = piece.prefix(limit - count)

@@ -75,7 +75,25 @@ struct ExportedDevices {
     let device = MultipathBlockDevice(
       subsystemNQN: target.subsystemNQN, namespaceIdentifier: identifier, reactor: threads[0].handle)
     do throws(MultipathPathError) { try device.addPath(controller) } catch { throw .local("\(error)") }
+    _ = device.addObserver { [weak device] event in
+      if let device { Self.take(event, of: device) }
+    }
     return device
+  }
+
+  /// Who serves is told when its requests wait, and why. A namespace that its controller does not have any more does not come
+  /// back as what it was: the device ends.
+  private static func take(_ event: MultipathEvent, of device: MultipathBlockDevice) {
+    switch event {
+    case .pathUnavailable(_, let obstacle):
+      Console.note("nvmeof: \(device.name): \(obstacle)")
+      switch obstacle {
+      case .namespaceMissing, .namespaceMismatch: device.close()
+      default: break
+      }
+    case .pathAvailable: Console.note("nvmeof: \(device.name): the controller is back")
+    default: break
+    }
   }
 
   /// Ends all associations in good order, and the threads.

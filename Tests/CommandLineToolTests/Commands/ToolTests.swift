@@ -565,6 +565,25 @@ import Testing
     }
   }
 
+  @Test func exportEndsWithItsNamespace() async throws {
+    try await Self.withTarget { target, _, uri, other in
+      try await Self.withFile { path in
+        let export = try ToolProcess(["export", uri, other, "--socket", path, "-o", "json"])
+        _ = export.firstLine()
+        try await target.removeNamespace(1, from: Self.nqn)
+        // The other one goes on.
+        usleep(200_000)
+        #expect(export.process.isRunning)
+        try await target.closeConnections(reset: true)
+        try await target.removeNamespace(2, from: Self.nqn)
+        let result = try export.finish()
+        #expect(result.status == 3)
+        #expect(result.errors.contains("/1: the controller has no such namespace"))
+        #expect(result.errors.contains("/2: the controller has no such namespace"))
+      }
+    }
+  }
+
   @Test func exportListensAtEachPlaceThatIsNamed() async throws {
     try await Self.withFile { path in
       let export = try ToolProcess([
