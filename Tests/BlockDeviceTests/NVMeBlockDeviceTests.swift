@@ -353,9 +353,9 @@ struct NVMeBlockDeviceTests {
     let bed = try await TestBed()
     let controller = try await bed.connect()
     let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
-    _ = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x01), .neverAnswer))
+    let fault = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x01), .neverAnswer))
     let write = Task { try await device.write(at: 0, pattern(512, seed: 1)) }
-    try await Task.sleep(for: .milliseconds(50))
+    try await eventually { try await bed.target.faultCount(fault) == 1 }
     _ = try await bed.target.closeConnections(reset: true)
     let error = await #expect(throws: BlockError.self) { try await write.value }
     #expect(error?.isOutcomeUnknown == true)
@@ -432,11 +432,12 @@ extension NVMeBlockDeviceTests {
     let bed = try await TestBed()
     let controller = try await bed.connect()
     let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
-    _ = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x01), .neverAnswer))
-    _ = try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer))
+    let ioFault = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x01), .neverAnswer))
+    let adminFault = try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer))
     let write = Task { try await device.write(at: 0, pattern(512, seed: 1)) }
     let admin = Task { try await controller.admin(.identify(.controller), dataInByteCount: 4096) }
-    try await Task.sleep(for: .milliseconds(50))
+    try await eventually { try await bed.target.faultCount(ioFault) == 1 }
+    try await eventually { try await bed.target.faultCount(adminFault) == 1 }
     bed.thread.stop()
     let error = await #expect(throws: BlockError.self) { try await write.value }
     #expect(error?.isOutcomeUnknown == true)
