@@ -119,12 +119,11 @@ extension ControllerRegistry {
   /// connected again, or after a while.
   func lost(_ request: AttachRequest) {
     for service in discoveries where !service.isStopping {
-      for path in service.paths.keys
-      where TransportAddress(path.target) == request.address
-        && path.controllerIdentifier == request.controllerIdentifier
-      {
-        service.noteLoss(of: path)
+      let paths = service.paths.keys.filter {
+        TransportAddress($0.target) == request.address && $0.controllerIdentifier == request.controllerIdentifier
       }
+      if paths.isEmpty { continue }
+      for path in paths { service.noteLoss(of: path) }
       Task {
         try? await Task.sleep(for: .seconds(Self.reattachSeconds))
         reconcile(service)
