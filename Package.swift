@@ -141,10 +141,12 @@ let package = Package(
       name: "AttachGate", dependencies: ["CMemoryUse", "BlockDevice", "EmbeddedTarget"],
       path: "Tests/AttachGate/Sources", swiftSettings: strict),
 
-    // Tests. NvmetGuest boots a real Linux target for them.
+    // Tests, and what several of them use. NvmetGuest boots a real Linux target for them.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
-    .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol"], swiftSettings: strict),
-    .testTarget(name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C"], swiftSettings: strict),
+    .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C", "TestSupport"], swiftSettings: strict),
     .target(name: "CEpoll", path: "Tests/CEpoll"),
     .testTarget(name: "RingReactorTests", dependencies: ["RingReactor", "CEpoll"], swiftSettings: strict),
     .testTarget(
@@ -155,11 +157,14 @@ let package = Package(
     .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
     .testTarget(
       name: "DaemonTests",
-      dependencies: ["JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", "RingReactor", logging],
+      dependencies: [
+        "JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", "RingReactor", "TestSupport", logging,
+      ],
       swiftSettings: strict),
-    .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost"], swiftSettings: strict),
+    .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate"], swiftSettings: strict),
+      name: "BlockDeviceTests", dependencies: ["BlockDevice", "EmbeddedTarget", "AttachGate", "TestSupport"],
+      swiftSettings: strict),
     // The initiator's decisions in a world made from a seed.
     .target(
       name: "Simulation",
@@ -178,22 +183,27 @@ let package = Package(
     .target(
       name: "TestCertificates", dependencies: ["CTestCertificates"], path: "Tests/TestCertificates",
       swiftSettings: strict),
-    .testTarget(name: "TLSTests", dependencies: ["TLS", "TestCertificates"], swiftSettings: strict),
-    .testTarget(name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol"], swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "TestCertificates", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "NBDServerTests",
       dependencies: [
-        "NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", "TLS", "TestCertificates", logging,
+        "NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", "TLS", "TestCertificates",
+        "TestSupport", logging,
       ],
       swiftSettings: strict),
-    .testTarget(name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice"], swiftSettings: strict),
+    .testTarget(
+      name: "EmbeddedTargetTests", dependencies: ["EmbeddedTarget", "BlockDevice", "TestSupport"], swiftSettings: strict
+    ),
     .testTarget(
       name: "BenchmarkCoreTests",
       dependencies: ["BenchmarkCore", "BlockDevice", "EmbeddedTarget", "JSON", "ToolOutput"],
       swiftSettings: strict),
     // Whole processes and virtual machines.
     .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
-    .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests",
       dependencies: ["Conformance", "ConformanceTool", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],

@@ -1,5 +1,6 @@
 import BlockDevice
 import Glibc
+import TestSupport
 import Testing
 
 /// What files are like: which can be opened, and how their ranges become zeroes.

@@ -1,5 +1,6 @@
 import BlockDevice
 import Glibc
+import TestSupport
 import Testing
 
 /// The devices that need no network: memory and files, over both faces.

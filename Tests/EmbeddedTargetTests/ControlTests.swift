@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 @Suite("Changes and faults at run time")

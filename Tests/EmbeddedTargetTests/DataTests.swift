@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("Data over loopback")
@@ -207,7 +208,7 @@ struct DataTests {
     try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
       for lane in 0..<lanes {
         group.addTask {
-          var generator = SeededTestGenerator(seed: UInt64(lane))
+          var generator = SplitMix64(seed: UInt64(lane))
           var content = [UInt8](repeating: 0, count: laneBlocks * blockByteCount)
           let first = lane * laneBlocks
           for round in 0..<rounds {

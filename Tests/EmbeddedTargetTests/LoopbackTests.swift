@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("Target and host over loopback")

@@ -1,5 +1,6 @@
 import BlockDevice
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 import EmbeddedTarget
@@ -41,7 +42,7 @@ struct QueuePairTests {
 
   @Test("the same commands, whatever the pieces", arguments: Case.all, [UInt64(1), 2, 3])
   func anyPieces(variant: Case, seed: UInt64) throws {
-    var generator = SeededTestGenerator(seed: seed)
+    var generator = SplitMix64(seed: seed)
     var configuration = TargetQueuePairConfiguration()
     variant.target(&configuration)
     var target = TargetQueuePair(configuration: configuration)

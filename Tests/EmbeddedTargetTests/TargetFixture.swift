@@ -41,25 +41,6 @@ struct TargetFixture {
   }
 }
 
-/// Bytes that differ from block to block and from seed to seed.
-func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-    var state = seed &+ 0x9E37_79B9_7F4A_7C15
-    let bytes = UnsafeMutableRawPointer(buffer.baseAddress!)
-    var at = 0
-    while at + 8 <= count {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      bytes.storeBytes(of: state ^ state >> 29, toByteOffset: at, as: UInt64.self)
-      at += 8
-    }
-    while at < count {
-      buffer[at] = UInt8(truncatingIfNeeded: at)
-      at += 1
-    }
-    initialized = count
-  }
-}
-
 /// Compares in one go: a debug build's element-wise comparison of megabytes takes seconds.
 func isEqual(_ a: ArraySlice<UInt8>, _ b: ArraySlice<UInt8>) -> Bool {
   a.count == b.count

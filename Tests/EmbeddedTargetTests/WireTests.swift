@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 @Suite("Target on the wire")

@@ -1,4 +1,5 @@
 import NBDProtocol
+import TestSupport
 import Testing
 
 /// Negotiation, message by message, against bytes written by hand from doc/proto.md.

@@ -1,5 +1,6 @@
 import NBDProtocol
 import NVMeProtocol
+import TestSupport
 import Testing
 
 /// The transmission phase.

@@ -2,6 +2,7 @@ import Glibc
 import NBDProtocol
 import NBDServer
 import RingReactor
+import TestSupport
 import Testing
 
 /// How clients and servers take their leave of each other.
@@ -27,7 +28,7 @@ import Testing
     let scene = try await scene(wire)
     let device = try scene.memory()
     try scene.add(device)
-    let data = ServerTests.pattern(2 << 20, 1)
+    let data = pattern(2 << 20, seed: 1)
     let writer = try client(scene.address, wire)
     try writer.write(at: 0, data)
     for (count, byteCount) in [(100, 4096), (1, 2 << 20), (8, 1 << 18)] {
@@ -56,7 +57,7 @@ import Testing
     let client = try client(scene.address)
     let cookies = try (0..<4).map { try client.request(.read, offset: UInt64($0) * 512, length: 512) }
     try client.request(.disconnect)
-    try await ServerTests.eventually { device.heldCount == 4 }
+    try await eventually { device.heldCount == 4 }
     try await Task.sleep(for: .milliseconds(300))
     try await device.release()
     #expect(try Set((0..<4).map { _ in try client.reply()?.cookie }) == Set(cookies))
@@ -66,14 +67,14 @@ import Testing
 
   /// Reads that wait for others' answers to be fetched are carried out, as long as some are.
   @Test func goodbyeWhileReadsWait() async throws {
-    let scene = try await scene { $0.drainTimeoutMilliseconds = 1000 }
+    let scene = try await scene { $0.drainTimeoutMilliseconds = 3000 }
     try scene.add(scene.memory())
     let client = try client(scene.address)
     for _ in 0..<16 { try client.request(.read, length: 1 << 20) }
     try client.request(.disconnect)
     // All together longer than the time for one.
     for _ in 0..<16 {
-      try await Task.sleep(for: .milliseconds(100))
+      try await Task.sleep(for: .milliseconds(200))
       #expect(try client.reply()?.data.count == 1 << 20)
     }
     #expect(try client.reply() == nil)
@@ -91,7 +92,7 @@ import Testing
         + bytes(length)
     }
     try client.send((0..<16).flatMap { _ in request(.read, 1 << 20) } + request(.disconnect, 0))
-    try await ServerTests.eventually { scene.server.connectionCount == 0 }
+    try await eventually { scene.server.connectionCount == 0 }
     client.hangUp()
     #expect(try await scene.end() == 0)
   }
@@ -102,7 +103,7 @@ import Testing
     try scene.add(device)
     let client = try client(scene.address)
     try client.request(.read, length: 512)
-    try await ServerTests.eventually { device.heldCount == 1 }
+    try await eventually { device.heldCount == 1 }
     async let left = scene.end()
     try await Task.sleep(for: .milliseconds(300))
     try await device.release()
@@ -124,7 +125,7 @@ import Testing
     let client = try client(scene.address, wire)
     let cookies = try (0..<8).map { try client.request(.read, offset: UInt64($0) << 18, length: 1 << 18) }
     if hasSaidGoodbye { try client.request(.disconnect) }
-    try await ServerTests.eventually { device.heldCount == 4 }
+    try await eventually { device.heldCount == 4 }
     // Those that wait have come, too.
     try await Task.sleep(for: .milliseconds(100))
     async let left = scene.end()
@@ -149,7 +150,7 @@ import Testing
     let client = try client(scene.address)
     let block = [UInt8](repeating: 1, count: 512)
     for index in 0..<64 { try client.request(.write, offset: UInt64(index) << 12, length: 512, payload: block) }
-    try await ServerTests.eventually { device.heldCount == 64 }
+    try await eventually { device.heldCount == 64 }
     async let left = scene.end()
     try await Task.sleep(for: .milliseconds(200))
     try await device.release()

@@ -4,6 +4,7 @@ import NBDProtocol
 @testable import NBDServer
 import RingReactor
 import Synchronization
+import TestSupport
 import Testing
 
 /// What the server tells of its clients.
@@ -47,7 +48,7 @@ import Testing
     try client.option(6, [0, 0, 0, 3] + Array("abc".utf8) + [0, 0])
     _ = try client.optionReply()
     client.hangUp()
-    try await ServerTests.eventually { lines.count("debug a client has gone") == 1 }
+    try await eventually { lines.count("debug a client has gone") == 1 }
     #expect(lines.count("info NBD clients are served address=") == 1)
     #expect(lines.count("debug a client has connected client=1 peer=process ") == 1)
     let refused = lines.all.filter { $0.hasPrefix("debug an option is refused client=1") }
@@ -60,7 +61,7 @@ import Testing
     try user.go("disk")
     try user.write(at: 0, [UInt8](repeating: 1, count: 4096))
     try user.request(.disconnect)
-    try await ServerTests.eventually { lines.count("info a client has gone") == 1 }
+    try await eventually { lines.count("info a client has gone") == 1 }
     #expect(lines.count("info a client uses an export client=2 export=disk peer=process ") == 1)
     let end = try #require(lines.all.last)
     #expect(end.contains("reason=the client has disconnected") && end.contains("requests=1 "))

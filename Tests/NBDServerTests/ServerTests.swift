@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import NBDProtocol
 import NBDServer
+import TestSupport
 import Testing
 
 /// The server with clients on sockets.
@@ -22,6 +23,9 @@ import Testing
     ) async throws {
       threads = try (0..<reactorCount).map { _ in try ReactorThread(waitPolicy: policy) }
       var configuration = NBDServerConfiguration()
+      // Where nothing is said of times, a slow machine is not to matter.
+      configuration.drainTimeoutMilliseconds = 60_000
+      configuration.endTimeoutMilliseconds = 60_000
       configure(&configuration)
       server = NBDServer(
         exports: table, reactors: threads.map(\.handle), configuration: configuration, security: security,
@@ -60,19 +64,6 @@ import Testing
     }
   }
 
-  static func eventually(_ condition: () -> Bool) async throws {
-    // Against hanging for ever: far longer than anything here takes.
-    let end = ContinuousClock.now + .seconds(60)
-    while !condition() {
-      guard ContinuousClock.now < end else { throw TestClient.Failure(description: "a minute was not enough") }
-      try await Task.sleep(for: .milliseconds(2))
-    }
-  }
-
-  static func pattern(_ count: Int, _ seed: Int) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 7 &+ seed &* 13) ^ $0 >> 8) }
-  }
-
   @Test(arguments: [WaitPolicy.adaptive, .eventDriven, .busyPolling], [false, true])
   func readsAndWrites(_ policy: WaitPolicy, _ tcp: Bool) async throws {
     let scene = try await Scene(policy: policy, tcp: tcp)
@@ -83,7 +74,7 @@ import Testing
       #expect(client.size == 1 << 24)
       // Around the sizes from which payload is received in place.
       for (index, size) in [512, 4096, 16_384, 65_536, 1 << 18, 512, 1 << 18, 1 << 18, 4096].enumerated() {
-        let data = Self.pattern(size, index)
+        let data = pattern(size, seed: UInt64(index))
         try client.write(at: UInt64(index) << 20, data, flags: index % 2 == 0 ? .forceUnitAccess : [])
         #expect(try client.read(at: UInt64(index) << 20, size) == data)
         #expect(try client.read(at: UInt64(index) << 20 + 5, 100) == Array(data[5..<105]))
@@ -100,7 +91,7 @@ import Testing
     let client = try TestClient(scene.address)
     try client.go()
     // More than its limits, and more than the buffer for input holds; nobody reads the answers meanwhile.
-    let data = Self.pattern(4096, 3)
+    let data = pattern(4096, seed: 3)
     for index in 0..<64 { try client.request(.write, offset: UInt64(index) * 4096, length: 4096, payload: data) }
     for _ in 0..<64 { #expect(try client.reply()?.error == 0) }
     for index in 0..<64 { try client.request(.read, offset: UInt64(index) * 4096, length: 4096) }
@@ -116,7 +107,7 @@ import Testing
     try scene.add(scene.memory())
     let client = try TestClient(scene.address)
     try client.go()
-    let data = Self.pattern(1 << 16, 4)
+    let data = pattern(1 << 16, seed: 4)
     try client.write(at: 0, data)
     // The last time with large answers, for which the socket gets another buffer.
     for (round, byteCount) in [4096, 4096, 512, 1 << 16].enumerated() {
@@ -156,7 +147,7 @@ import Testing
     #expect(scene.table["disk"]?.clients.count == 4)
     #expect(scene.table["disk"]?.clients.allSatisfy { $0.peer == "process \(getpid())" } == true)
     for (index, client) in clients.enumerated() {
-      let data = Self.pattern(8192, index)
+      let data = pattern(8192, seed: UInt64(index))
       try client.write(at: 0, data)
       try client.request(.flush)
       #expect(try client.reply()?.error == 0)
@@ -172,18 +163,18 @@ import Testing
     let export = try scene.add(device)
     let client = try TestClient(scene.address)
     try client.go()
-    try client.request(.write, offset: 0, length: 65_536, payload: Self.pattern(65_536, 1))
+    try client.request(.write, offset: 0, length: 65_536, payload: pattern(65_536, seed: 1))
     try client.request(.read, offset: 0, length: 65_536)
     // Half a payload, too.
-    try client.request(.write, offset: 0, length: 65_536, payload: Self.pattern(100, 1))
-    try await Self.eventually { device.heldCount == 2 }
+    try client.request(.write, offset: 0, length: 65_536, payload: pattern(100, seed: 1))
+    try await eventually { device.heldCount == 2 }
     client.hangUp()
     let other = try TestClient(scene.address)
     try other.go()
     #expect(export.clients.count == 2)
     // The device still has the memory of two requests, and writes to it.
     try await device.release()
-    try await Self.eventually { export.clients.count == 1 }
+    try await eventually { export.clients.count == 1 }
     other.hangUp()
     #expect(try await scene.end() == 0)
   }
@@ -199,7 +190,7 @@ import Testing
       (.dataDigestError, .inputOutput), (.success, nil),
     ] as [(BlockOutcome, NBDError?)] {
       try client.request(.read, length: 512)
-      try await Self.eventually { device.heldCount == 1 }
+      try await eventually { device.heldCount == 1 }
       try await device.release(outcome)
       #expect(try client.reply()?.error == error?.rawValue ?? 0)
     }
@@ -217,7 +208,7 @@ import Testing
       return client
     }
     try clients[0].request(.read, length: 512)
-    try await Self.eventually { device.heldCount == 1 }
+    try await eventually { device.heldCount == 1 }
     try await device.vanish()
     // The one with a request is told why, then both go.
     #expect(try clients[0].reply()?.error == NBDError.inputOutput.rawValue)
@@ -241,7 +232,7 @@ import Testing
     let other = try TestClient(scene.address)
     try other.go("other")
     try client.request(.read, length: 512)
-    try await Self.eventually { device.heldCount == 1 }
+    try await eventually { device.heldCount == 1 }
     scene.table.remove(name: "disk")
     // What is under way comes to its end; the other export's client notices nothing.
     try await device.release()
@@ -267,7 +258,7 @@ import Testing
     // Connections learn of it by their reactor's mailbox.
     try await scene.reactor.perform { _ in }
     try client.request(.read, offset: end, length: 512)
-    try await Self.eventually { device.heldCount == 1 }
+    try await eventually { device.heldCount == 1 }
     try await device.release()
     #expect(try client.reply()?.error == 0)
     let second = try TestClient(scene.address)
@@ -275,7 +266,7 @@ import Testing
     #expect(second.size == end + 512)
     // Smaller again, without anybody being told in time.
     device.resize(blockCount: 1)
-    try client.request(.write, offset: 512, length: 512, payload: Self.pattern(512, 1))
+    try client.request(.write, offset: 512, length: 512, payload: pattern(512, seed: 1))
     #expect(try client.reply()?.error == NBDError.noSpace.rawValue)
     client.hangUp()
     second.hangUp()
@@ -291,7 +282,7 @@ import Testing
     try scene.add(device)
     let client = try TestClient(scene.address)
     try client.go()
-    let data = Self.pattern(1 << 16, 1)
+    let data = pattern(1 << 16, seed: 1)
     func zero(_ flags: NBDCommandFlags) throws -> UInt32? {
       try client.write(at: 0, data)
       try client.request(.writeZeroes, offset: 512, length: 1 << 15, flags: flags)
@@ -316,7 +307,7 @@ import Testing
     try scene.add(scene.memory(), isReadOnly: true)
     let client = try TestClient(scene.address)
     try client.go()
-    try client.request(.write, offset: 0, length: 512, payload: Self.pattern(512, 1))
+    try client.request(.write, offset: 0, length: 512, payload: pattern(512, seed: 1))
     #expect(try client.reply()?.error == NBDError.notPermitted.rawValue)
     #expect(try client.read(at: 0, 512) == [UInt8](repeating: 0, count: 512))
     client.hangUp()
@@ -332,7 +323,7 @@ import Testing
     try client.request(.read, length: 512)
     let idle = try TestClient(scene.address)
     try idle.greet()
-    try await Self.eventually { device.heldCount == 1 }
+    try await eventually { device.heldCount == 1 }
     async let left = scene.end()
     // One that has not got far is closed at once.
     #expect(try idle.receive(1) == nil)
@@ -374,7 +365,7 @@ import Testing
     let third = try TestClient(scene.address)
     #expect(try third.receive(1) == nil)
     clients[0].hangUp()
-    try await Self.eventually { scene.server.connectionCount == 1 }
+    try await eventually { scene.server.connectionCount == 1 }
     let fourth = try TestClient(scene.address)
     try fourth.go()
     fourth.hangUp()

@@ -7,6 +7,7 @@ import RingReactor
 import Synchronization
 import TLS
 import TestCertificates
+import TestSupport
 import Testing
 
 /// The server under TLS.
@@ -58,7 +59,7 @@ import Testing
       #expect(client.size == 1 << 24)
       // Around records, and around the sizes from which payload is received in place.
       for (index, size) in [512, 4096, 16_384, 65_536, 1 << 18, 512, 1 << 20, 1 << 18, 4096].enumerated() {
-        let data = ServerTests.pattern(size, index)
+        let data = pattern(size, seed: UInt64(index))
         try client.write(at: UInt64(index) << 20, data, flags: index % 2 == 0 ? .forceUnitAccess : [])
         #expect(try client.read(at: UInt64(index) << 20, size) == data)
         #expect(try client.read(at: UInt64(index) << 20 + 5, 100) == Array(data[5..<105]))
@@ -77,11 +78,11 @@ import Testing
     let client = try TestClient(scene.address)
     try client.startTLS(Self.clientContext())
     try client.go()
-    let data = ServerTests.pattern(1 << 20, 3)
+    let data = pattern(1 << 20, seed: 3)
     for index in 0..<4 { try client.write(at: UInt64(index) << 20, data) }
     for index in 0..<32 { try client.request(.read, offset: UInt64(index % 4) << 20, length: 1 << 20) }
     for _ in 0..<32 { #expect(try client.reply()?.data == data) }
-    let small = ServerTests.pattern(4096, 4)
+    let small = pattern(4096, seed: 4)
     for index in 0..<64 { try client.request(.write, offset: UInt64(index) * 4096, length: 4096, payload: small) }
     for _ in 0..<64 { #expect(try client.reply()?.error == 0) }
     client.hangUp()
@@ -111,8 +112,8 @@ import Testing
     let other = try TestClient(offered.address)
     try other.startTLS(Self.clientContext())
     try other.go()
-    try one.write(at: 0, ServerTests.pattern(512, 1))
-    #expect(try other.read(at: 0, 512) == ServerTests.pattern(512, 1))
+    try one.write(at: 0, pattern(512, seed: 1))
+    #expect(try other.read(at: 0, 512) == pattern(512, seed: 1))
     one.hangUp()
     other.hangUp()
     #expect(try await offered.end() == 0)
@@ -137,7 +138,7 @@ import Testing
       #expect(try client.receive(20) == nil)
       client.hangUp()
     }
-    try await ServerTests.eventually { Self.failures(log).count == 5 }
+    try await eventually { Self.failures(log).count == 5 }
     #expect(Set(Self.failures(log)) == ["TLS handshake: wrong version number"])
     #expect(try await scene.end() == 0)
   }
@@ -155,7 +156,7 @@ import Testing
       }
       client.hangUp()
     }
-    try await ServerTests.eventually { Self.failures(log).count == 2 }
+    try await eventually { Self.failures(log).count == 2 }
     #expect(
       Self.failures(log) == [
         "TLS handshake: peer did not return a certificate",
@@ -195,10 +196,10 @@ import Testing
       let client = try TestClient(scene.address)
       try client.startTLS(Self.clientContext())
       try client.go()
-      try client.request(.write, length: 65_536, payload: ServerTests.pattern(length, 1))
+      try client.request(.write, length: 65_536, payload: pattern(length, seed: 1))
       client.hangUp()
     }
-    try await ServerTests.eventually { scene.server.connectionCount == 0 }
+    try await eventually { scene.server.connectionCount == 0 }
     // A request whose end has not come has written nothing.
     let witness = try TestClient(scene.address)
     try witness.startTLS(Self.clientContext())
@@ -252,7 +253,7 @@ import Testing
     #expect(try client.receive(10)?.prefix(8) == bytes(1 << 24 as UInt64)[...])
     #expect(try client.receive(1) == nil)
     if isSecure { #expect(client.tlsState == .ended) }
-    try await ServerTests.eventually { scene.server.connectionCount == 0 }
+    try await eventually { scene.server.connectionCount == 0 }
     #expect(try await scene.end() == 0)
   }
 

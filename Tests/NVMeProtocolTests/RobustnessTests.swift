@@ -1,4 +1,5 @@
 import NVMeProtocol
+import TestSupport
 import Testing
 
 /// Every decoder against random bytes, truncations and flipped bits: a value or a `DecodingError`, never a trap.
@@ -37,23 +38,12 @@ import Testing
     Decoder(DiscoveryLogHeader.self, .discoveryHeader), Decoder(DiscoveryLogEntry.self, .discoveryEntry),
   ]
 
-  struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var mixed = state
-      mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-      mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-      return mixed ^ mixed >> 31
-    }
-  }
-
   func attempt(_ decoder: Decoder, _ bytes: [UInt8]) {
     do { try decoder.run(bytes) } catch is DecodingError {} catch { Issue.record("\(decoder.name): \(error)") }
   }
 
   @Test(arguments: decoders) func randomBytes(decoder: Decoder) {
-    var generator = Generator(state: 1)
+    var generator = SplitMix64(seed: 1)
     for _ in 0..<100 {
       let count = Int.random(in: 0...5000, using: &generator)
       attempt(decoder, (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
@@ -61,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: decoders) func flippedBytes(decoder: Decoder) {
-    var generator = Generator(state: 2)
+    var generator = SplitMix64(seed: 2)
     for _ in 0..<100 {
       var bytes = decoder.seed
       for _ in 0..<Int.random(in: 1...8, using: &generator) {
@@ -72,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: decoders) func truncations(decoder: Decoder) {
-    var generator = Generator(state: 3)
+    var generator = SplitMix64(seed: 3)
     for _ in 0..<50 {
       attempt(decoder, Array(decoder.seed.prefix(Int.random(in: 0...decoder.seed.count, using: &generator))))
     }

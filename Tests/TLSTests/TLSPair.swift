@@ -88,7 +88,3 @@ struct TLSPair: ~Copyable {
     carry(piece: piece, room: room)
   }
 }
-
-func pattern(_ count: Int, _ seed: Int) -> [UInt8] {
-  (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 7 &+ seed &* 13) ^ $0 >> 8) }
-}

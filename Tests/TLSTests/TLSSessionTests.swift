@@ -1,5 +1,6 @@
 import TLS
 import TestCertificates
+import TestSupport
 import Testing
 
 /// Sessions against each other; and against what is no peer.
@@ -19,7 +20,7 @@ import Testing
     pair.carry(piece: piece, room: room)
     #expect(pair.server.state == .open && pair.client.state == .open)
     #expect(pair.server.version == "TLSv1.3")
-    let (question, answer) = (pattern(17_000, 1), pattern(20_001, 2))
+    let (question, answer) = (pattern(17_000, seed: 1), pattern(20_001, seed: 2))
     pair.send(question, byServer: false, piece: piece, room: room)
     pair.send(answer, byServer: true, piece: piece, room: room)
     #expect(pair.atServer == question)
@@ -50,10 +51,10 @@ import Testing
     var pair = TLSPair(server: try TLSPair.server(), client: try TLSPair.client(isLimited: true))
     pair.carry()
     #expect(pair.server.version == "TLSv1.2")
-    pair.send(pattern(100_000, 3), byServer: true)
-    pair.send(pattern(100_000, 4), byServer: false)
-    #expect(pair.atClient == pattern(100_000, 3))
-    #expect(pair.atServer == pattern(100_000, 4))
+    pair.send(pattern(100_000, seed: 3), byServer: true)
+    pair.send(pattern(100_000, seed: 4), byServer: false)
+    #expect(pair.atClient == pattern(100_000, seed: 3))
+    #expect(pair.atServer == pattern(100_000, seed: 4))
   }
 
   /// Small pieces are put together into records.
@@ -61,7 +62,7 @@ import Testing
     var pair = try TLSPair()
     pair.carry()
     let before = pair.toClient.count
-    let bytes = pattern(400_000, size)
+    let bytes = pattern(400_000, seed: UInt64(size))
     pair.send(bytes, byServer: true, write: size)
     #expect(pair.atClient == bytes)
     // 22 bytes more a record: nobody makes a record of a header.
@@ -72,7 +73,7 @@ import Testing
   @Test func whatHadNoRoomFollows() throws {
     var pair = try TLSPair()
     pair.carry()
-    let piece = pattern(1000, 5)
+    let piece = pattern(1000, seed: 5)
     var written: [UInt8] = []
     var before = -1
     while pair.server.output.count != before {
@@ -92,7 +93,7 @@ import Testing
     var pair = try TLSPair()
     pair.carry()
     // Nobody fetches: in the end nothing is taken.
-    let bytes = pattern(1 << 20, 1)
+    let bytes = pattern(1 << 20, seed: 1)
     let taken = bytes.withUnsafeBytes { pair.server.write($0) }
     #expect(taken > 100_000 && taken < 150_000)
     #expect(pair.server.output.count < 150_000)
@@ -161,7 +162,7 @@ import Testing
   @Test func truncatedAnywhere() throws {
     var whole = try TLSPair()
     whole.carry()
-    whole.send(pattern(1000, 1), byServer: false)
+    whole.send(pattern(1000, seed: 1), byServer: false)
     let count = whole.toServer.count
     for end in stride(from: 0, through: count, by: 31) {
       var pair = try TLSPair()
@@ -170,7 +171,7 @@ import Testing
         let before = pair.toServer.count
         pair.carry(piece: min(7, end - pair.toServer.count))
         if pair.toServer.count == before {
-          _ = pattern(1000, 1).withUnsafeBytes { pair.client.write($0) }
+          _ = pattern(1000, seed: 1).withUnsafeBytes { pair.client.write($0) }
           pair.client.flush()
           if pair.client.output.isEmpty { break }
         }
@@ -214,7 +215,7 @@ import Testing
     for bit in stride(from: 0, to: 8 * 120, by: 61) {
       var pair = try TLSPair()
       pair.carry()
-      _ = pattern(100, 1).withUnsafeBytes { pair.client.write($0) }
+      _ = pattern(100, seed: 1).withUnsafeBytes { pair.client.write($0) }
       pair.client.flush()
       var bytes = Array(pair.client.output)
       #expect(bytes.count >= 120)

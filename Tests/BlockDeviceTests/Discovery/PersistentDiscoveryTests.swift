@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct PersistentDiscoveryTests {

@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ControllerGroupTests {

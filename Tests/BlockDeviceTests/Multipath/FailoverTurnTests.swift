@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Foundation
+import TestSupport
 import Testing
 
 /// How soon what was lost with a path is on its way again, counted in turns of the reactor, which this drives itself.

@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Synchronization
+import TestSupport
 import Testing
 
 /// The whole host over loopback against the embedded target, several paths to it.

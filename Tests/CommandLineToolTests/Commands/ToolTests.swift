@@ -3,6 +3,7 @@ import BlockDevice
 import EmbeddedTarget
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import CommandLineTool

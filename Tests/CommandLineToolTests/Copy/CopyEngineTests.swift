@@ -1,4 +1,5 @@
 import BlockDevice
+import TestSupport
 import Testing
 
 @testable import CommandLineTool

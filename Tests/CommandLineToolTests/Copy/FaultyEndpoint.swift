@@ -113,12 +113,3 @@ final class FaultyEndpoint: CopyEndpoint {
       : "blocks \(range.lowerBound / UInt64(alignment))…\((range.upperBound - 1) / UInt64(alignment))"
   }
 }
-
-/// Bytes that differ from one another everywhere.
-func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-  var state = seed
-  return (0..<count).map { _ in
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return UInt8(truncatingIfNeeded: state >> 56)
-  }
-}

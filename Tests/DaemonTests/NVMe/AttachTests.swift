@@ -3,6 +3,7 @@ import BlockDevice
 import EmbeddedTarget
 import Glibc
 import JSONRPC
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct AttachTests {

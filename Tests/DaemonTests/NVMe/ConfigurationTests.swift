@@ -2,6 +2,7 @@ import BlockDevice
 @testable import Daemon
 import EmbeddedTarget
 import JSONRPC
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct NVMeConfigurationTests {

@@ -2,6 +2,7 @@ import BlockDevice
 @testable import Daemon
 import EmbeddedTarget
 import JSONRPC
+import TestSupport
 import Testing
 
 /// The list of devices is kept as text: whatever is in it shows as soon as it has changed.

@@ -123,26 +123,3 @@ final class NVMeBed: Sendable {
     return left
   }
 }
-
-/// Bytes that differ at each place and for each seed.
-func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
-  var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-  return (0..<count).map { _ in
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return UInt8(truncatingIfNeeded: state >> 32)
-  }
-}
-
-/// Waits until `condition` holds, a minute at most: far longer than anything here takes.
-func eventually(_ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + .seconds(60)
-  while try await !condition() {
-    guard ContinuousClock.now < end else { throw NeverHappened() }
-    try await Task.sleep(for: .milliseconds(5))
-  }
-}
-
-/// What a test waits for has not come within a minute.
-struct NeverHappened: Error {}

@@ -4,6 +4,7 @@ import EmbeddedTarget
 import Glibc
 import JSONRPC
 import Synchronization
+import TestSupport
 import Testing
 
 /// Everything at once, from a seed: attach, detach, reset, enable, disable, discovery, policies and reads of state beside
@@ -36,7 +37,7 @@ import Testing
     try await withThrowingTaskGroup(of: Void.self) { group in
       for worker in 0..<6 {
         group.addTask {
-          var generator = StormGenerator(seed: seed &* 1000 &+ UInt64(worker))
+          var generator = SplitMix64(seed: seed &* 1000 &+ UInt64(worker))
           for _ in 0..<40 {
             try await Self.step(bed, [bed.port, second], &generator) { progress.note($0, of: worker) }
           }
@@ -81,10 +82,10 @@ import Testing
   }
 
   private static func step(
-    _ bed: NVMeBed, _ ports: [EmbeddedTarget.Port], _ generator: inout StormGenerator, _ note: (String) -> Void
+    _ bed: NVMeBed, _ ports: [EmbeddedTarget.Port], _ generator: inout SplitMix64, _ note: (String) -> Void
   ) async throws {
-    let name = names[generator.below(names.count)]
-    let port = ports[generator.below(ports.count)]
+    let name = names[Int.random(in: 0..<names.count, using: &generator)]
+    let port = ports[Int.random(in: 0..<ports.count, using: &generator)]
     let named: JSONObject = ["name": .string(name)]
     func attempt(_ method: String, _ more: JSONObject = [:]) async {
       var members = named
@@ -93,12 +94,12 @@ import Testing
         #expect(expectedErrors.contains(error.code), "\(method) \(more): \(error)")
       }
     }
-    let choice = generator.below(14)
+    let choice = Int.random(in: 0..<14, using: &generator)
     note("\(choice) \(name)")
     switch choice {
     case 0...3:
       var more: JSONObject = ["subnqn": .string(nqn(name))]
-      if generator.below(2) == 0 {
+      if Int.random(in: 0..<2, using: &generator) == 0 {
         more["ctrlr_loss_timeout_sec"] = 30
         more["reconnect_delay_sec"] = 1
       }
@@ -110,13 +111,15 @@ import Testing
     case 6: await attempt("bdev_nvme_reset_controller")
     case 7: await attempt("bdev_nvme_disable_controller")
     case 8: await attempt("bdev_nvme_enable_controller")
-    case 9: try await bed.target.closeConnections(subsystemNQN: nqn(name), reset: generator.below(2) == 0)
+    case 9:
+      try await bed.target.closeConnections(
+        subsystemNQN: nqn(name), reset: Int.random(in: 0..<2, using: &generator) == 0)
     case 10:
-      let isEnabled = generator.below(2) == 0
+      let isEnabled = Int.random(in: 0..<2, using: &generator) == 0
       // It may be so already.
       try? await bed.target.setNamespace(4, of: nqn(name), isEnabled: isEnabled)
     case 11:
-      let policy: JSONValue = generator.below(2) == 0 ? "active_active" : "active_passive"
+      let policy: JSONValue = Int.random(in: 0..<2, using: &generator) == 0 ? "active_active" : "active_passive"
       let device: JSONValue = .string("\(name)n1")
       if let error = await bed.failure("bdev_nvme_set_multipath_policy", ["name": device, "policy": policy]) {
         #expect(error == .system(ENODEV))
@@ -126,11 +129,11 @@ import Testing
       _ = try? await bed.device("\(name)n1")?.read(at: 0, blockCount: 8)
       await attempt("bdev_nvme_get_controller_health_info")
     default:
-      if generator.below(2) == 0 {
+      if Int.random(in: 0..<2, using: &generator) == 0 {
         let request: JSONValue = [
           "name": "disc", "trtype": "tcp", "traddr": "127.0.0.1", "trsvcid": .string(String(port.port)),
-          "hostnqn": "nqn.x:discovery-host", "wait_for_attach": .bool(generator.below(2) == 0),
-          "attach_timeout_ms": .integer(generator.below(2) * 200),
+          "hostnqn": "nqn.x:discovery-host", "wait_for_attach": .bool(Int.random(in: 0..<2, using: &generator) == 0),
+          "attach_timeout_ms": .integer(Int.random(in: 0..<2, using: &generator) * 200),
         ]
         if let error = await bed.failure("bdev_nvme_start_discovery", request) {
           #expect(expectedErrors.contains(error.code), "start_discovery: \(error)")
@@ -178,19 +181,4 @@ private final class StormProgress: Sendable {
 
   func note(_ step: String, of worker: Int) { steps.withLock { $0[worker] = step } }
   func end() { watch.withLock { $0?.cancel() } }
-}
-
-/// Numbers from a seed (SplitMix64).
-private struct StormGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func below(_ limit: Int) -> Int {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return Int((value ^ value >> 31) % UInt64(limit))
-  }
 }

@@ -1,19 +1,11 @@
 import Glibc
 import JSONRPC
+import TestSupport
 import Testing
 
 @testable import Daemon
 
 struct RPCServerTests {
-  /// Waits for what comes by itself, in a while.
-  private func eventually(_ condition: () async throws -> Bool) async throws {
-    for _ in 0..<6000 {
-      if try await condition() { return }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("it does not come")
-  }
-
   @Test func aCallThatTakesLongHoldsUpNoOther() async throws {
     let bed = try await RPCBed()
     let slow = try RPCPeer(bed)

@@ -1,5 +1,6 @@
 import NVMeHost
 import NVMeProtocol
+import TestSupport
 import Testing
 
 @Suite struct TargetIdentifierTests {
@@ -97,7 +98,7 @@ import Testing
   }
 
   @Test func randomTexts() {
-    var generator = HostileControllerTests.Generator(state: 5)
+    var generator = SplitMix64(seed: 5)
     let pieces = [
       "nvme+tcp://", "[", "]", ":", "/", "?", "&", "=", "%", "%2", "h", "::1", "1", "nsid", "traddr", " ", "é", "\u{0}",
     ]

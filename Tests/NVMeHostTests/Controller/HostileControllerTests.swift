@@ -1,23 +1,14 @@
 import NVMeHost
 import NVMeProtocol
+import TestSupport
 import Testing
 
 /// A controller that answers at random: whatever it says, the machine ends up ready or closed, and never traps.
 @Suite struct HostileControllerTests {
-  struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      var mixed = state
-      mixed = (mixed ^ mixed >> 33) &* 0xFF51_AFD7_ED55_8CCD
-      return mixed ^ mixed >> 29
-    }
-  }
-
   final class Source {
-    var generator: Generator
+    var generator: SplitMix64
     var model = ScriptedController()
-    init(seed: UInt64) { generator = Generator(state: seed) }
+    init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
     func answer(_ entry: SubmissionQueueEntry) -> ScriptedController.Answer? {
       switch UInt8.random(in: 0..<100, using: &generator) {

@@ -182,9 +182,3 @@ final class HostQueuePairHarness {
 func crc32c(_ bytes: [UInt8]) -> UInt32 {
   digest(bytes).enumerated().reduce(0) { $0 | UInt32($1.element) << (8 * UInt32($1.offset)) }
 }
-
-/// Bytes that tell their place.
-func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-  var generator = SplitMix64(seed: seed)
-  return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
-}

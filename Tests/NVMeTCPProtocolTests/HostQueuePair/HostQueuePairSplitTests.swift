@@ -1,5 +1,6 @@
 import NVMeProtocol
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 /// However the network cuts the stream, and however little the socket takes at once: same completions, same memory, same

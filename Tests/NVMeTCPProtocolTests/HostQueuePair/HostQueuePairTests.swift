@@ -1,5 +1,6 @@
 import NVMeProtocol
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 @Suite("Host queue pair: what goes right")

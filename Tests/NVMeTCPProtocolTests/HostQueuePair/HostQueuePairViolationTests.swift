@@ -1,5 +1,6 @@
 import NVMeProtocol
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 /// Each rule broken by the controller ends the queue pair with the termination request that the specification asks for

@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 /// One broken rule: a golden PDU with some bytes changed, and the FES and FEI it must yield.

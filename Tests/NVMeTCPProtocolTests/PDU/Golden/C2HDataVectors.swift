@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum C2HDataVectors {
   static let all = [

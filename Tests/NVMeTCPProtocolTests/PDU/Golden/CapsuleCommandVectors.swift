@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum CapsuleCommandVectors {
   private static let queueEntry = [UInt8](0..<64)

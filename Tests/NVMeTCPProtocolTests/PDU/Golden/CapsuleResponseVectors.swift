@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum CapsuleResponseVectors {
   private static let queueEntry = [UInt8](0xA0..<0xB0)

@@ -1,5 +1,6 @@
 import CCRC32C
 import NVMeTCPProtocol
+import TestSupport
 import Testing
 
 /// One PDU as it is on the wire, and how this package builds it.

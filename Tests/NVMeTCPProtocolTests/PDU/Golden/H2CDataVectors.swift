@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum H2CDataVectors {
   static let all = [

@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum ICRequestVectors {
   static let all = [

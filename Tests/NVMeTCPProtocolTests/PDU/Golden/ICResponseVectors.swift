@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum ICResponseVectors {
   /// What the host asked for before this answer.

@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum ReadyToTransferVectors {
   static let all = [

@@ -1,4 +1,5 @@
 import NVMeTCPProtocol
+import TestSupport
 
 enum TerminationRequestVectors {
   /// The header of an R2T with HLEN 20, the offending PDU.

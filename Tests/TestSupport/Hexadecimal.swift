@@ -1,5 +1,5 @@
 /// Bytes of a hexadecimal string; blanks and line ends are skipped.
-func hexadecimal(_ text: String) -> [UInt8] {
+public func hexadecimal(_ text: String) -> [UInt8] {
   let digits = text.filter { !$0.isWhitespace }
   precondition(digits.count % 2 == 0, "odd number of hexadecimal digits")
   var bytes: [UInt8] = []
@@ -10,6 +10,3 @@ func hexadecimal(_ text: String) -> [UInt8] {
   }
   return bytes
 }
-
-func bytes<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
-func text(_ text: String) -> [UInt8] { Array(text.utf8) }
