@@ -130,6 +130,64 @@ struct LocalBlockDeviceTests {
     channel.close()
   }
 
+  private final class Weakly: Sendable {
+    weak let device: (any BlockDevice)?
+    init(_ device: any BlockDevice) { self.device = device }
+  }
+
+  private final class ChannelBox: @unchecked Sendable {
+    let channel: BlockChannel
+    init(_ channel: BlockChannel) { self.channel = channel }
+  }
+
+  private func makeDevice(_ path: String?, _ reactor: ReactorHandle) throws -> any BlockDevice {
+    if let path { return try FileBlockDevice(path: path, creatingByteCount: 1 << 20, reactor: reactor) }
+    return try MemoryBlockDevice(blockCount: 256, reactor: reactor)
+  }
+
+  /// And with it its memory, its file's descriptor, and what it has on its reactor.
+  @Test(arguments: [false, true], [false, true])
+  func `A device whose async face was used goes with its last reference`(isFile: Bool, isMetered: Bool) async throws {
+    let thread = try ReactorThread()
+    let path = temporaryPath()
+    defer { unlink(path) }
+    func use() async throws -> Weakly {
+      let device = try makeDevice(isFile ? path : nil, thread.handle)
+      if isMetered {
+        try await exercise(MeteredBlockDevice(device))
+      } else {
+        try await exercise(device)
+      }
+      return Weakly(device)
+    }
+    let weakly = try await use()
+    try await eventually { weakly.device == nil }
+    try await eventually { try await thread.handle.perform { $0.sourceCount } == 0 }
+    thread.stop()
+  }
+
+  @Test(arguments: [false, true])
+  func `A channel keeps its device until it has been closed and let go of`(isFile: Bool) async throws {
+    let thread = try ReactorThread()
+    let path = temporaryPath()
+    defer { unlink(path) }
+    func open() async throws -> (Weakly, ChannelBox) {
+      let device = try makeDevice(isFile ? path : nil, thread.handle)
+      try await exercise(device)
+      let box = try await thread.handle.perform { ChannelBox(try device.openChannel(on: $0, queueDepth: 4)) }
+      return (Weakly(device), box)
+    }
+    func use() async throws -> Weakly {
+      let (weakly, box) = try await open()
+      #expect(weakly.device != nil)
+      try await thread.handle.perform { _ in box.channel.close() }
+      return weakly
+    }
+    let weakly = try await use()
+    try await eventually { weakly.device == nil }
+    thread.stop()
+  }
+
   @Test
   func `Tasks on the reactor's own thread use a device without a hop`() async throws {
     let thread = try ReactorThread()

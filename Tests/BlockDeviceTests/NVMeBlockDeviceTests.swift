@@ -261,6 +261,34 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
+  /// Its requests would go to whatever namespace has the NSID by then.
+  @Test
+  func `A channel whose device nobody holds any more hears that the namespace is another one`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    func open() async throws -> ChannelBox {
+      let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+      return try await bed.thread.handle.perform { reactor in
+        ChannelBox(
+          channel: try device.openChannel(on: reactor, queueDepth: 4), buffer: .allocate(byteCount: 512, alignment: 8))
+      }
+    }
+    let box = try await open()
+    let first = try #require(controller.snapshot.namespaces[1])
+    try await bed.target.removeNamespace(1, from: TestBed.nqn)
+    var other = NamespaceConfiguration.memory(byteCount: 1 << 24)
+    other.uuid = [UInt8](repeating: 0x42, count: 16)
+    try await bed.target.addNamespace(1, other, to: TestBed.nqn)
+    try await eventually { controller.snapshot.namespaces[1].map { !$0.hasSameIdentity(as: first) } ?? false }
+    // In the order of the news: the channel's comes with that of the first.
+    let submission = try await bed.thread.handle.perform { _ in
+      box.channel.submit(BlockRequest(.write, logicalBlockAddress: 0, blockCount: 1, buffer: box.buffer))
+    }
+    #expect(submission == .refused(.closed))
+    box.buffer.deallocate()
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   private final class ChannelBox: @unchecked Sendable {
     let channel: BlockChannel
     let buffer: UnsafeMutableRawBufferPointer

@@ -46,6 +46,8 @@ public final class AsyncFace: Sendable {
 
   private static func openPort(_ inbox: AsyncInbox, on reactor: Reactor, device: any BlockDevice) {
     if inbox.port == nil, let channel = try? device.openChannel(on: reactor, queueDepth: queueDepth) {
+      // Else the device would keep its channel, by way of us, and the channel the device.
+      channel.letGoOfDevice()
       inbox.portOpened(AsyncPort(reactor: reactor, channel: channel, inbox: inbox))
     }
     if let port = inbox.port { port.run() } else { inbox.fail() }

@@ -15,6 +15,7 @@ open class BlockChannel: CompletionSink {
   public let queueDepth: Int
   /// Behind a pointer: class storage would pay an exclusivity check an access.
   private let state: UnsafeMutablePointer<State>
+  private var device: (any BlockDevice)?
 
   private struct State {
     var outstandingCount = 0
@@ -121,6 +122,16 @@ open class BlockChannel: CompletionSink {
   private func tellObserver() {
     if let observer = state.pointee.observer { observer._withUnsafeGuaranteedRef { markReady($0) } }
   }
+
+  /// Has the channel keep its device for as long as there is the channel: whoever holds one need not hold the device, and
+  /// the channel hears what the device hears. For ``BlockDevice/openChannel(on:queueDepth:)``.
+  ///
+  /// A subclass is not to hold its device itself: the channel of the device's own `async` face keeps it not, so that the
+  /// face ends with the device.
+  public final func keep(_ device: any BlockDevice) { self.device = device }
+
+  /// For the channel of a device's own `async` face.
+  final func letGoOfDevice() { device = nil }
 
   /// Has `observer` run whenever there is something to poll; nil for nobody.
   public final func setObserver(_ observer: ReactorSource?) {

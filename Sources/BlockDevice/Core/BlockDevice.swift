@@ -18,6 +18,9 @@ public protocol BlockDevice: AnyObject, Sendable {
 
   /// Opens a channel for the calling thread, whose reactor is `reactor`.
   ///
+  /// The reactor keeps the channel until ``BlockChannel/close()``, and the channel its device: one that is not closed stays
+  /// until the reactor ends.
+  ///
   /// - Parameter queueDepth: requests accepted at once, 1...65535; more are answered ``BlockSubmission/busy``.
   /// - Throws: ``BlockRefusal/closed`` when the device is gone; ``BlockRefusal/noQueueOnReactor`` when it is there, but
   ///   not for this reactor.

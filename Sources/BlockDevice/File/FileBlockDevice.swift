@@ -38,6 +38,9 @@ public final class FileBlockDevice: BlockDevice {
   }
 
   public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
-    FileChannel(reactor: reactor, queueDepth: queueDepth, device: self)
+    let channel = FileChannel(
+      reactor: reactor, queueDepth: queueDepth, file: file, geometry: geometry, capabilities: capabilities)
+    channel.keep(self)
+    return channel
   }
 }

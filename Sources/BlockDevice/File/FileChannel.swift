@@ -26,13 +26,17 @@ final class FileChannel: BlockChannel {
   private static let maximumVectorCount = 1024
   private static let initialVectorCapacity = 4
 
-  private let device: FileBlockDevice
+  private let file: RingFile
+  private let shape: (geometry: BlockGeometry, capabilities: BlockCapabilities)
   private let slots: UnsafeMutablePointer<Slot>
   private var freeSlots: [UInt16]
   private var isRetired = false
 
-  init(reactor: Reactor, queueDepth: Int, device: FileBlockDevice) {
-    self.device = device
+  init(
+    reactor: Reactor, queueDepth: Int, file: RingFile, geometry: BlockGeometry, capabilities: BlockCapabilities
+  ) {
+    self.file = file
+    shape = (geometry, capabilities)
     slots = .allocate(capacity: queueDepth)
     for index in 0..<queueDepth {
       (slots + index).initialize(
@@ -49,8 +53,8 @@ final class FileChannel: BlockChannel {
     slots.deallocate()
   }
 
-  override var geometry: BlockGeometry { device.geometry }
-  override var capabilities: BlockCapabilities { device.capabilities }
+  override var geometry: BlockGeometry { shape.geometry }
+  override var capabilities: BlockCapabilities { shape.capabilities }
 
   override func start(_ request: BlockRequest) {
     guard let index = freeSlots.popLast() else { preconditionFailure("more requests than the channel is deep") }
@@ -87,18 +91,18 @@ final class FileChannel: BlockChannel {
       let vectors = UnsafeRawPointer(slot.pointee.vectors + slot.pointee.firstVector)
       let count = min(slot.pointee.vectorCount - slot.pointee.firstVector, Self.maximumVectorCount)
       if request.operation == .read {
-        device.file.read(
+        file.read(
           vectors: vectors, count: count, offset: offset, source: self, operation: Self.operation, tag: index)
       } else {
-        device.file.write(
+        file.write(
           vectors: vectors, count: count, offset: offset,
           isSynchronous: request.options.contains(.forceUnitAccess), source: self, operation: Self.operation,
           tag: index)
       }
     case .flush:
-      device.file.synchronize(source: self, operation: Self.operation, tag: index)
+      file.synchronize(source: self, operation: Self.operation, tag: index)
     case .discard:
-      device.file.allocate(
+      file.allocate(
         .punchHole, offset: offset, byteCount: UInt64(request.blockCount) * blockByteCount, source: self,
         operation: Self.operation, tag: index)
     case .writeZeroes:
@@ -106,7 +110,7 @@ final class FileChannel: BlockChannel {
         offset: offset, byteCount: UInt64(request.blockCount) * blockByteCount,
         holes: request.options.contains(.noHole) ? .forbidden : .allowed,
         isFast: request.options.contains(.fastZero), isSynchronous: request.options.contains(.forceUnitAccess))
-      let failure = zeroing.start(device.file, source: self, operation: Self.operation, tag: index)
+      let failure = zeroing.start(file, source: self, operation: Self.operation, tag: index)
       slot.pointee.zeroing = zeroing
       if let failure {
         end(index, errno: failure)
@@ -126,7 +130,7 @@ final class FileChannel: BlockChannel {
     switch slot.pointee.request.operation {
     case .writeZeroes:
       let ended = slot.pointee.zeroing?.completed(
-        completion.result, of: device.file, source: self, operation: Self.operation, tag: index)
+        completion.result, of: file, source: self, operation: Self.operation, tag: index)
       if let ended { end(index, errno: ended) }
     // A hint, which a file system without holes does not follow.
     case .discard where FileAllocation.isMissing(completion.result):

@@ -3,19 +3,19 @@ internal import RingReactor
 
 /// The channel of a ``MemoryBlockDevice``.
 final class MemoryChannel: BlockChannel {
-  private let device: MemoryBlockDevice
+  private let content: MemoryContent
   private var isRetired = false
 
-  init(reactor: Reactor, queueDepth: Int, device: MemoryBlockDevice) {
-    self.device = device
+  init(reactor: Reactor, queueDepth: Int, content: MemoryContent) {
+    self.content = content
     super.init(reactor: reactor, queueDepth: queueDepth)
   }
 
-  override var geometry: BlockGeometry { device.geometry }
-  override var capabilities: BlockCapabilities { device.capabilities }
+  override var geometry: BlockGeometry { content.geometry }
+  override var capabilities: BlockCapabilities { MemoryContent.capabilities }
 
   override func start(_ request: BlockRequest) {
-    let isEqual = device.carryOut(request)
+    let isEqual = content.carryOut(request)
     finish(
       BlockCompletion(
         token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,

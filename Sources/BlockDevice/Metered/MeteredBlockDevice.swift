@@ -24,7 +24,9 @@ public final class MeteredBlockDevice: BlockDevice {
 
   public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
     let inner = try device.openChannel(on: reactor, queueDepth: queueDepth)
-    return MeteredChannel(reactor: reactor, inner: inner, core: core)
+    let channel = MeteredChannel(reactor: reactor, inner: inner, core: core)
+    channel.keep(self)
+    return channel
   }
 
   /// Everything since the latest reset, of the channels there are and of those that were.

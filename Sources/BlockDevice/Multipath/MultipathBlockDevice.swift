@@ -423,6 +423,8 @@ public final class MultipathBlockDevice: BlockDevice {
     let channel = MultipathChannel(
       reactor: reactor, queueDepth: queueDepth, device: self, configuration: engine, geometry: geometry,
       capabilities: capabilities)
+    // Of a device that nobody holds the channel would not hear what becomes of its paths.
+    channel.keep(self)
     let node = Self.currentNUMANode()
     let entry = WeakChannel(channel, reactor: reactor.handle, numaNode: node)
     let paths: [(Int, Path)]? = shared.withLock { shared in

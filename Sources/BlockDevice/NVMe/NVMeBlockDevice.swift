@@ -75,6 +75,8 @@ public final class NVMeBlockDevice: BlockDevice {
     if queues.isEmpty { throw .noQueueOnReactor }
     let channel = NVMeChannel(
       reactor: reactor, queueDepth: queueDepth, queue: queues[turn % queues.count], limits: limits)
+    // Of a device that nobody holds the channel would not hear that there is another namespace in its place.
+    channel.keep(self)
     let entry = WeakChannel(channel, reactor: reactor.handle)
     shared.withLock { shared in
       shared.channels.removeAll { $0.channel == nil }

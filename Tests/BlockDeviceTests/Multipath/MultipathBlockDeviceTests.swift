@@ -158,6 +158,47 @@ struct MultipathBlockDeviceTests {
     #expect(try await bed.end() == 2)
   }
 
+  private final class ChannelBox: @unchecked Sendable {
+    let channel: BlockChannel
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 8)
+    init(_ channel: BlockChannel) { self.channel = channel }
+    deinit { buffer.deallocate() }
+  }
+
+  @Test func `A channel whose device nobody holds any more hears of its paths`() async throws {
+    let bed = try await MultipathBed(ports: 1)
+    let controller = bed.controllers[0]
+    controller.connect()
+    try await controller.ready()
+    func open() async throws -> ChannelBox {
+      let device = MultipathBlockDevice(
+        subsystemNQN: MultipathBed.nqn, namespaceIdentifier: 1, reactor: bed.thread.handle)
+      try device.addPath(controller)
+      return try await bed.thread.handle.perform { ChannelBox(try device.openChannel(on: $0, queueDepth: 4)) }
+    }
+    let box = try await open()
+    try await bed.target.removePort(bed.ports[0].identifier)
+    try await eventually { controller.condition != .ready }
+    let submission = try await bed.thread.handle.perform { _ in
+      box.channel.submit(BlockRequest(.read, logicalBlockAddress: 0, blockCount: 1, buffer: box.buffer))
+    }
+    #expect(submission == .accepted)
+    var port = PortConfiguration(port: bed.ports[0].port)
+    port.identifier = bed.ports[0].identifier
+    try await bed.target.addPort(port)
+    // Held until then; for ever, if nobody told the channel.
+    try await eventually { try await bed.thread.handle.perform { _ in box.channel.hasCompletions } }
+    let outcome = try await bed.thread.handle.perform { _ in
+      withUnsafeTemporaryAllocation(of: BlockCompletion.self, capacity: 1) { completions in
+        let count = box.channel.poll(into: completions)
+        box.channel.close()
+        return count == 1 ? completions[0].outcome : nil
+      }
+    }
+    #expect(outcome == .success)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func `When the controller loss time-out expires the holders are told`() async throws {
     let bed = try await MultipathBed(ports: 1) {
       $0.recovery = try RecoveryTimers(reconnectDelayMilliseconds: 50, controllerLossTimeoutMilliseconds: 200)
