@@ -289,6 +289,17 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
+  /// Once more than there are numbers for queues.
+  @Test(arguments: [Int.min, 0, 70_000])
+  func `Any number of queues may be wished for`(queueCount: Int) async throws {
+    let bed = try await TestBed(host: { $0.queueCount = queueCount })
+    let controller = try await bed.connect()
+    #expect(controller.snapshot.queueCount >= 1)
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    _ = try await device.read(at: 0, blockCount: 1)
+    #expect(try await bed.end() == 0)
+  }
+
   private final class ChannelBox: @unchecked Sendable {
     let channel: BlockChannel
     let buffer: UnsafeMutableRawBufferPointer

@@ -18,6 +18,7 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
     case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .anaTransitionTimeout, .disconnected:
       status = .connectionFailed
     case .refused, .notReady, .fatalStatus, .unusable, .malformed: status = .deviceError
+    case .invalidConfiguration: status = .usage
     }
     // Transports name the address themselves.
     description = error.description.contains(target) ? error.description : "\(target): \(error)"

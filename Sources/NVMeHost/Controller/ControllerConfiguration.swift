@@ -1,10 +1,11 @@
 public import NVMeProtocol
 
-/// What a host wants of one association with a controller.
+/// What a host wants of one association with a controller. Numbers outside of their ranges are taken for the nearest in
+/// them.
 public struct ControllerConfiguration: Sendable, Hashable {
-  /// The subsystem's NQN, at most 223 bytes.
+  /// The subsystem's NQN, 1 to 223 bytes without blanks and control characters.
   public var subsystemNQN: String
-  /// Our NQN, at most 223 bytes.
+  /// Our NQN, of which the same is true.
   public var hostNQN: String
   public var hostIdentifier: Identifier128
   /// A discovery controller has no namespaces and no I/O queues.
@@ -50,4 +51,16 @@ public struct ControllerConfiguration: Sendable, Hashable {
     self.hostNQN = hostNQN
     self.hostIdentifier = hostIdentifier
   }
+
+  /// Why it cannot be connected with; nil when nothing is wrong with it. Names that are too long, or end early by a zero
+  /// byte, would be other names on the wire.
+  var problem: String? {
+    if let problem = NVMeQualifiedName.problem(with: subsystemNQN) {
+      return "the subsystem NQN is not valid: \(problem)"
+    }
+    return NVMeQualifiedName.problem(with: hostNQN).map { "the host NQN is not valid: \($0)" }
+  }
+
+  /// ``queueCount`` within its range: QIDs have 16 bits, of which 0 is the admin queue's.
+  var boundedQueueCount: Int { min(max(queueCount, 1), 65_535) }
 }

@@ -2,6 +2,8 @@ public import NVMeProtocol
 
 /// Why a controller could not be connected, or was lost: what was wrong, where, and what to do.
 public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What the host is configured with is not allowed; nothing has been sent.
+  case invalidConfiguration(String)
   /// A transport connection could not be made, or ended.
   case transport(queueIdentifier: UInt16, TransportError)
   /// Fabrics Connect was refused. `result` is the completion's dword 0.
@@ -29,6 +31,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
     switch self {
     case .transport(let queue, let error):
       return queue == 0 ? "admin queue: \(error)" : "I/O queue \(queue): \(error)"
+    case .invalidConfiguration(let problem):
+      return "not connected: \(problem)"
     case .connectRefused(let queue, let status, let result, let subsystemNQN, let hostNQN):
       return Self.connectRefusal(queue, status, result, subsystemNQN, hostNQN)
     case .refused(let step, let status):

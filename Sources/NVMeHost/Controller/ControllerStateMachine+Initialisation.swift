@@ -115,12 +115,10 @@ extension ControllerStateMachine {
       return
     }
     state = .settingQueueCount
-    let wanted = NumberOfQueues(submissionQueues: wantedQueueCount, completionQueues: wantedQueueCount)
+    let count = configuration.boundedQueueCount
+    let wanted = NumberOfQueues(submissionQueues: count, completionQueues: count)
     submitStep("setting the number of queues", .setFeatures(.numberOfQueues, value: wanted.rawValue), now)
   }
-
-  /// QIDs are 1 to 65,535, and FFFFh as a zeroes-based count is not allowed.
-  private var wantedQueueCount: Int { min(max(configuration.queueCount, 1), 65_534) }
 
   /// What the controller says of itself against what we were told before.
   private func contradiction(_ identify: IdentifyController) -> String? {
@@ -159,7 +157,7 @@ extension ControllerStateMachine {
       fail(.refused(step: "setting the number of queues", status))
       return
     }
-    queueCount = min(wantedQueueCount, NumberOfQueues(rawValue: granted).pairs)
+    queueCount = min(configuration.boundedQueueCount, NumberOfQueues(rawValue: granted).pairs)
     // One entry of a queue always stays empty (NVMe Base 2.1, section 3.3.1).
     let entries = min(min(max(configuration.queueDepth, 1), 4095) + 1, capabilities.maximumQueueEntries)
     queueDepth = entries - 1

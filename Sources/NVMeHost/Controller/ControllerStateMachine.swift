@@ -110,6 +110,10 @@ public struct ControllerStateMachine: Sendable {
     switch event {
     case .start:
       guard state == .idle else { return }
+      if let problem = configuration.problem {
+        fail(.invalidConfiguration(problem))
+        return
+      }
       state = .connectingAdminQueue
       actions.append(
         .connectQueue(

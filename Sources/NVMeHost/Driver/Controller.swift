@@ -89,7 +89,7 @@ public final class Controller: Sendable {
           communicationLoss: CommunicationLossRule(
             keepAliveTimeoutMilliseconds: configuration.keepAliveTimeoutMilliseconds, identification: nil))))
     let reactors = queueReactors.isEmpty ? [home] : queueReactors
-    ioQueues = (0..<configuration.queueCount).map {
+    ioQueues = (0..<configuration.boundedQueueCount).map {
       IOQueue(identifier: UInt16($0 + 1), reactor: reactors[$0 % reactors.count])
     }
   }

@@ -1,13 +1,15 @@
 internal import NVMeProtocol
 
 extension ControllerError {
-  /// Trying to connect again would fail again: the controller says Do Not Retry, or a key is missing or wrong.
+  /// Trying to connect again would fail again: the controller says Do Not Retry, a key is missing or wrong, or the
+  /// configuration is not allowed.
   ///
   /// Only a failed attempt is judged by it: what ended an association that had been made before says nothing about the
   /// next one.
   public var isPermanent: Bool {
     switch self {
     case .connectRefused(_, let status, _, _, _): status.doNotRetry || status.matches(.authenticationRequired)
+    case .invalidConfiguration: true
     case .refused(_, let status): status.doNotRetry
     case .transport, .notReady, .fatalStatus, .unusable, .malformed, .adminTimeout, .keepAliveTimeout,
       .anaTransitionTimeout, .disconnected:

@@ -31,6 +31,23 @@ import Testing
     #expect(harness.machine.queueCount == 2 && harness.machine.queueDepth == 128)
   }
 
+  /// On the wire it would be another name: cut, or ended by its zero byte.
+  @Test(arguments: ["", String(repeating: "x", count: 224), "nqn.2014-08.org:t\0x", "nqn.2014-08.org: t"])
+  func `A name that is not allowed goes nowhere`(_ name: String) {
+    for isHost in [false, true] {
+      var harness = MachineHarness { if isHost { $0.hostNQN = name } else { $0.subsystemNQN = name } }
+      harness.start()
+      guard harness.isClosed, case .some(.invalidConfiguration(let problem)?) = harness.closedError else {
+        Issue.record("\(harness.reports)")
+        continue
+      }
+      #expect(problem.hasPrefix(isHost ? "the host NQN is not valid: it" : "the subsystem NQN is not valid: it"))
+      #expect(harness.commandNames.isEmpty)
+      #expect(!harness.reports.contains { if case .connectQueue = $0 { true } else { false } })
+      #expect(ControllerError.invalidConfiguration(problem).isPermanent)
+    }
+  }
+
   /// Wished for, CAP.MQES + 1, MAXCMD, granted queues; queues and depth that come of it.
   @Test(arguments: [
     (4, 128, 1024, 0, 8, 4, 128), (4, 128, 1024, 0, 2, 2, 128), (1, 128, 128, 0, 8, 1, 127),
