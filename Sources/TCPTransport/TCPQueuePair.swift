@@ -106,7 +106,16 @@ final class TCPQueuePair: QueuePair {
     case .failure(let error):
       fail(TransportError(.nameResolution, error.description))
     case .success(let addresses):
-      let source = transport.options.sourceAddress.flatMap { SocketAddress(numericHost: $0, port: 0) }
+      var source: SocketAddress?
+      if let text = transport.options.sourceAddress {
+        source = SocketAddress(numericHost: text, port: 0)
+        // To connect from anywhere else instead would be a path that was not meant.
+        guard source != nil else {
+          let problem = "\(transport): the address to connect from is \"\(text)\", which is not numeric; "
+          fail(TransportError(.local, problem + "give one of this host's IPv4 or IPv6 addresses"))
+          return
+        }
+      }
       st.pointee.sourceAddress = source
       st.pointee.addresses =
         addresses.filter { address in

@@ -300,6 +300,20 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end() == 0)
   }
 
+  @Test
+  func `Where to connect from is an address, or an error that says so`() async throws {
+    var options = TCPTransportOptions()
+    options.sourceAddress = "127.0.0.9"
+    let bed = try await TestBed(options: options)
+    _ = try await bed.connect()
+    #expect(try await bed.end(openFaces: 0) == 0)
+    options.sourceAddress = "lo"
+    let other = try await TestBed(options: options)
+    let error = await #expect(throws: ControllerError.self) { _ = try await other.connect() }
+    #expect("\(error!)".contains("the address to connect from is \"lo\", which is not numeric"))
+    #expect(try await other.end(openFaces: 0) == 0)
+  }
+
   private final class ChannelBox: @unchecked Sendable {
     let channel: BlockChannel
     let buffer: UnsafeMutableRawBufferPointer
