@@ -130,6 +130,39 @@ struct LocalBlockDeviceTests {
     channel.close()
   }
 
+  /// It would be passed over, and what was never read be said to have been.
+  @Test
+  func `A length without an address is refused`() throws {
+    let reactor = try Reactor()
+    let device = try MemoryBlockDevice(blockCount: 16, reactor: reactor.handle)
+    let channel = try device.openChannel(on: reactor, queueDepth: 1)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+    defer { memory.deallocate() }
+    let vectors = UnsafeMutableBufferPointer<IOVector>.allocate(capacity: 2)
+    defer { vectors.deallocate() }
+    _ = vectors.initialize(from: [IOVector(base: nil, count: 96), IOVector(base: memory.baseAddress, count: 4000)])
+    for operation in [BlockOperation.read, .write, .compare] {
+      var request = BlockRequest(
+        operation, logicalBlockAddress: 0, blockCount: 1, vectors: UnsafeBufferPointer(vectors))
+      #expect(channel.submit(request) == .refused(.lengthMismatch))
+      request.vectors = nil
+      request.buffer = IOVector(base: nil, count: 4096)
+      #expect(channel.submit(request) == .refused(.lengthMismatch))
+    }
+    channel.close()
+  }
+
+  @Test
+  func `An error names the blocks, beyond the last address as well`() {
+    func text(_ address: UInt64, _ count: UInt32) -> String {
+      let error = BlockError(
+        device: "d", operation: .read, logicalBlockAddress: address, blockCount: count, cause: .refused(.outOfRange))
+      return "\(error)"
+    }
+    #expect(text(7, 3).hasPrefix("read of blocks 7…9 on d refused"))
+    #expect(text(.max, 3).hasPrefix("read of blocks 18446744073709551615…18446744073709551615 on d refused"))
+  }
+
   private final class Weakly: Sendable {
     weak let device: (any BlockDevice)?
     init(_ device: any BlockDevice) { self.device = device }

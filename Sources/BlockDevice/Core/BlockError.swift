@@ -87,9 +87,8 @@ public struct BlockError: Error, Sendable, Hashable, CustomStringConvertible {
     case .failed(.notSent, _): what = "failed: not sent, as the device or its connection was gone"
     case .failed(_, let status): what = "failed: \(status)"
     }
-    let place =
-      operation == .flush
-      ? "" : " of blocks \(logicalBlockAddress)…\(logicalBlockAddress &+ UInt64(max(blockCount, 1)) &- 1)"
+    let (last, overflow) = logicalBlockAddress.addingReportingOverflow(UInt64(max(blockCount, 1)) - 1)
+    let place = operation == .flush ? "" : " of blocks \(logicalBlockAddress)…\(overflow ? .max : last)"
     return "\(operation)\(place) on \(device) \(what); \(advice)"
   }
 }

@@ -51,13 +51,15 @@ public import NVMeProtocol
     self.token = token
   }
 
-  /// Bytes of memory that come with the request; nil when the vectors' lengths overflow or are negative.
+  /// Bytes of memory that come with the request; nil when lengths overflow or are negative, or where there is a length and
+  /// no address.
   @inlinable public var memoryByteCount: Int? {
-    guard let vectors else { return buffer.count }
+    guard let vectors else { return buffer.base == nil && buffer.count != 0 ? nil : buffer.count }
     var total = 0
     for index in 0..<Int(vectorCount) {
-      let (sum, overflow) = total.addingReportingOverflow(vectors[index].count)
-      if overflow || vectors[index].count < 0 { return nil }
+      let vector = vectors[index]
+      let (sum, overflow) = total.addingReportingOverflow(vector.count)
+      if overflow || vector.count < 0 || vector.base == nil && vector.count != 0 { return nil }
       total = sum
     }
     return total
