@@ -35,22 +35,31 @@ public final class AsyncFace: Sendable {
       case .nothing:
         break
       case .wake(let identifier):
-        if !reactor.wake(identifier) { inbox.fail() }
+        if !reactor.wake(identifier) { inbox.refuse(.closed) }
       case .openPort:
         let inbox = inbox
         let isPosted = reactor.post { reactor in Self.openPort(inbox, on: reactor, device: device) }
-        if !isPosted { inbox.fail() }
+        if !isPosted { inbox.refuse(.closed) }
       }
     }
   }
 
+  /// Why requests could not be handed to any channel the last time; nil when they could.
+  var refusal: BlockRefusal? { inbox.refusal }
+
   private static func openPort(_ inbox: AsyncInbox, on reactor: Reactor, device: any BlockDevice) {
-    if inbox.port == nil, let channel = try? device.openChannel(on: reactor, queueDepth: queueDepth) {
-      // Else the device would keep its channel, by way of us, and the channel the device.
-      channel.letGoOfDevice()
-      inbox.portOpened(AsyncPort(reactor: reactor, channel: channel, inbox: inbox))
+    if inbox.port == nil {
+      do throws(BlockRefusal) {
+        let channel = try device.openChannel(on: reactor, queueDepth: queueDepth)
+        // Else the device would keep its channel, by way of us, and the channel the device.
+        channel.letGoOfDevice()
+        inbox.portOpened(AsyncPort(reactor: reactor, channel: channel, inbox: inbox))
+      } catch {
+        inbox.refuse(error)
+        return
+      }
     }
-    if let port = inbox.port { port.run() } else { inbox.fail() }
+    inbox.port?.run()
   }
 }
 

@@ -14,6 +14,8 @@ final class AsyncInbox: Sendable {
     var requests: [Request] = []
     var isScheduled = false
     var portIdentifier: SourceIdentifier?
+    /// Why there is no port; nil where there is one, or nobody has asked for one yet.
+    var refusal: BlockRefusal?
   }
 
   /// What a thread that has left a request has to do.
@@ -46,8 +48,17 @@ final class AsyncInbox: Sendable {
     }
   }
 
+  /// Why requests could not be carried out the last time; nil when they could.
+  var refusal: BlockRefusal? { state.withLock { $0.refusal } }
+
+  /// Ends what has been left: there is no channel for it.
+  func refuse(_ refusal: BlockRefusal) {
+    state.withLock { $0.refusal = refusal }
+    fail()
+  }
+
   /// Ends what has been left: it cannot be carried out.
-  func fail() {
+  private func fail() {
     var requests: [Request] = []
     drain(into: &requests)
     for request in requests { request.continuation.resume(returning: .notSent(request.request)) }
@@ -55,13 +66,24 @@ final class AsyncInbox: Sendable {
 
   func portOpened(_ newPort: AsyncPort) {
     port = newPort
-    state.withLock { $0.portIdentifier = newPort.identifier }
+    state.withLock { state in
+      state.portIdentifier = newPort.identifier
+      state.refusal = nil
+    }
   }
 
   /// The port's channel has been closed underneath it, or the face is gone.
   func portClosed() {
     port = nil
-    state.withLock { $0.portIdentifier = nil }
+    state.withLock { state in
+      state.portIdentifier = nil
+      state.refusal = .closed
+    }
     fail()
+  }
+
+  /// The port's channel takes no requests any more; those that are with it still end.
+  func channelRefused(_ refusal: BlockRefusal) {
+    if refusal == .closed { state.withLock { $0.refusal = .closed } }
   }
 }

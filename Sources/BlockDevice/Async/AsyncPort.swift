@@ -60,8 +60,9 @@ final class AsyncPort: ReactorSource {
     case .busy:
       _ = release(token)
       return false
-    case .refused:
+    case .refused(let refusal):
       // Requests have been validated before they get here; the device may have changed or gone meanwhile.
+      inbox.channelRefused(refusal)
       release(token).resume(returning: .notSent(request))
       return true
     }

@@ -11,7 +11,13 @@ extension BlockDevice {
         blockCount: request.blockCount, cause: .refused(refusal))
     }
     let completion = await asyncFace.perform(request, device: self)
-    if let error = completion.error(device: name) { throw error }
+    if var error = completion.error(device: name) {
+      // It has gone nowhere; what is in the way may be more than a connection that is away for a while.
+      if completion.outcome == .notSent, let refusal = refusal(of: request) ?? asyncFace.refusal {
+        error.cause = .refused(refusal)
+      }
+      throw error
+    }
   }
 
   /// Why a request cannot be taken; nil when it can.

@@ -48,7 +48,7 @@ public struct BlockError: Error, Sendable, Hashable, CustomStringConvertible {
     case .refused(.misaligned): "use offsets and lengths that are multiples of the block size"
     case .refused(.unsupported): "look at the device's capabilities first"
     case .refused(.readOnly): "the device is write protected or was opened read-only"
-    case .refused(.closed): "open a new channel; the device or its connection is gone"
+    case .refused(.closed): "the device is gone for good, its reactor has ended, or the channel was closed: open anew"
     case .refused(.noQueueOnReactor):
       "give the controller this reactor among its queueReactors, and open channels once it is ready"
     case .failed(.compareMismatch, _): "the device's content differs from what was expected"
@@ -77,7 +77,7 @@ public struct BlockError: Error, Sendable, Hashable, CustomStringConvertible {
       case .misaligned: what = "refused: not aligned to the block size"
       case .unsupported: what = "refused: the device cannot do this"
       case .readOnly: what = "refused: the device is read-only"
-      case .closed: what = "refused: the channel is closed"
+      case .closed: what = "refused: the device or its channel is closed"
       case .noQueueOnReactor: what = "refused: the controller has no I/O queue in use on this reactor"
       }
     case .failed(.systemError, let status): what = "failed: \(String(cString: strerror(Int32(status.rawValue))))"

@@ -350,7 +350,7 @@ public final class Controller: Sendable {
       shared.published.state = .deleted
       shared.published.ioDisposition = .fail
     }
-    settle(.closed(.disconnected), notice: .closed(.disconnected))
+    settle(.closed(goneError), notice: .closed(goneError))
   }
 
   func notify(_ notice: ControllerNotice) {

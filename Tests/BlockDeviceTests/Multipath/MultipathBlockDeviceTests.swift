@@ -216,7 +216,7 @@ struct MultipathBlockDeviceTests {
     #expect(bed.controllers[0].snapshot.state == .deleted)
     try await eventually { log.withLock { $0.contains { if case .deviceGone = $0 { true } else { false } } } }
     let later = await #expect(throws: BlockError.self) { _ = try await bed.device.read(at: 0, blockCount: 1) }
-    #expect(later?.cause == .failed(.notSent, .commandAbortedByHost))
+    #expect(later?.cause == .refused(.closed))
     #expect(try await bed.end() == 0)
   }
 
