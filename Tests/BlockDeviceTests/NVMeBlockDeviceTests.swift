@@ -289,6 +289,38 @@ struct NVMeBlockDeviceTests {
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
+  /// Nobody listens there, and it is tried for ever.
+  @Test
+  func `A task that waits for a controller can be cancelled, and the controller goes on`() async throws {
+    let bed = try await TestBed(host: {
+      $0.recovery = .standard
+      $0.retriesFirstConnect = true
+    })
+    let controller = bed.controller
+    let idle = Task { try await controller.ready() }
+    let early = Task { await controller.wait(until: { _ in false }) }
+    idle.cancel()
+    early.cancel()
+    await #expect(throws: ControllerError.cancelled) { try await idle.value }
+    await early.value
+    try await bed.target.removePort(bed.port.identifier)
+    controller.connect()
+    let waiting = Task { try await controller.ready() }
+    let watching = Task { await controller.wait(until: { $0.condition == .ready }) }
+    let patient = Task { try await controller.ready() }
+    try await eventually { controller.snapshot.recovery.attemptCount > 0 }
+    waiting.cancel()
+    watching.cancel()
+    await #expect(throws: ControllerError.cancelled) { try await waiting.value }
+    await watching.value
+    #expect(controller.condition == .connecting)
+    var port = PortConfiguration(port: bed.port.port)
+    port.identifier = bed.port.identifier
+    try await bed.target.addPort(port)
+    try await patient.value
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   /// Once more than there are numbers for queues.
   @Test(arguments: [Int.min, 0, 70_000])
   func `Any number of queues may be wished for`(queueCount: Int) async throws {

@@ -15,10 +15,11 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
 
   init(_ error: ControllerError, target: String) {
     switch error {
-    case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .anaTransitionTimeout, .disconnected:
+    case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .anaTransitionTimeout, .disconnected,
+      .cancelled:
       status = .connectionFailed
-    case .refused, .notReady, .fatalStatus, .unusable, .malformed: status = .deviceError
     case .invalidConfiguration: status = .usage
+    case .refused, .notReady, .fatalStatus, .unusable, .malformed: status = .deviceError
     }
     // Transports name the address themselves.
     description = error.description.contains(target) ? error.description : "\(target): \(error)"

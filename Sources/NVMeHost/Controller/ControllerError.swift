@@ -26,6 +26,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   case anaTransitionTimeout(seconds: UInt8)
   /// The host itself ended it.
   case disconnected
+  /// Whoever waited for it was cancelled; the controller goes its way.
+  case cancelled
 
   public var description: String {
     switch self {
@@ -55,6 +57,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
         "an ANA group stayed in the state change for more than the \(seconds) s the controller allows (ANATT); the controller is reset"
     case .disconnected:
       return "the controller has been disconnected by this host"
+    case .cancelled:
+      return "the task that waited for the controller was cancelled; the controller itself goes on"
     }
   }
 

@@ -6,7 +6,8 @@ final class DiscoveryNews: Sendable {
     var snapshot = PersistentDiscovery.Snapshot()
     var observers: [UInt64: @Sendable (DiscoveryEvent) -> Void] = [:]
     var nextObserver: UInt64 = 0
-    var waiters: [UnsafeContinuation<DiscoveryError?, Never>] = []
+    var waiters: [UInt64: UnsafeContinuation<DiscoveryError?, Never>] = [:]
+    var nextWaiter: UInt64 = 0
     /// What ``PersistentDiscovery/ready()`` waits for; nil while it is open.
     var outcome: DiscoveryError??
   }
@@ -34,22 +35,34 @@ final class DiscoveryNews: Sendable {
 
   /// The first log has been read, or it will not come to that. Only the first outcome counts.
   func settle(_ error: DiscoveryError?) {
-    let waiters = shared.withLock { shared -> [UnsafeContinuation<DiscoveryError?, Never>] in
-      guard shared.outcome == nil else { return [] }
+    let waiters = shared.withLock { shared -> [UInt64: UnsafeContinuation<DiscoveryError?, Never>] in
+      guard shared.outcome == nil else { return [:] }
       shared.outcome = .some(error)
-      defer { shared.waiters = [] }
+      defer { shared.waiters = [:] }
       return shared.waiters
     }
-    for waiter in waiters { waiter.resume(returning: error) }
+    for waiter in waiters.values { waiter.resume(returning: error) }
   }
 
+  /// A task that is cancelled waits no longer.
   func outcome() async -> DiscoveryError? {
-    await withUnsafeContinuation { continuation in
-      let outcome: DiscoveryError?? = shared.withLock { shared in
-        if shared.outcome == nil { shared.waiters.append(continuation) }
-        return shared.outcome
+    let identifier = shared.withLock { shared in
+      shared.nextWaiter += 1
+      return shared.nextWaiter
+    }
+    return await withTaskCancellationHandler {
+      await withUnsafeContinuation { (continuation: UnsafeContinuation<DiscoveryError?, Never>) in
+        let outcome: DiscoveryError?? = shared.withLock { shared in
+          if let outcome = shared.outcome { return .some(outcome) }
+          // The handler may have been here already.
+          if Task.isCancelled { return .some(.controller(.cancelled)) }
+          shared.waiters[identifier] = continuation
+          return nil
+        }
+        if let outcome { continuation.resume(returning: outcome) }
       }
-      if let outcome { continuation.resume(returning: outcome) }
+    } onCancel: {
+      shared.withLock { $0.waiters.removeValue(forKey: identifier) }?.resume(returning: .controller(.cancelled))
     }
   }
 }

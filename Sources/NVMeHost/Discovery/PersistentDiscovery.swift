@@ -102,7 +102,8 @@ public final class PersistentDiscovery: Sendable {
   /// then, and has been told.
   ///
   /// - Throws: ``DiscoveryError`` when the service has failed or its log could not be read; it is tried on unless
-  ///   ``stop()`` is called, if the configuration says so.
+  ///   ``stop()`` is called, if the configuration says so. Also when the task is cancelled
+  ///   (``ControllerError/cancelled``), which ends the waiting and nothing else.
   public func ready() async throws(DiscoveryError) {
     if let error = await news.outcome() { throw error }
   }

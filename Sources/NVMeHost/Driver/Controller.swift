@@ -2,11 +2,6 @@ public import NVMeProtocol
 public import RingReactor
 import Synchronization
 
-private func exchange<Value>(_ place: inout Value, _ value: Value) -> Value {
-  defer { place = value }
-  return place
-}
-
 /// A controller of a remote subsystem, over any transport.
 ///
 /// Any thread may hold and ask it; its work is done on its home reactor, its I/O queues live on the reactors it was
@@ -60,7 +55,9 @@ public final class Controller: Sendable {
     var omittedKeepAliveCount: UInt64 = 0
     var observers: [UInt64: @Sendable (ControllerNotice) -> Void] = [:]
     var nextObserver: UInt64 = 0
-    var waiters: [UnsafeContinuation<ControllerCondition, Never>] = []
+    /// Answered with nil when their tasks are cancelled.
+    var waiters: [UInt64: UnsafeContinuation<ControllerCondition?, Never>] = [:]
+    var nextWaiter: UInt64 = 0
     var closeWaiters: [UnsafeContinuation<Void, Never>] = []
   }
 
@@ -133,24 +130,37 @@ public final class Controller: Sendable {
     if !home.post({ reactor in self.recovery.handle(.enable, on: reactor) }) { homeIsGone() }
   }
 
-  /// Waits until the controller is ready.
+  /// Waits until the controller is ready. One that has not been told to ``connect()`` is waited for until it is, and one
+  /// whose first connect is tried again (``ControllerConfiguration/retriesFirstConnect``) for as long as that takes.
   ///
-  /// - Throws: ``ControllerError`` when it does not come to that.
+  /// - Throws: ``ControllerError`` when it does not come to that; ``ControllerError/cancelled`` when the task is cancelled,
+  ///   which ends the waiting and nothing else.
   public func ready() async throws(ControllerError) {
-    let condition = await withUnsafeContinuation { continuation in
-      let settled: ControllerCondition? = shared.withLock { shared in
-        switch shared.published.condition {
-        case .ready, .closed: return shared.published.condition
-        case .idle, .connecting, .closing:
-          shared.waiters.append(continuation)
-          return nil
+    let identifier = shared.withLock { shared in
+      shared.nextWaiter += 1
+      return shared.nextWaiter
+    }
+    let condition = await withTaskCancellationHandler {
+      await withUnsafeContinuation { (continuation: UnsafeContinuation<ControllerCondition?, Never>) in
+        let settled: ControllerCondition?? = shared.withLock { shared in
+          switch shared.published.condition {
+          case .ready, .closed: return .some(shared.published.condition)
+          case .idle, .connecting, .closing:
+            // The handler may have been here already.
+            if Task.isCancelled { return .some(nil) }
+            shared.waiters[identifier] = continuation
+            return nil
+          }
         }
+        if let settled { continuation.resume(returning: settled) }
       }
-      if let settled { continuation.resume(returning: settled) }
+    } onCancel: {
+      shared.withLock { $0.waiters.removeValue(forKey: identifier) }?.resume(returning: nil)
     }
     switch condition {
     case .ready: return
     case .closed(let error): throw error ?? .disconnected
+    case nil: throw .cancelled
     case .idle, .connecting, .closing: throw .disconnected
     }
   }
@@ -216,19 +226,17 @@ public final class Controller: Sendable {
     }
   }
 
-  /// Waits until what is known of the controller fits; it is looked at now and with each of its news.
+  /// Waits until what is known of the controller fits; it is looked at now and with each of its news, on whichever thread
+  /// that is. Returns as well when the task is cancelled.
   public func wait(until fits: @escaping @Sendable (Snapshot) -> Bool) async {
-    let isWaiting = Mutex(true)
-    var observer: UInt64?
-    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-      let look: @Sendable () -> Void = {
-        guard fits(self.snapshot), isWaiting.withLock({ exchange(&$0, false) }) else { return }
-        continuation.resume()
-      }
-      observer = addObserver { _ in look() }
-      look()
+    let waiter = Waiter()
+    let observer = addObserver { _ in if fits(self.snapshot) { waiter.end() } }
+    await withTaskCancellationHandler {
+      if !fits(snapshot) { await waiter.wait() }
+    } onCancel: {
+      waiter.end()
     }
-    if let observer { removeObserver(observer) }
+    removeObserver(observer)
   }
 
   // MARK: Admin commands
@@ -362,7 +370,7 @@ public final class Controller: Sendable {
   private func settle(_ condition: ControllerCondition, notice: ControllerNotice?) {
     let (waiters, closeWaiters) = shared.withLock { shared in
       shared.published.condition = condition
-      var waiters: [UnsafeContinuation<ControllerCondition, Never>] = []
+      var waiters: [UInt64: UnsafeContinuation<ControllerCondition?, Never>] = [:]
       var closeWaiters: [UnsafeContinuation<Void, Never>] = []
       switch condition {
       case .ready: swap(&waiters, &shared.waiters)
@@ -374,7 +382,7 @@ public final class Controller: Sendable {
       return (waiters, closeWaiters)
     }
     if let notice { notify(notice) }
-    for waiter in waiters { waiter.resume(returning: condition) }
+    for waiter in waiters.values { waiter.resume(returning: condition) }
     for waiter in closeWaiters { waiter.resume() }
   }
 }

@@ -8,11 +8,11 @@ extension ControllerError {
   /// next one.
   public var isPermanent: Bool {
     switch self {
-    case .connectRefused(_, let status, _, _, _): status.doNotRetry || status.matches(.authenticationRequired)
     case .invalidConfiguration: true
+    case .connectRefused(_, let status, _, _, _): status.doNotRetry || status.matches(.authenticationRequired)
     case .refused(_, let status): status.doNotRetry
     case .transport, .notReady, .fatalStatus, .unusable, .malformed, .adminTimeout, .keepAliveTimeout,
-      .anaTransitionTimeout, .disconnected:
+      .anaTransitionTimeout, .disconnected, .cancelled:
       false
     }
   }
