@@ -2,7 +2,8 @@ internal import CLiburing
 import Glibc
 import Synchronization
 
-/// A thread that makes a reactor and turns it until it is stopped.
+/// A thread that makes a reactor and turns it until it is stopped, or nobody holds this object any more: keep it for as
+/// long as what lives on the reactor. A ``ReactorHandle`` does not keep it; controllers and devices hold no more than that.
 public final class ReactorThread: Sendable {
   private final class Start: Sendable {
     let name: String

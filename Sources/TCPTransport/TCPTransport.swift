@@ -3,6 +3,7 @@ public import RingReactor
 
 /// NVMe/TCP to one host name or address and port.
 public struct TCPTransport: Transport {
+  /// A name, or a numeric address, an IPv6 one without brackets.
   public var host: String
   public var port: UInt16
   public var options: TCPTransportOptions

@@ -140,7 +140,8 @@ open class BlockChannel: CompletionSink {
     old?.release()
   }
 
-  /// Ends the channel: no request is taken any more. Those outstanding still complete and can be polled.
+  /// Ends the channel: no request is taken any more. Those outstanding still complete and can be polled, and have to be
+  /// waited for before their memory is used again. On the reactor's thread, as everything here; once is enough.
   public final func close() {
     guard !state.pointee.isClosed else { return }
     state.pointee.isClosed = true

@@ -115,13 +115,15 @@ public final class NVMeBlockDevice: BlockDevice {
 }
 
 extension Controller {
-  /// A block device for each namespace that can be used as one, in the order of their NSIDs.
+  /// A block device for each namespace that can be used as one, in the order of their NSIDs. Each call makes new ones.
   public func blockDevices() -> [NVMeBlockDevice] {
     snapshot.namespaces.values.filter { $0.unusableReason == nil }.sorted { $0.identifier < $1.identifier }
       .map { NVMeBlockDevice(controller: self, namespace: $0) }
   }
 
-  /// The block device of one namespace; nil when there is none with this NSID, or it cannot be used as one.
+  /// A new block device of one namespace; nil when there is none with this NSID, or it cannot be used as one:
+  /// ``NamespaceInformation/unusableReason`` of ``Snapshot/namespaces`` says why. There are namespaces once the controller
+  /// has been ready.
   public func blockDevice(namespaceIdentifier: UInt32) -> NVMeBlockDevice? {
     guard let namespace = snapshot.namespaces[namespaceIdentifier], namespace.unusableReason == nil else { return nil }
     return NVMeBlockDevice(controller: self, namespace: namespace)

@@ -31,10 +31,10 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
 
   public var description: String {
     switch self {
-    case .transport(let queue, let error):
-      return queue == 0 ? "admin queue: \(error)" : "I/O queue \(queue): \(error)"
     case .invalidConfiguration(let problem):
       return "not connected: \(problem)"
+    case .transport(let queue, let error):
+      return queue == 0 ? "admin queue: \(error)" : "I/O queue \(queue): \(error)"
     case .connectRefused(let queue, let status, let result, let subsystemNQN, let hostNQN):
       return Self.connectRefusal(queue, status, result, subsystemNQN, hostNQN)
     case .refused(let step, let status):
@@ -68,7 +68,7 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
     let place = queue == 0 ? "connecting to \(subsystemNQN)" : "connecting I/O queue \(queue) to \(subsystemNQN)"
     if status.matches(.connectInvalidHost) {
       return
-        "\(place) was refused: host NQN \(hostNQN) is not allowed there; allow it at the target, or use another --hostnqn"
+        "\(place) was refused: host NQN \(hostNQN) is not allowed there; allow it at the target, or use another host NQN"
     }
     if status.matches(.connectInvalidParameters) {
       // NVMe Base 2.1, section 6.3: dword 0 holds the offset of the bad parameter, bit 16 whether it is in the data.

@@ -6,6 +6,9 @@ import Synchronization
 ///
 /// Any thread may hold and ask it; its work is done on its home reactor, its I/O queues live on the reactors it was
 /// given. Nothing here blocks: ``connect()`` returns at once, and ``condition`` or ``ready()`` tell what came of it.
+///
+/// From ``connect()`` on its home reactor keeps it, whoever else lets go of it, until ``disconnect()``, ``shutdown()`` or
+/// ``delete()``, or the connection is lost for good, or the reactor ends.
 public final class Controller: Sendable {
   /// What is known of the controller now; safe to read at any moment.
   public struct Snapshot: Sendable {
@@ -166,14 +169,15 @@ public final class Controller: Sendable {
   }
 
   /// Begins an orderly end of the association: shutdown notification, then the connections are closed. The controller is
-  /// disabled then, and can be connected again. Returns at once. Any thread may call, at any moment.
+  /// disabled then, and can be connected again. I/O outstanding is not waited for: it fails as lost. Returns at once. Any
+  /// thread may call, at any moment.
   public func shutdown() {
     let isPosted = home.post { reactor in self.recovery.handle(.disable, on: reactor) }
     // Without its reactor nothing of it is left.
     if !isPosted { homeIsGone() }
   }
 
-  /// Ends the association in good order and waits until nothing of it is left.
+  /// As ``shutdown()``, and waits until nothing of the association is left.
   public func disconnect() async { await untilClosed { self.shutdown() } }
 
   /// Removes the controller for good, at any moment, with I/O in flight too, and waits until that is done. Its block

@@ -1,7 +1,7 @@
 /// When a lost controller is connected again, and when it is given up: three timers that only make sense together.
 ///
-/// A value of this type is a valid triple: the initializer holds it against the rules. All three count from the moment of
-/// the loss, not from the end of an attempt.
+/// A value of this type is a valid triple: the initializer holds it against the rules. The two time-outs count from the
+/// moment of the loss, whatever attempts there are; the delay counts from the end of an attempt.
 public struct RecoveryTimers: Sendable, Hashable {
   /// How long after a failed attempt the next one begins, in milliseconds; 0 where none is made. The first attempt begins
   /// as soon as the old connections are closed.
