@@ -495,6 +495,8 @@ final class TCPQueuePair: QueuePair {
     beginClose()
   }
 
+  override var failure: TransportError? { st.pointee.failure }
+
   override func close() { beginClose() }
 
   override func reactorIsEnding() { fail(TransportError(.local, "\(transport): \(ReactorGone())")) }

@@ -452,6 +452,59 @@ struct NVMeBlockDeviceTests {
   }
 
   @Test
+  func `Commands that a lost connection costs say what it was lost of`() async throws {
+    let bed = try await TestBed()
+    func error(_ body: () async throws -> AdminReply) async throws -> ControllerError? {
+      await #expect(throws: ControllerError.self) { _ = try await body() }
+    }
+    func isTransport(_ error: ControllerError?, _ queue: UInt16) -> Bool {
+      if case .transport(queue, let error)? = error { error.message.contains("127.0.0.1") } else { false }
+    }
+    let identify = SubmissionQueueEntry.identify(.controller)
+    let early = try await error { try await bed.controller.admin(identify, dataInByteCount: 4096) }
+    #expect(early == .disconnected)
+    let controller = try await bed.connect()
+    let adminFault = try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer))
+    let ioFault = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x00), .neverAnswer))
+    let admin = Task { try await controller.admin(identify, dataInByteCount: 4096) }
+    let io = Task { try await controller.io(.flush(namespaceIdentifier: 1)) }
+    try await eventually { try await bed.target.faultCount(adminFault) == 1 }
+    try await eventually { try await bed.target.faultCount(ioFault) == 1 }
+    _ = try await bed.target.closeConnections(reset: true)
+    // Of whichever of the two queues the host has heard first.
+    let lost = try await error { try await admin.value }
+    #expect(isTransport(lost, 0) || isTransport(lost, 1), "\(String(describing: lost))")
+    let lostIO = try await error { try await io.value }
+    #expect(isTransport(lostIO, 0) || isTransport(lostIO, 1), "\(String(describing: lostIO))")
+    try await eventually { if case .closed = controller.condition { true } else { false } }
+    guard case .closed(let reason?) = controller.condition else { return }
+    #expect(try await error { try await controller.admin(identify, dataInByteCount: 4096) } == reason)
+    #expect(try await error { try await controller.io(.flush(namespaceIdentifier: 1)) } == reason)
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
+  @Test
+  func `A command whose data cannot be is not sent, and says why`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    let cases: [([UInt8], Int, String)] = [
+      ([1], 1, "data to send and data to read"), ([], -1, "-1 bytes"), ([], 1 << 33, "8589934592 bytes"),
+    ]
+    for (dataOut, dataInByteCount, text) in cases {
+      let identify = SubmissionQueueEntry.identify(.controller)
+      let admin = await #expect(throws: ControllerError.self) {
+        _ = try await controller.admin(identify, dataOut: dataOut, dataInByteCount: dataInByteCount)
+      }
+      let io = await #expect(throws: ControllerError.self) {
+        _ = try await controller.io(.flush(namespaceIdentifier: 1), dataOut: dataOut, dataInByteCount: dataInByteCount)
+      }
+      #expect(admin == io)
+      #expect("\(admin!)".contains("was not sent: it has \(text)"))
+    }
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
+  @Test
   func `A keep alive that is not answered is a lost controller`() async throws {
     let bed = try await TestBed(host: { $0.keepAliveTimeoutMilliseconds = 300 })
     let controller = try await bed.connect()

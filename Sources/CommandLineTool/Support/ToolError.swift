@@ -18,7 +18,7 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
     case .transport, .connectRefused, .adminTimeout, .keepAliveTimeout, .anaTransitionTimeout, .disconnected,
       .cancelled:
       status = .connectionFailed
-    case .invalidConfiguration: status = .usage
+    case .invalidConfiguration, .invalidCommand: status = .usage
     case .refused, .notReady, .fatalStatus, .unusable, .malformed: status = .deviceError
     }
     // Transports name the address themselves.

@@ -4,6 +4,8 @@ public import NVMeProtocol
 public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What the host is configured with is not allowed; nothing has been sent.
   case invalidConfiguration(String)
+  /// A command of the user's cannot be sent as it is; nothing has been sent.
+  case invalidCommand(String)
   /// A transport connection could not be made, or ended.
   case transport(queueIdentifier: UInt16, TransportError)
   /// Fabrics Connect was refused. `result` is the completion's dword 0.
@@ -24,7 +26,7 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   case keepAliveTimeout(milliseconds: UInt32)
   /// An ANA group was in the state change for longer than the controller allows (ANATT).
   case anaTransitionTimeout(seconds: UInt8)
-  /// The host itself ended it.
+  /// The host itself ended it, or has not begun.
   case disconnected
   /// Whoever waited for it was cancelled; the controller goes its way.
   case cancelled
@@ -33,6 +35,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
     switch self {
     case .invalidConfiguration(let problem):
       return "not connected: \(problem)"
+    case .invalidCommand(let problem):
+      return "the command was not sent: \(problem)"
     case .transport(let queue, let error):
       return queue == 0 ? "admin queue: \(error)" : "I/O queue \(queue): \(error)"
     case .connectRefused(let queue, let status, let result, let subsystemNQN, let hostNQN):
@@ -56,7 +60,7 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
       return
         "an ANA group stayed in the state change for more than the \(seconds) s the controller allows (ANATT); the controller is reset"
     case .disconnected:
-      return "the controller has been disconnected by this host"
+      return "there is no connection to the controller: this host has ended it, or not made it"
     case .cancelled:
       return "the task that waited for the controller was cancelled; the controller itself goes on"
     }

@@ -12,15 +12,17 @@ extension Controller {
   ///
   /// - Parameters:
   ///   - dataOut: what the command sends; empty for none.
-  ///   - dataInByteCount: how much it reads; 0 for none. One of the two must be empty.
-  /// - Throws: ``ControllerError`` when there is no answer. A status that is an error is an answer.
+  ///   - dataInByteCount: how much it reads, at most 1 GiB; 0 for none. One of the two must be empty.
+  /// - Throws: ``ControllerError`` when there is no answer: of what the connection was lost, or why the command was not
+  ///   sent. A status that is an error is an answer.
   public func io(
     _ command: SubmissionQueueEntry, dataOut: [UInt8] = [], dataInByteCount: Int = 0
   ) async throws(ControllerError) -> AdminReply {
+    try Self.checkData(dataOut, dataInByteCount)
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
       guard let queue = ioQueues.first, snapshot.queueCount > 0 else {
-        continuation.resume(returning: .failure(.disconnected))
+        continuation.resume(returning: .failure(absenceReason))
         return
       }
       let isPosted = queue.reactor.post { reactor in
@@ -29,10 +31,25 @@ extension Controller {
         }
         PassthroughCommand(reactor: reactor, queue: queue, command: command).start()
       }
-      if !isPosted { continuation.resume(returning: .failure(.disconnected)) }
+      if !isPosted { continuation.resume(returning: .failure(absenceReason)) }
     }
+    // Of a connection that was lost before, the queue does not know why it is gone.
+    if case .failure(.disconnected) = result { throw absenceReason }
     return try result.get()
   }
+
+  /// What has more than one direction, or no length that fits an SGL descriptor, is nobody's intention.
+  static func checkData(_ dataOut: [UInt8], _ dataInByteCount: Int) throws(ControllerError) {
+    guard dataOut.isEmpty || dataInByteCount == 0 else {
+      throw .invalidCommand("it has data to send and data to read; give one of the two")
+    }
+    guard dataOut.count <= maximumDataByteCount, (0...maximumDataByteCount).contains(dataInByteCount) else {
+      let count = dataOut.isEmpty ? dataInByteCount : dataOut.count
+      throw .invalidCommand("it has \(count) bytes of data; give 0 to \(maximumDataByteCount)")
+    }
+  }
+
+  private static let maximumDataByteCount = 1 << 30
 
   /// Has commands fail on purpose from now on, on the admin queue or on each I/O queue, for as long as the present
   /// association lasts. One for an opcode that has one replaces it.

@@ -249,25 +249,40 @@ public final class Controller: Sendable {
   ///
   /// - Parameters:
   ///   - dataOut: what the command sends; empty for none.
-  ///   - dataInByteCount: how much it reads; 0 for none. One of the two must be empty.
-  /// - Throws: ``ControllerError`` when there is no answer. A status that is an error is an answer.
+  ///   - dataInByteCount: how much it reads, at most 1 GiB; 0 for none. One of the two must be empty.
+  /// - Throws: ``ControllerError`` when there is no answer: of what the connection was lost, or why the command was not
+  ///   sent. A status that is an error is an answer.
   public func admin(
     _ command: SubmissionQueueEntry, dataOut: [UInt8] = [], dataInByteCount: Int = 0
   ) async throws(ControllerError) -> AdminReply {
+    try Self.checkData(dataOut, dataInByteCount)
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<AdminReply, ControllerError>, Never>) in
       let isPosted = home.post { _ in
         guard let driver = self.recovery.driver else {
-          continuation.resume(returning: .failure(.disconnected))
+          continuation.resume(returning: .failure(self.absenceReason))
           return
         }
         driver.submit(command, dataOut: dataOut, dataInByteCount: dataInByteCount) {
           continuation.resume(returning: $0)
         }
       }
-      if !isPosted { continuation.resume(returning: .failure(.disconnected)) }
+      if !isPosted { continuation.resume(returning: .failure(absenceReason)) }
     }
     return try result.get()
+  }
+
+  /// Why there is no association now.
+  var absenceReason: ControllerError {
+    let (condition, state, recovery) = shared.withLock { shared in
+      (shared.published.condition, shared.published.state, shared.published.recovery)
+    }
+    if case .closed(let error?) = condition { return error }
+    // Lost, and not connected again since.
+    guard state != .disabled, let lost = recovery.lastLossNanoseconds, lost >= recovery.lastEnabledNanoseconds ?? 0,
+      let reason = recovery.lastLossReason
+    else { return .disconnected }
+    return reason
   }
 
   /// Reads the ANA log anew, because a command's status says that it is out of date; ``ControllerNotice/anaChanged``

@@ -234,7 +234,7 @@ final class ControllerDriver: CompletionSink {
     reply: @escaping (Result<AdminReply, ControllerError>) -> Void
   ) {
     guard isAdminConnected, waiting.count < Self.maximumWaitingCommands else {
-      reply(.failure(.disconnected))
+      reply(.failure(lossReason))
       return
     }
     let tag = nextUserTag
@@ -246,7 +246,7 @@ final class ControllerDriver: CompletionSink {
 
   private func start(_ command: AdminCommand) {
     guard let queuePair = adminQueue?.front else {
-      if let reply = command.reply { reply(.failure(.disconnected)) } else { handle(.adminLost(tag: command.tag)) }
+      if let reply = command.reply { reply(.failure(lossReason)) } else { handle(.adminLost(tag: command.tag)) }
       return
     }
     let configuration = controller.configuration
@@ -276,7 +276,7 @@ final class ControllerDriver: CompletionSink {
         handle(.adminCompleted(tag: command.tag, entry, data: command.dataIn))
       }
     } else if let reply = command.reply {
-      reply(.failure(.disconnected))
+      reply(.failure(lossReason))
     } else {
       handle(.adminLost(tag: command.tag))
     }
@@ -289,6 +289,12 @@ final class ControllerDriver: CompletionSink {
   private func failWaiting() {
     let commands = waiting
     waiting = []
-    for command in commands { command.reply?(.failure(.disconnected)) }
+    for command in commands { command.reply?(.failure(lossReason)) }
+  }
+
+  /// Why commands get no answer: what has ended the association, or what the admin queue's connection died of, which has
+  /// not been reported yet when its commands end.
+  private var lossReason: ControllerError {
+    machine.error ?? adminQueue?.front?.failure.map { .transport(queueIdentifier: 0, $0) } ?? .disconnected
   }
 }

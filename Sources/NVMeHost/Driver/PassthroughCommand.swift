@@ -40,7 +40,8 @@ final class PassthroughCommand: CompletionSink {
         dword1: UInt32(truncatingIfNeeded: completion.result >> 32))
       end(.success(AdminReply(completion: entry, data: command.dataIn)))
     case .connectionLost, .notSent:
-      end(.failure(.disconnected))
+      let failure = queue.queuePair.flatMap { $0._withUnsafeGuaranteedRef { $0.failure } }
+      end(.failure(failure.map { .transport(queueIdentifier: queue.identifier, $0) } ?? .disconnected))
     }
   }
 

@@ -39,6 +39,7 @@ final class ErrorInjectingQueuePair: QueuePair {
 
   override var freeCommandCount: Int { behind.freeCommandCount }
   override func takeTraffic() -> Bool { behind.takeTraffic() }
+  override var failure: TransportError? { behind.failure }
   override func close() { behind.close() }
 
   override func submit(

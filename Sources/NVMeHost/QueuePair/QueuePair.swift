@@ -97,6 +97,10 @@ open class QueuePair: ReactorSource {
   /// unnecessary where that is traffic based. A transport that cannot tell says no.
   open func takeTraffic() -> Bool { false }
 
+  /// What has gone wrong, known before the commands it costs are told; nil while nothing has. A transport that cannot tell
+  /// says nil.
+  open var failure: TransportError? { nil }
+
   /// Takes the connection down, at any time. ``state`` becomes `closed` when that is done.
   open func close() { preconditionFailure("transports override this") }
 }

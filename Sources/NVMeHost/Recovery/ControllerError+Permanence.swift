@@ -8,7 +8,7 @@ extension ControllerError {
   /// next one.
   public var isPermanent: Bool {
     switch self {
-    case .invalidConfiguration: true
+    case .invalidConfiguration, .invalidCommand: true
     case .connectRefused(_, let status, _, _, _): status.doNotRetry || status.matches(.authenticationRequired)
     case .refused(_, let status): status.doNotRetry
     case .transport, .notReady, .fatalStatus, .unusable, .malformed, .adminTimeout, .keepAliveTimeout,
