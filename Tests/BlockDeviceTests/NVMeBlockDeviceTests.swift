@@ -599,6 +599,31 @@ extension NVMeBlockDeviceTests {
 }
 
 extension NVMeBlockDeviceTests {
+  private final class Weakly: Sendable {
+    weak let controller: Controller?
+    init(_ controller: Controller) { self.controller = controller }
+  }
+
+  /// With all that is its reactor's, the descriptor that wakes it as well.
+  @Test
+  func `A controller that is connected when its reactor ends is kept by nobody`() async throws {
+    let bed = try await TestBed()
+    func use() async throws -> Weakly {
+      let thread = try ReactorThread()
+      let controller = Controller(
+        transport: bed.controller.transport, configuration: bed.controller.configuration, home: thread.handle)
+      controller.connect()
+      try await controller.ready()
+      let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+      _ = try await device.read(at: 0, blockCount: 1)
+      thread.stop()
+      return Weakly(controller)
+    }
+    let weakly = try await use()
+    try await eventually { weakly.controller == nil }
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   @Test
   func `A namespace that goes while requests are outstanding ends every one of them`() async throws {
     let bed = try await TestBed(namespaces: [1: .memory(byteCount: 1 << 20), 2: .memory(byteCount: 1 << 20)])

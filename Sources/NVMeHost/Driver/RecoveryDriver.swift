@@ -59,6 +59,8 @@ final class RecoveryDriver {
       if let deletion { controller.notify(.removed(deletion)) }
     }
     isStepping = false
+    // Its queues may have nobody any more to report their ends to, and it keeps the controller until then.
+    if machine.deletionReason == .reactorGone { driver = nil }
     if machine.isAtRest && driver == nil {
       // The controller may go with it.
       timer?.retire()
