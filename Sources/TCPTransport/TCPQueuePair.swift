@@ -153,12 +153,13 @@ final class TCPQueuePair: QueuePair {
   override func deadlineExpired() {
     switch state {
     case .connecting:
+      let time = "within \(parameters.connectTimeoutMilliseconds) ms"
       let place = st.pointee.isResolving ? "the name look-up" : "the connection"
-      fail(
-        TransportError(
-          .timedOut,
-          "\(transport): \(place) did not come about within \(parameters.connectTimeoutMilliseconds) ms; is the target up, "
-            + "and does nothing drop packets on the way?"))
+      let problem =
+        st.pointee.hasConnection
+        ? "the connection was accepted, but no ICResp came \(time); is it NVMe/TCP that listens there?"
+        : "\(place) did not come about \(time); is the target up, and does nothing drop packets on the way?"
+      fail(TransportError(.timedOut, "\(transport): \(problem)"))
     case .connected:
       st.pointee.scanTimeNanoseconds &+= Self.deadlineScanNanoseconds
       if st.pointee.isTerminating {

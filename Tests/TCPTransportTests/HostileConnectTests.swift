@@ -265,7 +265,8 @@ struct HostileConnectTests {
         script: { connection, index, pdu in (connection, index) == place ? [.silence] : [.send(pdu)] },
         isExpected: { error in
           switch error {
-          case .transport(_, let reason): return reason.kind == .timedOut
+          case .transport(_, let reason):
+            return reason.kind == .timedOut && reason.message.contains("no ICResp came") == (place.1 == 0)
           case .adminTimeout: return true
           default: return false
           }
