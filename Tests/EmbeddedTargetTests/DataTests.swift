@@ -166,6 +166,54 @@ struct DataTests {
     await fixture.stop()
   }
 
+  @Test("zeroes and discards are cut where the controller limits them, and their neighbours are unharmed")
+  func commandSetLimits() async throws {
+    var configuration = TargetConfiguration()
+    configuration.writeZeroesSizeExponent = 1
+    configuration.maximumDatasetManagementRangeBlockCount = 5
+    let fixture = try await TargetFixture.make(target: configuration)
+    // What the host library never sends is refused.
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin())
+    func zeroes(_ count: Int) -> SubmissionQueueEntry {
+      .writeZeroes(namespaceIdentifier: 1, startingLBA: 0, blockCount: count)
+    }
+    #expect(try host.run(zeroes(16)).completion.status.isSuccess)
+    #expect(try host.run(zeroes(17)).completion.status.matches(.commandSizeLimitExceeded))
+
+    let controller = fixture.controller()
+    controller.connect()
+    try await controller.ready()
+    let limits = try #require(controller.snapshot.commandSetLimits)
+    #expect(limits.writeZeroesSizeLimit == 1 && limits.datasetManagementRangeSizeLimit == 5)
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let data = pattern(1 << 20, seed: 4)
+    func isUnharmed(beside range: Range<Int>) async throws -> Bool {
+      let bytes = try await device.read(at: 0, blockCount: 2048)
+      return isEqual(bytes[..<(range.lowerBound * 512)], data[..<(range.lowerBound * 512)])
+        && isZero(Array(bytes[(range.lowerBound * 512)..<(range.upperBound * 512)]))
+        && isEqual(bytes[(range.upperBound * 512)...], data[(range.upperBound * 512)...])
+    }
+    try await device.write(at: 0, data)
+    try await device.writeZeroes(at: 3, blockCount: 1021)
+    #expect(try await isUnharmed(beside: 3..<1024))
+    try await device.write(at: 0, data)
+    try await device.discard(at: 7, blockCount: 1021)
+    #expect(try await isUnharmed(beside: 7..<1028))
+    // Several at once, on a channel whose requests must take turns.
+    try await device.write(at: 0, data)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for part in 0..<16 {
+        group.addTask { try await device.discard(at: UInt64(100 + 51 * part), blockCount: 51) }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await isUnharmed(beside: 100..<916))
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
   @Test("a null namespace reads as zeroes and forgets writes", arguments: [false, true])
   func null(digests: Bool) async throws {
     var configuration = TargetConfiguration()

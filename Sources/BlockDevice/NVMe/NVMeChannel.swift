@@ -143,7 +143,8 @@ final class NVMeChannel: BlockChannel {
       slot.pointee.issuedBlockCount &+= blockCount
       slot.pointee.commandsUnderWay &+= 1
       state.pointee.commandsUnderWay &+= 1
-      if operation == .flush { return }
+      // The range of a discard lies in the slot: the next one waits for the answer to this one.
+      if operation == .flush || operation == .discard { return }
     } while slot.pointee.issuedBlockCount < slot.pointee.request.blockCount
   }
 
@@ -152,8 +153,9 @@ final class NVMeChannel: BlockChannel {
     let left = slot.pointee.request.blockCount &- slot.pointee.issuedBlockCount
     switch slot.pointee.request.operation {
     case .flush: return 0
-    case .discard: return left
-    case .writeZeroes, .verify: return min(left, state.pointee.limits.maximumRangeBlockCount)
+    case .discard: return min(left, state.pointee.limits.maximumDiscardBlockCount)
+    case .writeZeroes: return min(left, state.pointee.limits.maximumZeroesBlockCount)
+    case .verify: return min(left, state.pointee.limits.maximumVerifyBlockCount)
     case .read, .write, .compare:
       var count = min(left, state.pointee.limits.maximumTransferBlockCount)
       let boundary = state.pointee.limits.geometry.optimalBoundaryBlockCount
@@ -227,9 +229,24 @@ final class NVMeChannel: BlockChannel {
       }
     }
     // A request that waits goes on, or ends, when its turn comes.
-    if slot.pointee.commandsUnderWay == 0 && !slot.pointee.isWaiting { end(index) }
+    if slot.pointee.commandsUnderWay == 0 && !slot.pointee.isWaiting {
+      let goesOn =
+        slot.pointee.request.operation == .discard && slot.pointee.outcome == .success
+        && slot.pointee.issuedBlockCount < slot.pointee.request.blockCount
+      if goesOn { goOn(index) } else { end(index) }
+    }
     if !state.pointee.waiting.isEmpty { issueWaiting() }
     if isClosed { retireIfDone() }
+  }
+
+  /// The next command of a request whose commands go one after the other; behind those that wait already.
+  @inline(never) private func goOn(_ index: Int) {
+    if state.pointee.waiting.isEmpty {
+      issue(index)
+    } else {
+      state.pointee.slots[index].isWaiting = true
+      state.pointee.waiting.append(UInt16(index))
+    }
   }
 
   private static func outcome(of completion: CommandCompletion) -> BlockOutcome {

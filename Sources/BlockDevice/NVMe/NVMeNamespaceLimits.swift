@@ -8,8 +8,12 @@ struct NVMeNamespaceLimits: Sendable, Hashable {
   var capabilities: BlockCapabilities
   /// Most blocks of one read, write or compare.
   var maximumTransferBlockCount: UInt32
-  /// Most blocks of one write zeroes or verify.
-  var maximumRangeBlockCount: UInt32
+  /// Most blocks of one write zeroes.
+  var maximumZeroesBlockCount: UInt32
+  /// Most blocks of one verify.
+  var maximumVerifyBlockCount: UInt32
+  /// Most blocks of one dataset management command, which has one range.
+  var maximumDiscardBlockCount: UInt32
   var isGone = false
 
   /// Bytes one request may have; a request's length in bytes must fit 32 bits.
@@ -23,7 +27,22 @@ struct NVMeNamespaceLimits: Sendable, Hashable {
       snapshot.maximumTransferByteCount ?? 1 << 30, max(4096, min(hostLimitByteCount, 1 << 30)))
     // NLB is zeroes based and has 16 bits.
     maximumTransferBlockCount = max(1, min(UInt32(transferByteCount) / blockByteCount, 65_536))
-    maximumRangeBlockCount = snapshot.maximumTransferByteCount == nil ? 65_536 : maximumTransferBlockCount
+    // MDTS is no limit of commands that move no data, but a good guess where the controller names none.
+    let guess = snapshot.maximumTransferByteCount == nil ? 65_536 : maximumTransferBlockCount
+    let limits = snapshot.commandSetLimits ?? NVMCommandSetController()
+    func blockCount(_ exponent: UInt8) -> UInt32 {
+      let byteCount = NVMCommandSetController.limitBytes(
+        exponent: exponent, minimumPageBytes: snapshot.capabilities.minimumPageBytes)
+      return byteCount.map { UInt32(max(1, min($0 / Int(blockByteCount), 65_536))) } ?? guess
+    }
+    maximumZeroesBlockCount = blockCount(limits.writeZeroesSizeLimit)
+    maximumVerifyBlockCount = blockCount(limits.verifySizeLimit)
+    // DMRSL and DMSL; 0 is no limit.
+    maximumDiscardBlockCount = .max
+    if limits.datasetManagementRangeSizeLimit > 0 { maximumDiscardBlockCount = limits.datasetManagementRangeSizeLimit }
+    if limits.datasetManagementSizeLimit > 0 {
+      maximumDiscardBlockCount = min(maximumDiscardBlockCount, UInt32(clamping: limits.datasetManagementSizeLimit))
+    }
     geometry = BlockGeometry(
       blockByteCount: blockByteCount, blockCount: namespace.blockCount,
       maximumRequestByteCount: Self.maximumRequestByteCount / blockByteCount * blockByteCount,

@@ -12,6 +12,10 @@ public struct TargetConfiguration: Sendable {
   public var inCapsuleDataByteCount = 8192
   /// MDTS as a power of two of 4096 bytes: 8 is 1 MiB. 0 means no limit, which here is 16 MiB.
   public var maximumDataTransferExponent: UInt8 = 8
+  /// WZSL as a power of two of 4096 bytes: the longest Write Zeroes; 0 means no limit.
+  public var writeZeroesSizeExponent: UInt8 = 0
+  /// DMRSL: the most blocks of one range of Dataset Management; 0 means no limit.
+  public var maximumDatasetManagementRangeBlockCount: UInt32 = 0
   /// MAXH2CDATA in bytes: at least 4096, a multiple of 4.
   public var maximumH2CDataByteCount: UInt32 = 1 << 20
   /// The most bytes one R2T asks for, a multiple of 4; `.max` asks for a command's data at once.
@@ -54,6 +58,7 @@ public struct TargetConfiguration: Sendable {
     if maximumDataTransferExponent > 12 {
       return "maximumDataTransferExponent is 0...12, not \(maximumDataTransferExponent)"
     }
+    if writeZeroesSizeExponent > 31 { return "writeZeroesSizeExponent is 0...31, not \(writeZeroesSizeExponent)" }
     if maximumH2CDataByteCount < 4096 || maximumH2CDataByteCount % 4 != 0 {
       return "maximumH2CDataByteCount is a multiple of 4, at least 4096, not \(maximumH2CDataByteCount)"
     }

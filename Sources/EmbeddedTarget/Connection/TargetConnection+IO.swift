@@ -141,6 +141,11 @@ extension TargetConnection {
 
   private func writeZeroes(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
     guard let (offset, byteCount) = range(index, command, view, transfers: false, changes: true) else { return }
+    let exponent = core.configuration.writeZeroesSizeExponent
+    guard exponent == 0 || byteCount <= 4096 << Int(exponent) else {
+      fail(index, .commandSizeLimitExceeded.withDoNotRetry)
+      return
+    }
     switch view.kind {
     case .memory:
       view.region!._withUnsafeGuaranteedRef { $0.zero(offset: Int(offset), byteCount: byteCount) }
@@ -232,8 +237,13 @@ extension TargetConnection {
       return (start, UInt64(blocks))
     }
     // All are checked before any is touched.
+    let limit = UInt64(core.configuration.maximumDatasetManagementRangeBlockCount)
     for position in 0..<count {
       let (start, blocks) = range(position)
+      guard limit == 0 || blocks <= limit else {
+        fail(index, .commandSizeLimitExceeded.withDoNotRetry)
+        return
+      }
       let end = start.addingReportingOverflow(blocks)
       guard !end.overflow, end.partialValue <= view.blockCount else {
         fail(index, .lbaOutOfRange.withDoNotRetry)

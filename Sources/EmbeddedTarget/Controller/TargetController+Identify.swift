@@ -50,8 +50,10 @@ extension TargetController {
       }
       describe(namespace, writer)
     case .commandSetController:
-      // NVM Command Set 1.1: DMRL (0 here: no limit of its own), no limits on Verify and Write Zeroes.
+      // NVM Command Set 1.1: WZSL and DMRSL; DMRL (0 here: no limit of its own), no limit on Verify.
       guard commandSet == .nvm else { return .invalidFieldInCommand.withDoNotRetry }
+      writer.put(configuration.writeZeroesSizeExponent, at: 1)
+      writer.put(configuration.maximumDatasetManagementRangeBlockCount, at: 4)
     case .commandSetCombinations:
       // One combination: the NVM command set.
       writer.put(UInt64(1), at: 0)

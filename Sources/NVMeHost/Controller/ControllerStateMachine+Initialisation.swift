@@ -10,6 +10,7 @@ extension ControllerStateMachine {
   ) {
     let status = completion.status
     if !status.isSuccess && state != .configuringEvents && state != .settingQueueCount
+      && state != .identifyingCommandSet
       && state != .requestingShutdown && state != .waitingForShutdown
     {
       fail(.refused(step: name, status))
@@ -44,6 +45,10 @@ extension ControllerStateMachine {
       }
     case .identifying:
       identified(data, now)
+    case .identifyingCommandSet:
+      // Without it there are no limits to know of, and nothing else is missing.
+      if status.isSuccess { commandSetLimits = try? NVMCommandSetController(decoding: data.span.bytes) }
+      setQueueCount(now)
     case .settingQueueCount:
       queueCountSet(status, completion.dword0, now)
     case .configuringEvents:
@@ -114,6 +119,23 @@ extension ControllerStateMachine {
       fail(.unusable(problem))
       return
     }
+    identifyCommandSet(identify, now)
+  }
+
+  /// CNS 06h tells how long the commands may be that move no data, to which MDTS does not apply (NVM Command Set 1.1,
+  /// section 4.1.5). It came with version 2.0.
+  private mutating func identifyCommandSet(_ identify: IdentifyController, _ now: UInt64) {
+    let limited: OptionalIOCommands = [.datasetManagement, .writeZeroes, .verify]
+    let hasLimited = !identify.optionalIOCommands.isDisjoint(with: limited)
+    guard version >= ControllerVersion(major: 2, minor: 0), hasLimited else {
+      setQueueCount(now)
+      return
+    }
+    state = .identifyingCommandSet
+    submitStep("identifying the command set", .identify(.commandSetController), now, dataInByteCount: 4096)
+  }
+
+  private mutating func setQueueCount(_ now: UInt64) {
     state = .settingQueueCount
     let count = configuration.boundedQueueCount
     let wanted = NumberOfQueues(submissionQueues: count, completionQueues: count)

@@ -17,6 +17,7 @@ public struct ControllerStateMachine: Sendable {
     case enabling
     case waitingForReady
     case identifying
+    case identifyingCommandSet
     case settingQueueCount
     case configuringEvents
     case readingANALog
@@ -36,6 +37,8 @@ public struct ControllerStateMachine: Sendable {
   public internal(set) var capabilities = ControllerCapabilities(rawValue: 0)
   public internal(set) var version = ControllerVersion(rawValue: 0)
   public internal(set) var identification: IdentifyController?
+  /// What the controller says of the NVM command set's limits; nil when it does not.
+  public internal(set) var commandSetLimits: NVMCommandSetController?
   public internal(set) var namespaces: [UInt32: NamespaceInformation] = [:]
   public internal(set) var isNamespaceListTruncated = false
   public internal(set) var anaLog: ANALog?

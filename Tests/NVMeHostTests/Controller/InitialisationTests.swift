@@ -48,6 +48,22 @@ import Testing
     }
   }
 
+  @Test("the limits of commands without data are asked for where there are such commands, and may be refused")
+  func commandSetLimits() {
+    for isTold in [false, true] {
+      var harness = MachineHarness { $0.queueCount = 1 }
+      harness.controller.identify.optionalIOCommands = [.writeZeroes]
+      var limits = NVMCommandSetController()
+      limits.writeZeroesSizeLimit = 5
+      limits.datasetManagementRangeSizeLimit = 4096
+      if isTold { harness.controller.commandSetLimits = limits }
+      harness.start()
+      #expect(harness.machine.state == .ready)
+      #expect(harness.commandNames.prefix(7).suffix(3) == ["Identify", "Identify", "Set Features"])
+      #expect(harness.machine.commandSetLimits == (isTold ? limits : nil))
+    }
+  }
+
   /// Wished for, CAP.MQES + 1, MAXCMD, granted queues; queues and depth that come of it.
   @Test(arguments: [
     (4, 128, 1024, 0, 8, 4, 128), (4, 128, 1024, 0, 2, 2, 128), (1, 128, 128, 0, 8, 1, 127),

@@ -16,6 +16,8 @@ struct ScriptedController {
   }
 
   var capabilities = ControllerCapabilities(maximumQueueEntries: 1024, timeoutMilliseconds: 5000, commandSets: 0x41)
+  /// CNS 06h; nil refuses it.
+  var commandSetLimits: NVMCommandSetController?
   var identify = ScriptedController.identification()
   var namespaces: [UInt32: IdentifyNamespace] = [1: IdentifyNamespace(blocks: 2048, dataSizeExponent: 9)]
   var uuids: [UInt32: Identifier128] = [:]
@@ -96,6 +98,9 @@ struct ScriptedController {
     let namespace = command.namespaceIdentifier
     switch IdentifyStructure(rawValue: UInt8(truncatingIfNeeded: command.cdw10)) {
     case .controller: return .data(identify.encode())
+    case .commandSetController:
+      guard let commandSetLimits else { return .status(.invalidFieldInCommand) }
+      return .data(commandSetLimits.encode())
     case .activeNamespaceList:
       let following = namespaces.keys.filter { $0 > namespace }.sorted()
       return .data(NamespaceIdentifierList(Array(following.prefix(1024))).encode())
