@@ -474,14 +474,24 @@ final class TCPQueuePair: QueuePair {
   /// A rule was broken: the termination request goes out, then the connection goes.
   private func terminate() {
     guard !st.pointee.isTerminating, !st.pointee.socket.isClosing else { return }
-    let violation = st.pointee.engine.violation.map { "\($0)" } ?? ""
-    st.pointee.failure = TransportError(
-      .protocolViolation, "\(transport): the controller broke the transport's rules: \(violation)")
+    st.pointee.failure = TransportError(.protocolViolation, "\(transport): \(violationText)")
     st.pointee.isTerminating = true
     stopPolling()
     discardMore()
     reactor.setDeadline(reactor.nowNanoseconds + Self.terminationNanoseconds, of: self)
     markDirty()
+  }
+
+  private var violationText: String {
+    guard let violation = st.pointee.engine.violation else { return "the controller broke the transport's rules" }
+    if violation.field == .digests && violation.rule == .equal {
+      // It may refuse digests (NVMe/TCP 1.1, section 3.6.2.3): the host is who will not do without them.
+      let missing = PDUDigests(rawValue: UInt8(truncatingIfNeeded: violation.expected & ~violation.received))
+      let names = [(PDUDigests.header, "header digests"), (.data, "data digests")]
+        .filter { missing.contains($0.0) }.map(\.1).joined(separator: " and ")
+      return "the controller does not enable \(names), which were asked for; it can be used without them"
+    }
+    return "the controller broke the transport's rules: \(violation)"
   }
 
   /// What still comes is read and thrown away: closing a socket with unread bytes would reset the connection, and take the

@@ -344,6 +344,24 @@ struct ControlTests {
     await fixture.stop()
   }
 
+  @Test("a controller that grants no digests is not said to break rules", arguments: [true, false])
+  func refusedDigests(header: Bool) async throws {
+    var configuration = TargetConfiguration()
+    configuration.allowsHeaderDigest = false
+    configuration.allowsDataDigest = false
+    let fixture = try await TargetFixture.make(target: configuration)
+    var options = TCPTransportOptions()
+    options.headerDigest = header
+    options.dataDigest = true
+    let controller = fixture.controller(options: options)
+    controller.connect()
+    let error = await #expect(throws: ControllerError.self) { try await controller.ready() }
+    let text = error?.description ?? ""
+    #expect(text.contains("does not enable \(header ? "header digests and " : "")data digests, which"), "\(text)")
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
   @Test("corrupted digests are noticed by the host", arguments: [true, false])
   func corruptDigests(header: Bool) async throws {
     let fixture = try await TargetFixture.make()
