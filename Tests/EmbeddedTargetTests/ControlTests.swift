@@ -344,6 +344,43 @@ struct ControlTests {
     await fixture.stop()
   }
 
+  @Test("a command whose namespace is replaced while its data comes is not carried out on the new one")
+  func replacedNamespace() async throws {
+    let path = "/tmp/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
+    defer { unlink(path) }
+    let fixture = try await TargetFixture.make()
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin())
+    let commands: [SubmissionQueueEntry] = [
+      .compare(namespaceIdentifier: 1, startingLBA: 0, blockCount: 8),
+      .write(namespaceIdentifier: 1, startingLBA: 0, blockCount: 8),
+    ]
+    // Larger blocks: the same command then spans more than the memory that its data was given.
+    let replacements: [NamespaceConfiguration] = [
+      .memory(byteCount: 1 << 20, blockByteCount: 4096),
+      NamespaceConfiguration(backing: .file(path: path, byteCount: 1 << 20), blockByteCount: 4096),
+      .memory(byteCount: 1 << 20),
+    ]
+    for command in commands {
+      for replacement in replacements {
+        var command = command
+        command.commandIdentifier = 3
+        command.sgl = .transport(length: 4096)
+        try await fixture.target.removeNamespace(1, from: TargetFixture.nqn)
+        try await fixture.target.addNamespace(1, .memory(byteCount: 64 << 20), to: TargetFixture.nqn)
+        try host.send(host.capsule(command))
+        let ready = try host.expect().readyToTransfer
+        try await fixture.target.removeNamespace(1, from: TargetFixture.nqn)
+        try await fixture.target.addNamespace(1, replacement, to: TargetFixture.nqn)
+        try host.send(
+          host.h2cData(3, tag: ready.transferTag, offset: 0, [UInt8](repeating: 9, count: 4096), isLast: true))
+        #expect(try host.expect().completion.status.matches(.invalidNamespaceOrFormat))
+      }
+    }
+    await fixture.stop()
+  }
+
   @Test("a controller that grants no digests is not said to break rules", arguments: [true, false])
   func refusedDigests(header: Bool) async throws {
     var configuration = TargetConfiguration()

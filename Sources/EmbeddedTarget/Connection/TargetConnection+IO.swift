@@ -20,6 +20,7 @@ extension TargetConnection {
       fail(index, .invalidNamespaceOrFormat.withDoNotRetry)
       return
     }
+    st.pointee.engine.slots[index].subject = view.identity
     let access = st.pointee.accessStates![Int(view.accessGroup)]
     if access > ANAState.nonOptimized.rawValue {
       fail(index, Self.status(ofAccess: access))
@@ -39,9 +40,8 @@ extension TargetConnection {
 
   /// All data of a command has come.
   func finishIO(_ index: Int, _ command: SubmissionQueueEntry) {
-    let view = st.pointee.views![Int(command.namespaceIdentifier)]
-    // It may have been removed while the data came.
-    guard view.kind != .none else {
+    // It may have been removed while the data came, and another one, with other blocks, be in its place.
+    guard let view = view(index, command) else {
       fail(index, .invalidNamespaceOrFormat.withDoNotRetry)
       return
     }
@@ -62,6 +62,12 @@ extension TargetConnection {
     default:
       st.pointee.engine.respond(index)
     }
+  }
+
+  /// The namespace that a command was begun on; nil when it is not there any more.
+  private func view(_ index: Int, _ command: SubmissionQueueEntry) -> NamespaceView? {
+    let view = st.pointee.views![Int(command.namespaceIdentifier)]
+    return view.kind != .none && view.identity == st.pointee.engine.slots[index].subject ? view : nil
   }
 
   private static func status(ofAccess state: UInt8) -> StatusField {
@@ -379,8 +385,7 @@ extension TargetConnection {
     let isTransfer = completion.operation != Operation.fileOther
     if isTransfer && completion.result > 0 && !st.pointee.isClosing {
       operation.pointee.doneByteCount += Int(completion.result)
-      let view = st.pointee.views![Int(command.namespaceIdentifier)]
-      if operation.pointee.doneByteCount < operation.pointee.byteCount, let file = view.file {
+      if operation.pointee.doneByteCount < operation.pointee.byteCount, let file = view(index, command)?.file {
         transfer(index, file: file, isWrite: completion.operation == Operation.fileWrite)
         return
       }
@@ -390,8 +395,12 @@ extension TargetConnection {
       fileOperationEnded()
       return
     }
-    let result = operation.pointee
+    var result = operation.pointee
     fileOperationEnded()
+    // The rest has nowhere to go: the file is gone, or takes nothing.
+    if completion.operation == Operation.fileWrite && result.failure == 0 && result.doneByteCount < result.byteCount {
+      result.failure = EIO
+    }
     // Reads of a file that has become shorter end early: what is missing reads as zeroes.
     if completion.operation == Operation.fileRead && result.failure == 0 && result.doneByteCount < result.byteCount {
       let buffer = st.pointee.engine.buffer(index, byteCount: result.byteCount)
@@ -406,7 +415,7 @@ extension TargetConnection {
   private func continueZeroing(_ completion: RingCompletion) -> Int32? {
     let index = Int(completion.tag)
     let command = st.pointee.engine.slots[index].command
-    guard let file = st.pointee.views![Int(command.namespaceIdentifier)].file else { return ECANCELED }
+    guard let file = view(index, command)?.file else { return ECANCELED }
     let zeroing = st.pointee.fileOperations! + index
     return file._withUnsafeGuaranteedRef {
       zeroing.pointee.zeroing?.completed(

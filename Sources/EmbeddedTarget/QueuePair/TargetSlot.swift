@@ -29,6 +29,8 @@ package struct TargetSlot {
   package var generation: UInt16 = 0
   /// Its identifier was that of another outstanding command.
   var isConflict = false
+  /// The owner's: what the command was begun on.
+  package var subject: UInt = 0
   /// Bytes of in-capsule data that came with it.
   package var inCapsuleByteCount: UInt32 = 0
 

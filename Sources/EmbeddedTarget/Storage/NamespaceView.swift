@@ -10,6 +10,8 @@ struct NamespaceView {
   }
 
   var kind = Kind.none
+  /// Which namespace it is: another one may have its identifier later. 0: none.
+  var identity: UInt = 0
   var isReadOnly = false
   /// Bytes of a block as a power of two.
   var blockShift: UInt8 = 9
