@@ -20,8 +20,8 @@ final class TargetCore {
   private var connections: [ObjectIdentifier: TargetConnection] = [:]
   private var nextControllerIdentifier: UInt16 = 1
   private var discoveryGeneration: UInt64 = 1
-  /// Namespaces that were removed: reads may still be on their way out of their memory, so they go with the target.
-  private var removedNamespaces: [TargetNamespace] = []
+  /// Namespaces that were removed, each with the connections that may still move data out of their memory or into it.
+  private var removedNamespaces: [(namespace: TargetNamespace, users: Set<ObjectIdentifier>)] = []
 
   private var rules: [ActiveRule] = []
   private(set) var hasFaults = false
@@ -128,9 +128,7 @@ final class TargetCore {
     let subsystem = try self.subsystem(nqn)
     subsystems[nqn] = nil
     for controller in Array(subsystem.controllers) { controller.fail() }
-    for identifier in subsystem.activeIdentifiers {
-      if let namespace = subsystem.remove(identifier) { removedNamespaces.append(namespace) }
-    }
+    retire(subsystem.removeAll())
     discoveryChanged()
   }
 
@@ -175,9 +173,24 @@ final class TargetCore {
     guard let namespace = subsystem.remove(identifier) else {
       throw TargetError("\(nqn) has no namespace \(identifier)")
     }
-    removedNamespaces.append(namespace)
+    retire([namespace])
     subsystem.accessChangeCount += 1
     notifyNamespaceChange(identifier, subsystem)
+  }
+
+  /// Keeps namespaces that were removed until nobody uses their memory any more.
+  private func retire(_ namespaces: [TargetNamespace]) {
+    let users = Set(connections.filter { $0.value.mayUseNamespaces }.keys)
+    removedNamespaces += namespaces.map { ($0, users) }
+    releaseRemovedNamespaces()
+  }
+
+  /// Commands that begin now find the namespaces gone: a connection that has none under way has done with them.
+  private func releaseRemovedNamespaces() {
+    guard !removedNamespaces.isEmpty else { return }
+    let users = Set(connections.filter { $0.value.mayUseNamespaces }.keys)
+    for position in removedNamespaces.indices { removedNamespaces[position].users.formIntersection(users) }
+    removedNamespaces.removeAll { $0.users.isEmpty }
   }
 
   /// Takes a namespace away with what it holds, or brings it back, and tells connected hosts.
@@ -328,6 +341,7 @@ final class TargetCore {
 
   func connectionClosed(_ connection: TargetConnection) {
     connections[ObjectIdentifier(connection)] = nil
+    releaseRemovedNamespaces()
     finishStop()
   }
 

@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import Glibc
 import NVMeTCPProtocol
 import TestSupport
 import Testing
@@ -378,6 +379,28 @@ struct ControlTests {
         #expect(try host.expect().completion.status.matches(.invalidNamespaceOrFormat))
       }
     }
+    await fixture.stop()
+  }
+
+  @Test("namespaces that are removed give their memory back, also while hosts stay connected")
+  func removedMemory() async throws {
+    let fixture = try await TargetFixture.make()
+    let controller = fixture.controller()
+    controller.connect()
+    try await controller.ready()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let data = pattern(65_536, seed: 5)
+    try await device.write(at: 0, data)
+    var namespace = NamespaceConfiguration.memory(byteCount: 64 << 20)
+    namespace.isPopulated = true
+    let before = try residentByteCount()
+    for _ in 0..<8 {
+      try await fixture.target.addNamespace(2, namespace, to: TargetFixture.nqn)
+      try await fixture.target.removeNamespace(2, from: TargetFixture.nqn)
+    }
+    #expect(try residentByteCount() - before < 256 << 20)
+    #expect(try await device.read(at: 0, blockCount: 128) == data)
+    await controller.disconnect()
     await fixture.stop()
   }
 

@@ -1,6 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
-import Glibc
+import Foundation
 
 /// A target on a thread of its own and a host reactor on another, for tests over loopback.
 struct TargetFixture {
@@ -50,3 +50,10 @@ func isEqual(_ a: ArraySlice<UInt8>, _ b: ArraySlice<UInt8>) -> Bool {
 }
 
 func isZero(_ bytes: [UInt8]) -> Bool { isEqual(bytes[...], [UInt8](repeating: 0, count: bytes.count)[...]) }
+
+/// Bytes of this process that are in memory.
+func residentByteCount() throws -> Int {
+  let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+  guard fields.count > 1, let pages = Int(fields[1]) else { throw WireHost.Failure(description: "statm: \(fields)") }
+  return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+}

@@ -347,6 +347,13 @@ final class TargetConnection: ReactorSource {
     reactor.setDeadline(reactor.nowNanoseconds + Self.silenceNanoseconds, of: self)
   }
 
+  /// Whether a command of an I/O queue is under way, or its data on the way out.
+  var mayUseNamespaces: Bool {
+    st.pointee.queueIdentifier != 0
+      && (st.pointee.isClosing || st.pointee.engine.outstandingCount > 0 || st.pointee.engine.unsentByteCount > 0
+        || st.pointee.fileOperationCount > 0)
+  }
+
   // MARK: Answers
 
   /// Ends a command that was held, such as an asynchronous event request.

@@ -37,6 +37,14 @@ final class TargetSubsystem {
     return namespace
   }
 
+  /// All that it has, those that are disabled included.
+  func removeAll() -> [TargetNamespace] {
+    let all = Array(namespaces.values) + Array(disabledNamespaces.values)
+    for identifier in activeIdentifiers { _ = remove(identifier) }
+    disabledNamespaces = [:]
+    return all
+  }
+
   func isDisabled(_ identifier: UInt32) -> Bool { disabledNamespaces[identifier] != nil }
 
   /// - Returns: false for one that is not there.

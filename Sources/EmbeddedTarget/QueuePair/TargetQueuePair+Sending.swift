@@ -9,6 +9,9 @@ extension TargetQueuePair {
     batch.unsentVectors
   }
 
+  /// Bytes of the present batch that have not been sent: it may point into memory of commands that have ended.
+  package var unsentByteCount: Int { batch.unsentByteCount }
+
   /// True when ``buildSend()`` would find something.
   package var wantsToSend: Bool {
     batch.unsentByteCount > 0 || connectionResponse != nil || needsTerminationRequest

@@ -19,7 +19,7 @@ struct NamespaceView {
   var blockCount: UInt64 = 0
   /// First byte of a memory namespace.
   var base: UnsafeMutableRawPointer?
-  /// Kept alive by the namespace, and that by the target until it stops.
+  /// Kept alive by the namespace, and that by the target as long as it is in use.
   var region: Unmanaged<MemoryRegion>?
   var file: Unmanaged<RingFile>?
 }

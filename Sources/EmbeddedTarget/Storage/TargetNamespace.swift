@@ -3,7 +3,7 @@ internal import RingReactor
 
 /// A namespace of a subsystem: its storage and its names.
 ///
-/// Not freed before the target stops, even when it is removed: reads may be on their way out of its memory.
+/// Not freed at once when it is removed: reads may be on their way out of its memory (`TargetCore.retire`).
 final class TargetNamespace {
   let identifier: UInt32
   let configuration: NamespaceConfiguration
@@ -120,11 +120,6 @@ final class TargetNamespace {
       }
     }
     blockCount = newCount
-  }
-
-  /// Gives the memory back to the system when the namespace is removed; the mapping stays.
-  func discard() {
-    region?.zero(offset: 0, byteCount: Int(byteCount))
   }
 
   /// 16 bytes that are the same each time for the same name: a UUID of version 8 by FNV-1a.
