@@ -79,6 +79,19 @@ struct RunnerTests {
     #expect(Set(ConformanceSuite.cases.map(\.identifier)).count == ConformanceSuite.cases.count)
   }
 
+  @Test("each case of the suite has its place in the specifications, which its failure names")
+  func specifications() async throws {
+    for conformanceCase in ConformanceSuite.cases {
+      #expect(conformanceCase.specification != nil, "\(conformanceCase)")
+    }
+    let results = await Self.runner([
+      ConformanceCase("io.r2t-limit", "fails") { _ in throw ConformanceFailure("too many") }
+    ]).run()
+    #expect(
+      results[0].outcome
+        == .failed("too many (NVMe/TCP Transport 1.1, section 3.6.2.2, MAXR2T, and 3.6.2.10)"))
+  }
+
   @Test("an unreachable target is said to be so")
   func unreachable() async {
     // Port 1 of loopback: nothing listens there.

@@ -63,6 +63,97 @@ enum CommandCases {
           completion.status, .asynchronousEventRequestLimitExceeded, of: "request \(limit + 1)")
       }
     },
+    ConformanceCase("admin.before-enable", "an admin command before CC.EN is refused") { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let completion = try controller.admin.execute(
+          .identify(.controller), readByteCount: IdentifyStructure.byteCount, "identifying before CC.EN")
+        try expectError(completion.status, .commandSequenceError, of: "Identify before CC.EN", context.notes)
+        try controller.enable()
+        _ = try controller.identify(.controller)
+      }
+    },
+    ConformanceCase(
+      "admin.property-size", "a property is not had in another size than its own, nor written if read-only"
+    ) { context in
+      try await offPool {
+        let admin = try RawController(context.target).admin
+        let commands: [(String, SubmissionQueueEntry)] = [
+          ("Property Get of 4 bytes of CAP", .propertyGet(ControllerProperty(offset: 0, isEightBytes: false))),
+          ("Property Get of 8 bytes of VS", .propertyGet(ControllerProperty(offset: 8, isEightBytes: true))),
+          ("Property Set of VS", .propertySet(.version, value: 0)),
+          ("Property Set of CSTS", .propertySet(.controllerStatus, value: 1)),
+        ]
+        for (name, command) in commands {
+          let completion = try admin.execute(command, "sending a \(name)")
+          try expectError(completion.status, .invalidFieldInCommand, of: name, context.notes)
+        }
+      }
+    },
+    ConformanceCase("admin.abort-unknown", "Abort of a command that is not there says that nothing was aborted") {
+      context in
+      try await withController(context) { controller in
+        let completion = try controller.admin.execute(
+          .abort(commandIdentifier: 0xF00D, queueIdentifier: 0), "aborting a command that is not there")
+        try expectStatus(completion.status, .success, of: "Abort")
+        try expectEqual(completion.entry.dword0 & 1, 1, "bit 0 of Abort's dword 0 (not aborted)")
+      }
+    },
+    ConformanceCase("io.submission-queue-head", "answers tell the head of the submission queue, which goes round") {
+      context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let entries: UInt16 = 8
+        let queue = try controller.readyQueue(entries: entries)
+        let namespace = try RawNamespace(controller)
+        var heads: [UInt16] = []
+        for _ in 0..<20 {
+          let completion = try queue.execute(
+            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
+            readByteCount: namespace.blockByteCount, "reading")
+          try expectStatus(completion.status, .success, of: "Read")
+          heads.append(completion.entry.submissionQueueHead)
+        }
+        for (head, next) in zip(heads, heads.dropFirst()) {
+          try expect(head < entries && next == (head + 1) % entries, "SQHD of \(entries) entries goes \(heads)")
+        }
+      }
+    },
+    ConformanceCase("io.flow-control-off", "a queue without flow control works, whether or not it was granted") {
+      context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        try controller.enable()
+        try controller.requestOneQueue()
+        let (queue, connected) = try controller.connectQueue(1, hasFlowControl: false)
+        try expectStatus(connected.status, .success, of: "Connect of I/O queue 1")
+        // SQHD FFFFh grants it; SUCCESS may stand in for responses only then.
+        queue.hasFlowControl = connected.entry.submissionQueueHead != 0xFFFF
+        context.notes.add("flow control is \(queue.hasFlowControl ? "on all the same" : "off")")
+        let namespace = try RawNamespace(controller)
+        for _ in 0..<40 {
+          let completion = try queue.execute(
+            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
+            readByteCount: namespace.blockByteCount, "reading")
+          try expectStatus(completion.status, .success, of: "Read")
+          try expectEqual(completion.data.count, namespace.blockByteCount, "the length of the data read")
+        }
+        // A failure has a response capsule always.
+        let refused = try queue.execute(
+          .read(namespaceIdentifier: 0xFFFF_FFF0, startingLBA: 0, blockCount: 1),
+          readByteCount: namespace.blockByteCount, "reading namespace FFFFFFF0h")
+        try expectStatus(refused.status, .invalidNamespaceOrFormat, of: "Read of namespace FFFFFFF0h")
+      }
+    },
+    ConformanceCase("io.pointers", "a command with PRPs is refused, as Fabrics have SGLs only") { context in
+      try await withQueue(context) { queue, namespace in
+        var command = SubmissionQueueEntry.read(
+          namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1)
+        command.flags = 0
+        let completion = try queue.execute(command, readByteCount: namespace.blockByteCount, "reading with PSDT 00b")
+        try expectError(completion.status, .invalidFieldInCommand, of: "Read with PSDT 00b", context.notes)
+      }
+    },
     ConformanceCase("io.unknown-opcode", "an unknown I/O command is refused") { context in
       try await withQueue(context) { queue, namespace in
         let completion = try queue.execute(
@@ -170,6 +261,89 @@ enum CommandCases {
             try write(limit + 1).0.status, .invalidFieldInCommand, of: "Write beyond MDTS", context.notes)
         }
         controller.admin.socket.close()
+      }
+    },
+    ConformanceCase(
+      "io.write-out-of-range", "writes beyond the last block are refused and change nothing", needs: .destructive
+    ) { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let queue = try controller.readyQueue()
+        let namespace = try RawNamespace(controller)
+        let hasZeroes = try controller.identify(.controller).littleEndian(at: 520, count: 2) >> 3 & 1 == 1
+        func write(_ address: UInt64, _ count: Int, _ byte: UInt8) throws -> StatusField {
+          let data = [UInt8](repeating: byte, count: count * namespace.blockByteCount)
+          let capsule = queue.capsule(
+            .write(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count),
+            inCapsule: data.count <= 4096 ? data : [], transferByteCount: data.count)
+          try queue.send(capsule.bytes, "writing block \(address)")
+          let completion = try queue.completion(of: capsule.identifier, writing: data, "writing block \(address)")
+          return completion.status
+        }
+        let last = namespace.blockCount - 1
+        for address in [0, last] { try expectStatus(try write(address, 1, 0x6B), .success, of: "Write of \(address)") }
+        for (address, count) in [(last + 1, 1), (last, 2), (.max, 1)] as [(UInt64, Int)] {
+          try expectError(
+            try write(address, count, 0x11), .lbaOutOfRange, of: "Write of \(count) blocks at \(address)", context.notes
+          )
+          guard hasZeroes else { continue }
+          let zeroes = try queue.execute(
+            .writeZeroes(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count), "zeroing")
+          try expectError(
+            zeroes.status, .lbaOutOfRange, of: "Write Zeroes of \(count) blocks at \(address)", context.notes)
+        }
+        // The first: addresses that go round would come to it.
+        let read = try queue.execute(
+          .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
+          readByteCount: namespace.blockByteCount, "reading")
+        try expectStatus(read.status, .success, of: "Read")
+        try expect(read.data.allSatisfy { $0 == 0x6B }, "block 0 was changed by a write beyond the last block")
+      }
+    },
+    ConformanceCase(
+      "io.r2t-limit", "no more R2Ts are outstanding than the host allows (MAXR2T), and they cover the data in order",
+      needs: .destructive
+    ) { context in
+      try await offPool {
+        let controller = try RawController(context.target)
+        let queue = try controller.readyQueue()
+        let namespace = try RawNamespace(controller)
+        let exponent = try controller.identify(.controller)[77]
+        let page = 4096 << Int(try controller.property(.controllerCapabilities) >> 48 & 0xF)
+        let byteCount = exponent == 0 || exponent >= 20 ? 1 << 20 : min(1 << 20, page << Int(exponent))
+        let count = min(byteCount / namespace.blockByteCount, Int(clamping: namespace.blockCount), 65_536)
+        let data = (0..<count * namespace.blockByteCount).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+        guard try controller.inCapsuleByteCount() < data.count else { throw ConformanceSkip("all fits the capsule") }
+        let capsule = queue.capsule(
+          .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
+          transferByteCount: data.count)
+        try queue.send(capsule.bytes, "sending a write")
+        var requestedCount = 0
+        while requestedCount < data.count {
+          let pdu = try queue.receive("waiting for R2T")
+          guard pdu.common.pduType == .readyToTransfer else {
+            throw ConformanceFailure(
+              "a PDU of type \(pdu.common.type) came when \(requestedCount) of \(data.count) bytes had been asked for")
+          }
+          let ready = pdu.load(ReadyToTransferHeader.init(loading:))
+          try expectEqual(ready.commandIdentifier, capsule.identifier, "R2T's CCCID")
+          try expectEqual(Int(ready.offset), requestedCount, "R2TO")
+          requestedCount += Int(ready.length)
+          try expect(requestedCount <= data.count, "R2Ts ask for \(requestedCount) of \(data.count) bytes")
+          // MAXR2T 0 allows one: the next may only come for the last of this one's data.
+          do {
+            let second = try queue.receive("waiting for nothing", within: .milliseconds(100))
+            throw ConformanceFailure("a PDU of type \(second.common.type) came before the data that R2T asked for")
+          } catch RawError.timedOut {}
+          try queue.send(data, for: ready, "sending the data")
+        }
+        let completion = try queue.completion(of: capsule.identifier, "waiting for the end of the write")
+        try expectStatus(completion.status, .success, of: "Write of \(count) blocks")
+        let read = try queue.execute(
+          .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
+          readByteCount: data.count, "reading back")
+        try expectStatus(read.status, .success, of: "Read")
+        try expect(read.data == data, "\(count) blocks read back differently")
       }
     },
     ConformanceCase("io.header-digest", "a command with a wrong header digest ends the connection") { context in

@@ -26,6 +26,20 @@ enum InitializeCases {
         try expect(response.maximumH2CDataLength % 4 == 0, "MAXH2CDATA is \(response.maximumH2CDataLength)")
       }
     },
+    ConformanceCase("initialize.alignment", "data comes aligned as the host asks (HPDA)") { context in
+      try await offPool {
+        do {
+          for alignment: UInt8 in [1, 31] {
+            // Each PDU with data is held against it as it comes.
+            let controller = try RawController(context.target, request: ICRequest(hostPDUDataAlignment: alignment))
+            try controller.enable()
+            _ = try controller.identify(.controller)
+          }
+        } catch let error as RawError where error.isEndOfConnection {
+          context.notes.deviation("a host that asks for alignment is turned away: \(error)")
+        }
+      }
+    },
     ConformanceCase("initialize.bad-version", "an ICReq of an unknown format version gets no ICResp") { context in
       try await expectEnd(context, after: "an ICReq with PFV 7FFFh") { connection in
         var request = ICRequest()

@@ -63,10 +63,17 @@ public struct ConformanceRunner: Sendable {
       outcome = await Self.raced(conformanceCase, context)
     }
     let deviations = notes.deviations
-    if isStrict, outcome == .passed, !deviations.isEmpty { outcome = .failed(deviations.joined(separator: "; ")) }
+    if isStrict, outcome == .passed, !deviations.isEmpty {
+      outcome = .failed(deviations.joined(separator: "; ") + Self.place(of: conformanceCase))
+    }
     return ConformanceResult(
       identifier: conformanceCase.identifier, title: conformanceCase.title, outcome: outcome,
       duration: .now - start, notes: notes.all, deviations: deviations)
+  }
+
+  /// What a failure says of the specifications.
+  private static func place(of conformanceCase: ConformanceCase) -> String {
+    conformanceCase.specification.map { " (\($0))" } ?? ""
   }
 
   /// The case against its deadline. A case that does not heed its cancellation is left to itself: a target that hangs
@@ -84,15 +91,18 @@ public struct ConformanceRunner: Sendable {
           outcome = .passed
         } catch let skip as ConformanceSkip {
           outcome = .skipped(skip.description)
+        } catch RawError.malformed(let problem) {
+          // Whatever the case is about: it has come upon a PDU that must not be.
+          outcome = .failed("\(RawError.malformed(problem)) (NVMe/TCP Transport 1.1, section 3.6.2)")
         } catch {
-          outcome = .failed("\(error)")
+          outcome = .failed("\(error)" + place(of: conformanceCase))
         }
         race.end(outcome)
       }
       let timer = Task {
         try await Task.sleep(for: conformanceCase.deadline)
         work.cancel()
-        race.end(.failed("it did not end within \(conformanceCase.deadline)"))
+        race.end(.failed("it did not end within \(conformanceCase.deadline)" + place(of: conformanceCase)))
       }
       race.onEnd { timer.cancel() }
     }

@@ -15,6 +15,8 @@ final class RawConnection {
   private(set) var request = ICRequest()
   private(set) var response: ICResponse?
   private var nextCommandIdentifier: UInt16 = 1
+  /// Whether its submission queue has flow control: Connect says so.
+  var hasFlowControl = true
   /// The association's admin queue, which an I/O queue cannot do without.
   var controller: RawController?
 
@@ -146,6 +148,8 @@ final class RawConnection {
   ) throws(RawError) -> RawCompletion {
     var received = [UInt8](repeating: 0, count: readByteCount)
     var receivedCount = 0
+    var hasLast = false
+    var requestedCount = 0
     while true {
       let pdu = try receive(what, within: patience)
       switch pdu.common.pduType {
@@ -153,6 +157,9 @@ final class RawConnection {
         let entry = pdu.load { CompletionQueueEntry(loading: $0 + CapsuleResponseHeader.completionQueueEntryOffset) }
         guard entry.commandIdentifier == identifier else {
           throw .malformed("an answer to command \(entry.commandIdentifier), outstanding is \(identifier)")
+        }
+        guard receivedCount == 0 || hasLast || !entry.status.isSuccess else {
+          throw .malformed("success, but no C2HData had LAST_PDU set")
         }
         return RawCompletion(entry: entry, data: Array(received[..<receivedCount]))
       case .controllerToHostData:
@@ -164,30 +171,43 @@ final class RawConnection {
         guard Int(data.dataOffset) == receivedCount, end <= readByteCount else {
           throw .malformed("C2HData at \(data.dataOffset), expected at \(receivedCount) of \(readByteCount)")
         }
+        guard !hasLast else { throw .malformed("C2HData after the one with LAST_PDU") }
+        hasLast = data.common.flags.contains(.last)
         received.replaceSubrange(receivedCount..<end, with: pdu.data)
         receivedCount = end
         if data.common.flags.contains(.success) {
+          // The host would never learn the head of its submission queue.
+          guard !hasFlowControl else { throw .malformed("C2HData with SUCCESS on a queue with flow control") }
           return RawCompletion(entry: CompletionQueueEntry(commandIdentifier: identifier), data: received)
         }
       case .readyToTransfer:
         let ready = pdu.load(ReadyToTransferHeader.init(loading:))
         let end = Int(ready.offset) + Int(ready.length)
-        guard ready.commandIdentifier == identifier, end <= writing.count else {
-          throw .malformed("R2T for \(ready.length) bytes at \(ready.offset), the command has \(writing.count)")
+        guard ready.commandIdentifier == identifier, end <= writing.count, Int(ready.offset) >= requestedCount else {
+          throw .malformed(
+            "R2T for \(ready.length) bytes at \(ready.offset); the command has \(writing.count), of which "
+              + "\(requestedCount) were asked for")
         }
-        var offset = Int(ready.offset)
-        while offset < end {
-          let count = min(end - offset, Int(parameters.maximumH2CDataLength))
-          let header = H2CDataHeader(
-            commandIdentifier: identifier, transferTag: ready.transferTag, dataOffset: UInt32(offset),
-            dataLength: UInt32(count), isLast: offset + count == end, parameters: parameters)
-          let piece = Array(writing[offset..<offset + count])
-          try send(self.pdu(.hostToControllerData, data: piece, store: header.store(to:)), what)
-          offset += count
-        }
+        requestedCount = end
+        try send(writing, for: ready, what)
       default:
         throw .malformed("PDU type \(pdu.common.type) while \(what)")
       }
+    }
+  }
+
+  /// Sends what an R2T asks for, in pieces of MAXH2CDATA at most.
+  func send(_ writing: [UInt8], for ready: ReadyToTransferHeader, _ what: String) throws(RawError) {
+    let end = Int(ready.offset) + Int(ready.length)
+    var offset = Int(ready.offset)
+    while offset < end {
+      let count = min(end - offset, Int(parameters.maximumH2CDataLength))
+      let header = H2CDataHeader(
+        commandIdentifier: ready.commandIdentifier, transferTag: ready.transferTag, dataOffset: UInt32(offset),
+        dataLength: UInt32(count), isLast: offset + count == end, parameters: parameters)
+      let piece = Array(writing[offset..<offset + count])
+      try send(pdu(.hostToControllerData, data: piece, store: header.store(to:)), what)
+      offset += count
     }
   }
 

@@ -83,26 +83,29 @@ final class RawController {
 
   /// Connects an I/O queue and returns it with Connect's end, whatever that is.
   func connectQueue(
-    _ identifier: UInt16, entries: UInt16 = 32, request: ICRequest = ICRequest(),
+    _ identifier: UInt16, entries: UInt16 = 32, request: ICRequest = ICRequest(), hasFlowControl: Bool = true,
     changing change: (inout RawConnectData) -> Void = { _ in }
   ) throws -> (RawConnection, RawCompletion) {
     let connection = try RawConnection(target)
     connection.controller = self
+    connection.hasFlowControl = hasFlowControl
     try connection.initialize(request)
     var data = RawConnectData(target)
     data.controllerIdentifier = controllerIdentifier
     change(&data)
     let completion = try connection.execute(
-      .fabricsConnect(queueIdentifier: identifier, entries: entries), inCapsule: data.bytes,
+      .fabricsConnect(
+        queueIdentifier: identifier, entries: entries, disableSubmissionQueueFlowControl: !hasFlowControl),
+      inCapsule: data.bytes,
       "connecting I/O queue \(identifier)")
     return (connection, completion)
   }
 
   /// Enables the controller and connects I/O queue 1.
-  func readyQueue(request: ICRequest = ICRequest()) throws -> RawConnection {
+  func readyQueue(entries: UInt16 = 32, request: ICRequest = ICRequest()) throws -> RawConnection {
     try enable()
     try requestOneQueue()
-    let (connection, completion) = try connectQueue(1, request: request)
+    let (connection, completion) = try connectQueue(1, entries: entries, request: request)
     try expectStatus(completion.status, .success, of: "Connect of I/O queue 1")
     return connection
   }
