@@ -18,6 +18,8 @@ struct TargetWorld: ~Copyable {
   private var requests: [Request] = []
   private var incoming: [UInt8] = []
   private var nextIdentifier: UInt16 = 0
+  /// Commands that the owner does not answer.
+  private var held: Set<UInt16> = []
 
   static let operationLimit = 120
 
@@ -58,12 +60,20 @@ struct TargetWorld: ~Copyable {
       }
     }
     feed(upTo: incoming.count)
+    for identifier in held { while endHeld(identifier) {} }
+    releaseDelayed()
     var batches = 0
     while target.buildSend() > 0 {
       send(all: true)
       feed(upTo: incoming.count)
+      releaseDelayed()
       batches += 1
       check(batches < 10_000, "the target never stops sending")
+    }
+    guard !target.isTerminating else { return }
+    for index in 0..<target.slotCapacity {
+      let phase = target.slots[index].phase
+      check(phase == .free || phase == .receiving, "slot \(index) is left \(phase)")
     }
   }
 
@@ -98,6 +108,7 @@ struct TargetWorld: ~Copyable {
     entry.commandIdentifier = shape & 16 == 0 ? nextIdentifier : input.word()
     nextIdentifier &+= 1
     entry.cdw10 = UInt32(shape & 32 == 0 ? byteCount : input.below(30_000))
+    if shape & 128 != 0 { entry.cdw11 = UInt32(input.byte()) }
     let isInCapsule = isWrite && shape & 64 != 0 && byteCount <= 8192
     entry.sgl =
       isInCapsule ? .inCapsule(offset: 0, length: UInt32(byteCount)) : .transport(length: UInt32(byteCount))
@@ -157,6 +168,12 @@ struct TargetWorld: ~Copyable {
 
   private mutating func answer(_ index: Int) {
     let command = target.slots[index].command
+    // As the target's faults and asynchronous event requests have it.
+    if command.cdw11 & 1 != 0 { target.slots[index].delayNanoseconds = 1 }
+    if command.cdw11 & 2 != 0 {
+      held.insert(command.commandIdentifier)
+      return
+    }
     let byteCount = Int(command.cdw10 % 30_000)
     guard byteCount > 0 else {
       target.respond(index)
@@ -173,11 +190,29 @@ struct TargetWorld: ~Copyable {
       target.receiveData(index, placement: placement, into: memory, byteCount: byteCount)
     } else {
       memory.initializeMemory(as: UInt8.self, repeating: 0x5A, count: byteCount)
-      target.sendData(index, from: memory, byteCount: byteCount)
+      target.sendData(index, from: memory, byteCount: byteCount, period: command.cdw11 & 4 != 0 ? 256 : 0)
     }
   }
 
+  private mutating func releaseDelayed() {
+    for index in target.newlyDelayed {
+      target.releaseDelayed(index, generation: target.slots[index].generation)
+      // A second time it finds nothing.
+      target.releaseDelayed(index, generation: target.slots[index].generation &- 1)
+    }
+    target.newlyDelayed.removeAll()
+  }
+
+  /// As Abort does.
+  private mutating func endHeld(_ identifier: UInt16) -> Bool {
+    guard let index = target.heldSlot(commandIdentifier: identifier, except: -1) else { return false }
+    target.slots[index].delayNanoseconds = 0
+    target.respond(index, status: .commandAbortRequested)
+    return true
+  }
+
   private mutating func send(all: Bool) {
+    if all { releaseDelayed() }
     let total = target.buildSend()
     guard total > 0 else { return }
     let taken = all ? total : 1 + input.below(min(total, 60_000))
