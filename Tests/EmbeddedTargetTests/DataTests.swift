@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Glibc
+import NVMeTCPProtocol
 import TestSupport
 import Testing
 
@@ -211,6 +212,60 @@ struct DataTests {
     }
     #expect(try await isUnharmed(beside: 100..<916))
     await controller.disconnect()
+    await fixture.stop()
+  }
+
+  @Test("commands whose answers or data nobody moves take turns at memory, and all end")
+  func boundedBuffers() async throws {
+    let path = "/tmp/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
+    defer { unlink(path) }
+    let backing = NamespaceConfiguration.Backing.file(path: path, byteCount: 64 << 20)
+    let fixture = try await TargetFixture.make(
+      namespaces: [1: NamespaceConfiguration(backing: backing), 2: .memory(byteCount: 64 << 20)])
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin(), size: 511)
+    let count = 400
+    let before = try residentByteCount()
+    for identifier in 0..<count {
+      var read = SubmissionQueueEntry.read(namespaceIdentifier: 1, startingLBA: 0, blockCount: 2048)
+      read.commandIdentifier = UInt16(identifier)
+      read.sgl = .transport(length: 1 << 20)
+      try host.send(host.capsule(read))
+    }
+    // It does something else meanwhile, and so must have got to all of them.
+    for _ in 0..<50 {
+      #expect(try admin.run(.keepAlive()).completion.status.isSuccess)
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(try residentByteCount() - before < 128 << 20)
+    var ended: Set<UInt16> = []
+    while ended.count < count {
+      let pdu = try host.expect()
+      guard pdu.type == .capsuleResponse else { continue }
+      #expect(pdu.completion.status.isSuccess)
+      ended.insert(pdu.completion.commandIdentifier)
+    }
+    // Compares: memory is asked for before the data comes.
+    let zeroes = [UInt8](repeating: 0, count: 1 << 20)
+    for identifier in 0..<100 {
+      var compare = SubmissionQueueEntry.compare(namespaceIdentifier: 2, startingLBA: 0, blockCount: 2048)
+      compare.commandIdentifier = UInt16(identifier)
+      compare.sgl = .transport(length: 1 << 20)
+      try host.send(host.capsule(compare))
+    }
+    ended = []
+    while ended.count < 100 {
+      let pdu = try host.expect()
+      if pdu.type == .readyToTransfer {
+        let ready = pdu.readyToTransfer
+        try host.send(
+          host.h2cData(ready.commandIdentifier, tag: ready.transferTag, offset: 0, zeroes, isLast: true))
+      } else {
+        #expect(pdu.completion.status.isSuccess)
+        ended.insert(pdu.completion.commandIdentifier)
+      }
+    }
     await fixture.stop()
   }
 

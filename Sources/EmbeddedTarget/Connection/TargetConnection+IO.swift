@@ -103,6 +103,39 @@ extension TargetConnection {
     return (command.startingLBA << UInt64(view.blockShift), byteCount)
   }
 
+  // MARK: Buffers
+
+  /// The most bytes of buffers that a connection's commands have at once. A host may leave out the data that it was asked
+  /// for, or not fetch its answers: it can have as many commands outstanding as its queue has entries.
+  private static let bufferByteLimit = 32 << 20
+
+  /// Whether a command may have so large a buffer now; else it begins anew when others have given theirs back.
+  private func mayBegin(_ index: Int, byteCount: Int) -> Bool {
+    if st.pointee.isBeginningDeferred || st.pointee.deferred.isEmpty && fits(byteCount) { return true }
+    st.pointee.deferred.append(
+      DeferredCommand(
+        slot: index, generation: st.pointee.engine.slots[index].generation, byteCount: byteCount))
+    return false
+  }
+
+  private func fits(_ byteCount: Int) -> Bool {
+    let lent = st.pointee.engine.lentByteCount
+    return lent == 0 || lent + byteCount <= Self.bufferByteLimit
+  }
+
+  /// Begins commands that have waited for buffers, in their order.
+  func beginDeferred() {
+    while let first = st.pointee.deferred.first, fits(first.byteCount), !st.pointee.isClosing {
+      st.pointee.deferred.removeFirst()
+      // It may have been aborted.
+      let slot = st.pointee.engine.slots[first.slot]
+      guard slot.phase == .owned, slot.generation == first.generation else { continue }
+      st.pointee.isBeginningDeferred = true
+      executeIO(first.slot, slot.command)
+      st.pointee.isBeginningDeferred = false
+    }
+  }
+
   // MARK: Read and write
 
   private func read(_ index: Int, _ command: SubmissionQueueEntry, _ view: NamespaceView) {
@@ -111,6 +144,7 @@ extension TargetConnection {
       fail(index, status)
       return
     }
+    guard view.kind != .file || mayBegin(index, byteCount: byteCount) else { return }
     st.pointee.statistics!.pointee.readCommands &+= 1
     st.pointee.statistics!.pointee.readBytes &+= UInt64(byteCount)
     switch view.kind {
@@ -134,6 +168,8 @@ extension TargetConnection {
       fail(index, status)
       return
     }
+    // What is in the capsule is short, and comes now.
+    guard view.kind != .file || placement == .inCapsule || mayBegin(index, byteCount: byteCount) else { return }
     st.pointee.statistics!.pointee.writeCommands &+= 1
     st.pointee.statistics!.pointee.writtenBytes &+= UInt64(byteCount)
     let memory: UnsafeMutableRawPointer?
@@ -188,7 +224,9 @@ extension TargetConnection {
       return
     }
     // For a file both sides of the comparison have to be fetched: the host's first, the file's behind it.
-    let buffer = st.pointee.engine.buffer(index, byteCount: view.kind == .file ? 2 * byteCount : byteCount)
+    let bufferByteCount = view.kind == .file ? 2 * byteCount : byteCount
+    guard placement == .inCapsule || mayBegin(index, byteCount: bufferByteCount) else { return }
+    let buffer = st.pointee.engine.buffer(index, byteCount: bufferByteCount)
     st.pointee.engine.receiveData(index, placement: placement, into: buffer, byteCount: byteCount)
   }
 

@@ -30,6 +30,10 @@ final class TargetConnection: ReactorSource {
     var terminationDeadline: UInt64 = .max
     var delayed: [DelayedAnswer] = []
 
+    // Commands that wait for buffers, the oldest first.
+    var deferred: [DeferredCommand] = []
+    var isBeginningDeferred = false
+
     // The end.
     var isSilent = false
     var closesWhenSent = false
@@ -47,6 +51,13 @@ final class TargetConnection: ReactorSource {
     var deadline: UInt64
     var slot: Int
     var generation: UInt16
+  }
+
+  struct DeferredCommand {
+    var slot: Int
+    var generation: UInt16
+    /// What it wants.
+    var byteCount: Int
   }
 
   enum Operation {
@@ -131,6 +142,10 @@ final class TargetConnection: ReactorSource {
       received(count)
     case .sent(let count):
       st.pointee.engine.didSend(byteCount: count)
+      if !st.pointee.deferred.isEmpty {
+        beginDeferred()
+        afterCommands()
+      }
       if st.pointee.engine.wantsToSend || st.pointee.closesWhenSent { reactor.markDirty(self) }
     case .endOfStream, .failed:
       close()
@@ -186,7 +201,7 @@ final class TargetConnection: ReactorSource {
   }
 
   /// After anything that may have answered commands.
-  private func afterCommands() {
+  func afterCommands() {
     if !st.pointee.engine.newlyDelayed.isEmpty { scheduleDelayed() }
     if st.pointee.engine.wantsToSend { reactor.markDirty(self) }
   }

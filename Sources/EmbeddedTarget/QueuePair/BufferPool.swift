@@ -10,6 +10,8 @@ struct BufferPool: ~Copyable {
     for list in buffers { for buffer in list { buffer.deallocate() } }
   }
 
+  static func byteCount(ofClass sizeClass: Int8) -> Int { 4096 << Int(sizeClass) }
+
   /// A buffer of at least `byteCount` bytes (at most 16 MiB), and its size class.
   mutating func take(byteCount wanted: Int) -> (buffer: UnsafeMutableRawPointer, sizeClass: Int8) {
     var sizeClass = 0

@@ -64,7 +64,7 @@ extension TargetQueuePair {
   package mutating func didSend(byteCount: Int) {
     guard batch.didSend(byteCount: byteCount) else { return }
     for position in 0..<heldBufferCount {
-      pool.giveBack(heldBuffers[position].buffer, heldBuffers[position].sizeClass)
+      giveBack(heldBuffers[position].buffer, heldBuffers[position].sizeClass)
     }
     heldBufferCount = 0
   }

@@ -74,6 +74,8 @@ package struct TargetQueuePair: ~Copyable {
   }
 
   var pool = BufferPool()
+  /// Bytes of buffers that commands have, or that are still being sent.
+  package internal(set) var lentByteCount = 0
 
   static let vectorCapacity = 1024
   static let stagingCapacity = 64 * 1024
@@ -166,7 +168,13 @@ package struct TargetQueuePair: ~Copyable {
     let (buffer, sizeClass) = pool.take(byteCount: byteCount)
     slots[index].bufferClass = sizeClass
     slots[index].buffer = buffer
+    lentByteCount += BufferPool.byteCount(ofClass: sizeClass)
     return buffer
+  }
+
+  mutating func giveBack(_ buffer: UnsafeMutableRawPointer, _ sizeClass: Int8) {
+    lentByteCount -= BufferPool.byteCount(ofClass: sizeClass)
+    pool.giveBack(buffer, sizeClass)
   }
 
   mutating func enqueue(_ index: Int, _ pending: TargetSlot.Pending) {
@@ -177,7 +185,7 @@ package struct TargetQueuePair: ~Copyable {
   mutating func release(_ index: Int) {
     let slot = slots + index
     if let buffer = slot.pointee.buffer {
-      pool.giveBack(buffer, slot.pointee.bufferClass)
+      giveBack(buffer, slot.pointee.bufferClass)
       slot.pointee.buffer = nil
     }
     if !slot.pointee.isConflict {
