@@ -21,19 +21,21 @@ extension ControllerStateMachine {
   }
 
   mutating func submit(
-    _ purpose: Purpose, _ name: String, _ command: SubmissionQueueEntry, dataInByteCount: Int = 0,
-    deadlineNanoseconds: UInt64
+    _ purpose: Purpose, _ name: String, _ command: SubmissionQueueEntry, dataOut: [UInt8] = [],
+    dataInByteCount: Int = 0, deadlineNanoseconds: UInt64
   ) {
     let tag = nextTag
     nextTag &+= 1
     pending[tag] = Pending(purpose: purpose, name: name, deadlineNanoseconds: deadlineNanoseconds)
-    actions.append(.submitAdmin(tag: tag, command: command, dataOut: [], dataInByteCount: dataInByteCount))
+    actions.append(.submitAdmin(tag: tag, command: command, dataOut: dataOut, dataInByteCount: dataInByteCount))
   }
 
   mutating func submitStep(
-    _ name: String, _ command: SubmissionQueueEntry, _ now: UInt64, dataInByteCount: Int = 0
+    _ name: String, _ command: SubmissionQueueEntry, _ now: UInt64, dataOut: [UInt8] = [], dataInByteCount: Int = 0
   ) {
-    submit(.step, name, command, dataInByteCount: dataInByteCount, deadlineNanoseconds: adminDeadline(now))
+    submit(
+      .step, name, command, dataOut: dataOut, dataInByteCount: dataInByteCount,
+      deadlineNanoseconds: adminDeadline(now))
   }
 
   func adminDeadline(_ now: UInt64) -> UInt64 {

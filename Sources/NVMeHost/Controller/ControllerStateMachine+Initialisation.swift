@@ -10,7 +10,7 @@ extension ControllerStateMachine {
   ) {
     let status = completion.status
     if !status.isSuccess && state != .configuringEvents && state != .settingQueueCount
-      && state != .identifyingCommandSet
+      && state != .identifyingCommandSet && state != .settingHostBehavior
       && state != .requestingShutdown && state != .waitingForShutdown
     {
       fail(.refused(step: name, status))
@@ -48,6 +48,8 @@ extension ControllerStateMachine {
     case .identifyingCommandSet:
       // Without it there are no limits to know of, and nothing else is missing.
       if status.isSuccess { commandSetLimits = try? NVMCommandSetController(decoding: data.span.bytes) }
+      setHostBehavior(now)
+    case .settingHostBehavior:
       setQueueCount(now)
     case .settingQueueCount:
       queueCountSet(status, completion.dword0, now)
@@ -128,11 +130,25 @@ extension ControllerStateMachine {
     let limited: OptionalIOCommands = [.datasetManagement, .writeZeroes, .verify]
     let hasLimited = !identify.optionalIOCommands.isDisjoint(with: limited)
     guard version >= ControllerVersion(major: 2, minor: 0), hasLimited else {
-      setQueueCount(now)
+      setHostBehavior(now)
       return
     }
     state = .identifyingCommandSet
     submitStep("identifying the command set", .identify(.commandSetController), now, dataInByteCount: 4096)
+  }
+
+  /// A controller that has retry delays (CRDT1 to CRDT3) asks for them, and says Command Interrupted, only when the host has
+  /// said that it understands (NVMe Base 2.1, Host Behavior Support, ACRE). It may refuse.
+  private mutating func setHostBehavior(_ now: UInt64) {
+    guard let identification, identification.commandRetryDelayTimes.contains(where: { $0 > 0 }) else {
+      setQueueCount(now)
+      return
+    }
+    var behavior = HostBehaviorSupport()
+    behavior.advancedCommandRetryEnable = 1
+    state = .settingHostBehavior
+    submitStep(
+      "setting the host's behavior", .setFeatures(.hostBehaviorSupport, value: 0), now, dataOut: behavior.encode())
   }
 
   private mutating func setQueueCount(_ now: UInt64) {

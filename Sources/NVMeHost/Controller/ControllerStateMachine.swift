@@ -18,6 +18,7 @@ public struct ControllerStateMachine: Sendable {
     case waitingForReady
     case identifying
     case identifyingCommandSet
+    case settingHostBehavior
     case settingQueueCount
     case configuringEvents
     case readingANALog

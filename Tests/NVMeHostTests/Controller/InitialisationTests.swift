@@ -64,6 +64,27 @@ import Testing
     }
   }
 
+  @Test("a controller with retry delays is told that they are understood; it may refuse")
+  func advancedCommandRetry() throws {
+    for delays: [UInt16] in [[0, 0, 0], [0, 5, 0]] {
+      for isRefused in [false, true] {
+        var harness = MachineHarness { $0.queueCount = 1 }
+        harness.controller.identify.commandRetryDelayTimes = delays
+        func isHostBehavior(_ entry: SubmissionQueueEntry) -> Bool {
+          entry.opcode == AdminOpcode.setFeatures.rawValue && entry.cdw10 & 0xFF == 0x16
+        }
+        harness.override = { _, entry in
+          isHostBehavior(entry) ? isRefused ? .status(.invalidFieldInCommand) : .result(0) : nil
+        }
+        harness.start()
+        #expect(harness.machine.state == .ready)
+        let commands = harness.commands.filter { isHostBehavior($0.entry) }
+        #expect(commands.count == (delays == [0, 0, 0] ? 0 : 1))
+        for command in commands { #expect(command.dataOut == [1] + [UInt8](repeating: 0, count: 511)) }
+      }
+    }
+  }
+
   /// Wished for, CAP.MQES + 1, MAXCMD, granted queues; queues and depth that come of it.
   @Test(arguments: [
     (4, 128, 1024, 0, 8, 4, 128), (4, 128, 1024, 0, 2, 2, 128), (1, 128, 128, 0, 8, 1, 127),

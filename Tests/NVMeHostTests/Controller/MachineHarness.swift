@@ -7,6 +7,7 @@ struct MachineHarness: VirtualClock {
   struct Command {
     var tag: UInt32
     var entry: SubmissionQueueEntry
+    var dataOut: [UInt8]
     var dataInByteCount: Int
   }
 
@@ -78,7 +79,7 @@ struct MachineHarness: VirtualClock {
       switch action {
       case .submitAdmin(let tag, let entry, let dataOut, let dataInByteCount):
         #expect(dataOut.isEmpty || dataInByteCount == 0)
-        let command = Command(tag: tag, entry: entry, dataInByteCount: dataInByteCount)
+        let command = Command(tag: tag, entry: entry, dataOut: dataOut, dataInByteCount: dataInByteCount)
         #expect(!commands.contains { $0.tag == tag }, "tag \(tag) twice")
         commands.append(command)
         commandNames.append(entry.commandName(onAdminQueue: true))
