@@ -82,7 +82,7 @@ final class TargetNamespace {
   var view: NamespaceView {
     var view = NamespaceView()
     // Never another's: a namespace is not freed while a command that was begun on it is under way.
-    view.identity = UInt(bitPattern: ObjectIdentifier(self).hashValue)
+    view.identity = UInt(bitPattern: ObjectIdentifier(self))
     view.isReadOnly = configuration.isReadOnly
     view.blockShift = blockShift
     view.accessGroup = UInt16(accessGroup)
