@@ -36,6 +36,35 @@ import Testing
     #expect(outcome.failure?.message.contains("holds write 1 of this place, expected write 2") == true)
   }
 
+  @Test func aWriteLostInALaterRunIsFound() throws {
+    // The same options and seed: an earlier run left the same data in the same place, but not this run's.
+    let device = FakeDevice(byteCount: 1 << 18)
+    #expect(try run(try job("--rw=randwrite", "--bs=4k", "--verify=crc32c"), on: device).failure == nil)
+    device.issued = []
+    device.redirect = { number, offset in number == 40 ? nil : offset }
+    let outcome = try run(try job("--rw=randwrite", "--bs=4k", "--verify=crc32c"), on: device)
+    #expect(outcome.statistics.verifyFailures == 1)
+    #expect(outcome.failure?.message.contains("in another run") == true, "\(String(describing: outcome.failure))")
+  }
+
+  @Test func aWriteLostAfterAFailedOneIsFound() throws {
+    // One place, three writes: the first arrives, the second fails, the third is said to have arrived.
+    let device = FakeDevice(byteCount: 1 << 12)
+    device.fails = { number, _ in number == 1 }
+    device.redirect = { number, offset in number == 2 ? nil : offset }
+    let outcome = try run(
+      try job("--rw=write", "--bs=4k", "--loops=3", "--verify=crc32c", "--continue_on_error=io"), on: device)
+    #expect(outcome.statistics.directions.write.operations == 2)
+    #expect(outcome.statistics.verifyFailures == 1)
+    // And what a failed write left is not checked before another one has succeeded.
+    let failed = FakeDevice(byteCount: 1 << 12)
+    failed.fails = { number, _ in number == 1 }
+    let second = try run(
+      try job("--rw=write", "--bs=4k", "--loops=2", "--verify=crc32c", "--continue_on_error=io"), on: failed)
+    #expect(second.statistics.verifiedBlocks == 0)
+    #expect(second.failureCount == 1)
+  }
+
   @Test func aMisdirectedWriteIsFoundTwice() throws {
     let device = FakeDevice(byteCount: 1 << 18)
     device.redirect = { number, offset in number == 60 ? (offset + 4096) % (1 << 18) : offset }

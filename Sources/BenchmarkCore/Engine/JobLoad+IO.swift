@@ -88,7 +88,7 @@ extension JobLoad {
       let offset = pending.offset + UInt64(place)
       verifier.fill(
         UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride + place, count: unit),
-        offset: offset, generation: ledger.generation(at: ledger.index(of: offset)))
+        offset: offset, generation: ledger.latestGeneration(at: ledger.index(of: offset)))
       place += unit
     }
   }
@@ -119,7 +119,7 @@ extension JobLoad {
     guard prepared >= 0 else { return }
     let slot = slots[prepared]
     if loop.keepsLedger, slot.purpose != .flush {
-      if slot.purpose == .verify { ledger.end(slot.offset, slot.byteCount) }
+      if slot.purpose == .verify { ledger.endRead(slot.offset, slot.byteCount) }
       if slot.purpose == .work, slot.direction == .write { ledger.cancelWrite(slot.offset, slot.byteCount) }
     }
     release(prepared)
@@ -190,7 +190,7 @@ extension JobLoad {
     if slot.purpose == .verify || loop.checksWorkReads {
       check(index, slot)
     } else if loop.keepsLedger, slot.direction == .write {
-      ledger.end(slot.offset, slot.byteCount)
+      ledger.endWrite(slot.offset, slot.byteCount)
       if loop.backlogLimit > 0 { backlog.append(BlockRing.Entry(offset: slot.offset, byteCount: slot.byteCount)) }
     }
   }
@@ -225,7 +225,7 @@ extension JobLoad {
       }
       place += unit
     }
-    if slot.purpose == .verify { ledger.end(slot.offset, slot.byteCount) }
+    if slot.purpose == .verify { ledger.endRead(slot.offset, slot.byteCount) }
   }
 
   private mutating func failed(_ index: Int, _ why: String) {
@@ -240,7 +240,7 @@ extension JobLoad {
     directions[slot.direction.rawValue].failures &+= 1
     if loop.keepsLedger, slot.purpose != .flush {
       if slot.purpose == .verify {
-        ledger.end(slot.offset, slot.byteCount)
+        ledger.endRead(slot.offset, slot.byteCount)
       } else if slot.direction == .write {
         ledger.forget(slot.offset, slot.byteCount)
       }

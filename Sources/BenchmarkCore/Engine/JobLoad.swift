@@ -90,7 +90,7 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     let verifies = options.verify != nil
     let unit = VerifyLayout.unit(of: options)
     verifier = BlockVerifier(
-      method: options.verify ?? .null, unit: unit, identity: setup.seed, pattern: options.verifyPattern)
+      method: options.verify ?? .null, unit: unit, identity: setup.writerIdentity, pattern: options.verifyPattern)
     ledger = WriteLedger(
       region: loop.keepsLedger ? setup.region : BlockRegion(start: setup.region.start, byteCount: 0), unit: unit)
     backlog = BlockRing(capacity: loop.backlogLimit > 0 ? loop.backlogLimit + loop.depth + 1 : 1)

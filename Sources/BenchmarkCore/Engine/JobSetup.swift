@@ -9,6 +9,9 @@ public struct JobSetup: Sendable {
   /// Bytes of one loop; nil when only time ends the job.
   public var byteLimit: UInt64?
   public var seed: UInt64
+  /// What `verify` marks the job's blocks with. No other run has it, even with the same seed: a write that was lost
+  /// must not be taken for done because an earlier run left the same bytes there.
+  public var writerIdentity: UInt64
   public var progress: JobProgress
   public var stop: StopSignal
 
@@ -112,6 +115,8 @@ public struct JobSetup: Sendable {
     var state = options.randomSeed ?? (options.randomRepeats ? 0x6e76_6d65_6f66 : randomness)
     state &+= UInt64(threadNumber) &* 0xd134_2543_de82_ef95
     seed = RandomGenerator.splitMix(&state)
+    var writer = seed ^ randomness
+    writerIdentity = RandomGenerator.splitMix(&writer)
   }
 
   private static let physicalMemoryByteCount: UInt64 = {

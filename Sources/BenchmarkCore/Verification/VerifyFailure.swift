@@ -31,7 +31,7 @@ public struct VerifyFailure: Error, Sendable, Equatable, CustomStringConvertible
     case .otherMethod:
       return "verify: \(place) was written with another verify method"
     case .otherWriter:
-      return "verify: \(place) was written by another job or with another randseed"
+      return "verify: \(place) was written by another job or in another run"
     case .stale(let expected, let found):
       return "verify: \(place) holds write \(found) of this place, expected write \(expected)"
     case .checksum(let method, let expected, let found):

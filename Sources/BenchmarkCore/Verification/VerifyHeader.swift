@@ -2,7 +2,7 @@
 ///
 ///     0  magic           4  method          8  length of the unit
 ///    12  generation     16  offset on the device
-///    24  identity of the job (from its seed)
+///    24  identity of the job in its run
 ///    32  checksum of the data behind the header, up to 32 bytes
 ///    64  reserved, zero                     76  CRC-32C of bytes 0..<76
 struct VerifyHeader: Equatable, Sendable {

@@ -1,7 +1,9 @@
 /// Which units a job has written, how often, and which are in flight: four bytes a unit, allocated once.
 struct WriteLedger: ~Copyable {
   private static let inFlight: UInt32 = 1 << 31
-  private static let generationMask: UInt32 = inFlight - 1
+  /// A write has failed and none has succeeded since: what the unit holds is anybody's guess.
+  private static let unknown: UInt32 = 1 << 30
+  private static let generationMask: UInt32 = unknown - 1
 
   /// 1 GiB of memory.
   static let maximumUnits: UInt64 = 1 << 28
@@ -36,14 +38,21 @@ struct WriteLedger: ~Copyable {
     return false
   }
 
-  /// The number of completed or started writes of a unit; 0 is none, or unknown after a failure.
-  func generation(at index: Int) -> UInt32 { entries[index] & Self.generationMask }
+  /// The number of the write that a unit should hold; 0 is none, or unknown after a failure.
+  func generation(at index: Int) -> UInt32 {
+    entries[index] & Self.unknown == 0 ? entries[index] & Self.generationMask : 0
+  }
+
+  /// The number of the write of a unit that was begun last. Failed writes count: a number is never given out twice,
+  /// so what an earlier write left is not taken for a later one that was lost.
+  func latestGeneration(at index: Int) -> UInt32 { entries[index] & Self.generationMask }
 
   mutating func beginWrite(_ offset: UInt64, _ byteCount: UInt32) {
     for index in indices(offset, byteCount) {
       let next = (entries[index] & Self.generationMask) + 1
-      // After 2^31 writes of one unit the count starts over; 0 stays "not written".
-      entries[index] = (next > Self.generationMask ? 1 : next) | Self.inFlight
+      // After 2^30 writes of one unit the count starts over; 0 stays "not written".
+      entries[index] =
+        (next > Self.generationMask ? 1 : next) | Self.inFlight | (entries[index] & Self.unknown)
     }
   }
 
@@ -51,7 +60,7 @@ struct WriteLedger: ~Copyable {
   mutating func cancelWrite(_ offset: UInt64, _ byteCount: UInt32) {
     for index in indices(offset, byteCount) {
       let generation = entries[index] & Self.generationMask
-      entries[index] = generation > 0 ? generation - 1 : 0
+      entries[index] = (generation > 0 ? generation - 1 : 0) | (entries[index] & Self.unknown)
     }
   }
 
@@ -60,22 +69,29 @@ struct WriteLedger: ~Copyable {
     for index in indices(offset, byteCount) { entries[index] = entries[index] | Self.inFlight }
   }
 
-  mutating func end(_ offset: UInt64, _ byteCount: UInt32) {
+  mutating func endRead(_ offset: UInt64, _ byteCount: UInt32) {
+    for index in indices(offset, byteCount) { entries[index] = entries[index] & ~Self.inFlight }
+  }
+
+  /// The write succeeded.
+  mutating func endWrite(_ offset: UInt64, _ byteCount: UInt32) {
     for index in indices(offset, byteCount) { entries[index] = entries[index] & Self.generationMask }
   }
 
   /// The write failed: what the units hold is unknown.
   mutating func forget(_ offset: UInt64, _ byteCount: UInt32) {
-    for index in indices(offset, byteCount) { entries[index] = 0 }
+    for index in indices(offset, byteCount) {
+      entries[index] = entries[index] & Self.generationMask | Self.unknown
+    }
   }
 
   /// The next run of written units from `index` on, at most `limit` units long; nil when there is none.
   func nextWritten(from index: Int, limit: Int) -> Range<Int>? {
     var first = index
-    while first < count, entries[first] & Self.generationMask == 0 { first += 1 }
+    while first < count, generation(at: first) == 0 { first += 1 }
     guard first < count else { return nil }
     var end = first + 1
-    while end < count, end - first < limit, entries[end] & Self.generationMask != 0 { end += 1 }
+    while end < count, end - first < limit, generation(at: end) != 0 { end += 1 }
     return first..<end
   }
 }
