@@ -35,6 +35,23 @@ import Testing
     #expect(result.jobs[0].given.map(\.name) == ["iodepth"])
   }
 
+  @Test func commentsBehindOptions() throws {
+    let file = """
+      [a] ; one
+      rw=write ; two
+      bs=8k#three
+      time_based # four
+      runtime=1;
+      buffer_pattern="a#b;c" # five
+      """
+    let job = try #require(try plan(["f"], files: ["f": file]).jobs.first)
+    #expect(job.name == "a")
+    #expect(job.pattern == .write)
+    #expect(job.blockSizes.write == .fixed(8192))
+    #expect(job.isTimeBased && job.runtime == 1_000_000_000)
+    #expect(job.bufferPattern == bytes("a#b;c"))
+  }
+
   @Test func severalGlobalsAddUp() throws {
     let file = "[global]\nbs=8k\n[a]\n[global]\niodepth=2\n[b]\n"
     let result = try plan(["f"], files: ["f": file])

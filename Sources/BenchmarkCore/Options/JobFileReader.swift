@@ -1,4 +1,4 @@
-/// fio's job files: `[section]`, `key=value`, flags, `;` and `#` comments, `include file`, `${VARIABLE}`.
+/// fio's job files: `[section]`, `key=value`, flags, comments from `;` or `#` on, `include file`, `${VARIABLE}`.
 public struct JobFileReader {
   /// Reads a whole file; throws a sentence that says why not.
   public typealias Load = (_ path: String) throws(LoadFailure) -> String
@@ -41,8 +41,8 @@ public struct JobFileReader {
     for rawLine in text.split(separator: "\n", omittingEmptySubsequences: false) {
       lineNumber += 1
       let location = OptionLocation.file(path: path, line: lineNumber)
-      let line = rawLine.filter { $0 != "\r" }[...].trimmedSpaces
-      if line.isEmpty || line.hasPrefix(";") || line.hasPrefix("#") { continue }
+      let line = Self.withoutComment(rawLine.filter { $0 != "\r" }[...]).trimmedSpaces
+      if line.isEmpty { continue }
       if line.hasPrefix("[") {
         guard let end = line.lastIndex(of: "]"), includedFrom == nil else {
           throw OptionError(
@@ -76,6 +76,19 @@ public struct JobFileReader {
       sections[sections.count - 1].entries.append(
         GivenOption(name: String(name), value: value, location: location))
     }
+  }
+
+  /// A comment begins at `;` or `#`, behind an option, too, but not within a "string".
+  static func withoutComment(_ line: Substring) -> Substring {
+    var isQuoted = false
+    for index in line.indices {
+      switch line[index] {
+      case "\"": isQuoted.toggle()
+      case ";", "#": if !isQuoted { return line[..<index] }
+      default: break
+      }
+    }
+    return line
   }
 
   /// Replaces `${NAME}` from the environment; an unset variable is empty, as in fio. `${jobname}` stays for the planner.
