@@ -104,6 +104,7 @@ import Testing
 
   @Test func sequentialIsInOrderAndWraps() throws {
     let result = try operations(try job("--rw=read", "--bs=4k", "--size=16k", "--io_size=32k"), capacity: 1 << 20)
+    #expect(try job("--rw=read", "--io_size=0").ioSize == nil)
     // fio gives io_size as an amount that may exceed the region.
     #expect(result.map(\.offset) == [0, 4096, 8192, 12288, 0, 4096, 8192, 12288])
   }

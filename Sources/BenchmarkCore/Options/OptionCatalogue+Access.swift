@@ -137,9 +137,10 @@ extension OptionCatalogue {
         options, text, context throws(OptionValueError) in
         options.size = try ValueParser.sizeOrPercent(text, context)
       },
-      value("io_size io_limit", .size, "size|percent%", "bytes to transfer, if not once the region") {
+      value("io_size io_limit", .size, "size|percent%", "bytes to transfer; 0: once the region [0]") {
         options, text, context throws(OptionValueError) in
-        options.ioSize = try ValueParser.sizeOrPercent(text, context)
+        let amount = try ValueParser.sizeOrPercent(text, context)
+        options.ioSize = amount == .bytes(0) || amount == .percent(0) ? nil : amount
       },
       value("offset", .size, "size|percent%", "start of the region [0]") {
         options, text, context throws(OptionValueError) in
