@@ -76,6 +76,26 @@ import ToolOutput
     #expect(events == ["+a", "-a", "+b", "-b", "+c", "-c"])
   }
 
+  @Test(arguments: [
+    ("group", ["long": false, "other": true, "wall": true]),
+    ("stonewall", ["long": false, "other": false, "wall": true]),
+    ("all", ["long": false, "other": false, "wall": false]),
+  ]) func exitallEndsWhatItNames(_ scope: String, _ lasts: [String: Bool]) async throws {
+    // "other" is of a group of its own, but not behind a wall. The slow ones would take most of a minute.
+    let slow = ["--rw=read", "--size=1m", "--rate_iops=5"]
+    let other = scope == "group" ? ["--rw=read", "--size=1m"] : slow
+    let short = ["--rw=read", "--size=8k", "--exitall", "--exit_what=\(scope)"]
+    let report = try await execute(
+      ["--filename=null:1m", "--name=short"] + short + ["--name=long"] + slow + ["--name=other", "--new_group"] + other
+        + ["--name=wall", "--stonewall", "--rw=read"])
+    #expect(report.entries.first?.statistics.operations == 2)
+    for (name, isWhole) in lasts {
+      let operations = report.entries.first { $0.name == name }?.statistics.operations ?? 0
+      #expect((operations == 256) == isWhole, "\(name): \(operations)")
+    }
+    #expect(report.entries.allSatisfy { $0.failure == nil })
+  }
+
   @Test func clonesAreReportedApartOrJoined() async throws {
     let apart = try await execute(["--filename=null:1m", "--name=a", "--rw=randread", "--numjobs=3"])
     #expect(apart.entries.count == 3)

@@ -62,7 +62,7 @@ public final class BenchmarkRun {
       for clone in 0..<Int(job.jobCount) {
         let setup = try JobSetup(
           options: job, clone: clone, threadNumber: number, capacityBytes: device.capacityBytes,
-          blockByteCount: device.blockByteCount, stop: stop)
+          blockByteCount: device.blockByteCount, stop: StopSignal(within: stop))
         number += 1
         threads.append(
           JobThread(
@@ -76,10 +76,10 @@ public final class BenchmarkRun {
 
   /// Whether all that a job waits for has ended.
   private func isEligible(_ thread: JobThread) -> Bool {
-    guard thread.stage == .waiting else { return false }
-    // The last stonewall at or before the job: everything before that must be over.
-    let wall = plan.jobs[...thread.jobIndex].lastIndex { $0.stonewall } ?? 0
-    for other in threads where other.stage != .ended {
+    guard thread.stage == .waiting, !thread.setup.stop.isStopped else { return false }
+    // Everything before the last stonewall must be over.
+    let wall = wall(thread.jobIndex)
+    for other in threads where other.stage != .ended && !isCalledOff(other) {
       if other.jobIndex < wall { return false }
       if let name = thread.setup.options.waitFor, other.setup.options.name == name, other.jobIndex < thread.jobIndex {
         return false
@@ -96,12 +96,32 @@ public final class BenchmarkRun {
     while true {
       if round.isEmpty {
         // A new round only when the last one runs: its jobs start together.
-        round = monitor.read { stop.isStopped ? [] : threads.filter(isEligible) }
+        round = monitor.read { threads.filter(isEligible) }
         for thread in round { thread.start() }
       }
       // Nothing but this loop lets them go, and a job that is ready stays so or ends.
       let isRoundReady = monitor.read {
         !round.isEmpty && round.allSatisfy { $0.stage == .ready || $0.stage == .ended }
+  /// The last stonewall at or before a job of the plan.
+  private func wall(_ jobIndex: Int) -> Int { plan.jobs[...jobIndex].lastIndex { $0.stonewall } ?? 0 }
+
+  /// Whether a job will never begin.
+  private func isCalledOff(_ thread: JobThread) -> Bool { thread.stage == .waiting && thread.setup.stop.isStopped }
+
+  /// `exitall`: jobs that have ended take others with them.
+  private func endOthers() {
+    let ended = monitor.read { threads.filter { $0.stage == .ended && $0.setup.options.endsOthers } }
+    guard !ended.isEmpty else { return }
+    func with(_ scope: ExitScope) -> [JobThread] { ended.filter { $0.setup.options.endedWithIt == scope } }
+    let groups = Set(with(.group).map(\.groupIdentifier))
+    let walls = Set(with(.stonewall).map { wall($0.jobIndex) })
+    let endsAll = !with(.all).isEmpty
+    for thread in threads
+    where endsAll || groups.contains(thread.groupIdentifier) || walls.contains(wall(thread.jobIndex)) {
+      thread.setup.stop.stop()
+    }
+  }
+
       }
       // Not under the monitor: every job of the round is asking it whether it may begin, or tells it that it has ended.
       if isRoundReady { ProgramPages.release() }
@@ -110,7 +130,7 @@ public final class BenchmarkRun {
           for thread in round where thread.stage == .ready { thread.stage = .going }
           round = []
         }
-        return threads.allSatisfy { $0.stage == .ended || ($0.stage == .waiting && stop.isStopped) }
+        return threads.allSatisfy { $0.stage == .ended || isCalledOff($0) }
       }
       if isOver { return }
       let now = clock.now()
@@ -122,6 +142,7 @@ public final class BenchmarkRun {
         nextStatus = now + invocation.statusInterval
         showSnapshot()
       }
+      endOthers()
       let ended = monitor.read { threads.count { $0.stage == .ended } }
       monitor.wait(untilNanoseconds: min(now + 100_000_000, nextDisplay, nextStatus)) { [threads] in
         threads.count { $0.stage == .ended } != ended

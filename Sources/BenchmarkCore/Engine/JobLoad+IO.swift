@@ -258,7 +258,7 @@ extension JobLoad {
     failureCount &+= 1
     if failure == nil {
       failure = newFailure
-      if setup.options.endsAllOnError { stop.stop() }
+      if setup.options.endsAllOnError { stop.stopAll() }
     }
   }
 }

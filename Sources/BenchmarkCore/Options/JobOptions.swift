@@ -95,6 +95,9 @@ public struct JobOptions: Sendable {
   public var continueOnError: ContinueOnError = []
   public var endsAllOnError = false
 
+  /// When the job ends, others do: `exitall`.
+  public var endsOthers = false
+  public var endedWithIt = ExitScope.group
   /// Options as written, in order, for reports ("job options" in JSON) and --showcmd.
   public var given: [GivenOption] = []
 

@@ -129,6 +129,10 @@ extension OptionCatalogue {
         options.waitFor = String(text.trimmedSpaces)
       },
       flag("new_group", .order, "a new report group") { $0.newGroup = $1 },
+      flag("exitall", .order, "when the job has ended, end the others that exit_what names") { $0.endsOthers = $1 },
+      choice(
+        "exit_what", .order, "what exitall ends: the job's group, all since the last stonewall, or all [group]",
+        \.endedWithIt),
     ]
   }
 }

@@ -74,7 +74,7 @@ extension OptionCatalogue {
         [
           "fixedbufs", "registerfiles", "sqthread_poll", "force_async", "nonvectored", "userspace_reap", "nowait",
           "serialize_overlap", "scramble_buffers", "softrandommap", "verify_dump", "experimental_verify",
-          "verify_state_save", "disk_util", "per_job_logs", "exitall", "allow_mounted_write",
+          "verify_state_save", "disk_util", "per_job_logs", "allow_mounted_write",
         ],
         takesValue: false, "it has no counterpart here")
       + ignored(
