@@ -54,6 +54,20 @@ import Testing
     #expect(late == 1)
   }
 
+  @Test func aRateOfOneDirectionDoesNotHoldUpTheOther() throws {
+    for (rate, rated) in [("1000", DataDirection.read), (",1000", .write)] {
+      let device = FakeDevice(byteCount: 1 << 20)
+      let statistics = try run(
+        try job(
+          "--rw=randrw", "--rate_iops=\(rate)\(rated == .read ? "," : "")", "--time_based", "--runtime=100ms",
+          "--iodepth=2"), on: device
+      ).statistics
+      let other = rated == .read ? DataDirection.write : .read
+      #expect((98...101).contains(statistics.directions[rated].operations))
+      #expect(statistics.directions[other].operations > 5000)
+    }
+  }
+
   @Test func bytesASecond() throws {
     let device = FakeDevice(byteCount: 1 << 24)
     let outcome = try run(

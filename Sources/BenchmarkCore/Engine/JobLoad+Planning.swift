@@ -9,7 +9,7 @@ extension JobLoad {
         backlogLeft = loop.backlogBatch
         return fetchNext(now)
       }
-      return fetchWork()
+      return fetchWork(now)
     case .backlog:
       if backlogLeft > 0, let entry = backlog.popFirst() {
         backlogLeft -= 1
@@ -17,7 +17,7 @@ extension JobLoad {
         return true
       }
       phase = .work
-      return fetchWork()
+      return fetchWork(now)
     case .finalVerify:
       if loop.backlogLimit > 0 {
         guard let entry = backlog.popFirst() else { return false }
@@ -36,7 +36,7 @@ extension JobLoad {
     hasPending = true
   }
 
-  private mutating func fetchWork() -> Bool {
+  private mutating func fetchWork(_ now: UInt64) -> Bool {
     if loop.flushEvery > 0, writesSinceFlush >= loop.flushEvery {
       writesSinceFlush = 0
       pending = IOSlot(purpose: .flush, direction: .write)
@@ -44,9 +44,19 @@ extension JobLoad {
       return true
     }
     var direction = workload.nextDirection()
-    if loop.isRated, let reads = readPacer?.nextStart, let writes = writePacer?.nextStart {
-      // Both directions of a mix are rated: the schedules make the mix.
-      direction = reads <= writes ? .read : .write
+    if loop.isRated, loop.isMixed {
+      switch (readPacer?.nextStart, writePacer?.nextStart) {
+      case (let reads?, let writes?):
+        // Both directions of a mix are rated: the schedules make the mix.
+        direction = reads <= writes ? .read : .write
+      case (let reads?, nil):
+        // A rate of one direction does not hold the other up: the mix is what comes of it, as with fio.
+        if direction == .read, reads > now { direction = .write }
+      case (nil, let writes?):
+        if direction == .write, writes > now { direction = .read }
+      case (nil, nil):
+        break
+      }
     }
     guard let operation = workload.next(direction) else { return false }
     pending = IOSlot(

@@ -2,6 +2,8 @@
 struct JobLoopOptions {
   let depth: Int
   let isRated: Bool
+  /// Reads and writes.
+  let isMixed: Bool
   /// Before a planned start the job polls without sleeping for this long: waking up is less exact than that.
   let spinBeforeStart: UInt64
   let recordsSubmission: Bool
@@ -28,6 +30,7 @@ struct JobLoopOptions {
   init(_ options: JobOptions) {
     depth = Int(options.totalDepth)
     isRated = options.isRated
+    isMixed = options.pattern.includes(.read) && options.pattern.includes(.write)
     spinBeforeStart = options.waitStyle.spinBeforeStartNanoseconds
     recordsSubmission = options.measuresSubmission
     recordsCompletion = options.measuresCompletion
