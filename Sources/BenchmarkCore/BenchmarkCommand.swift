@@ -38,7 +38,8 @@ public enum BenchmarkCommand {
       if invocation.showCommand { try show(HelpText.commandLine(plan)) }
       if invocation.parseOnly || invocation.showCommand { return .success }
       let output = try ReportOutput(invocation)
-      let report = try BenchmarkRun(plan: plan, invocation: invocation, stop: stop, output: output).run(open: open)
+      let run = BenchmarkRun(plan: plan, invocation: invocation, stop: stop, output: output)
+      let report = try run.run(open: open)
       do {
         // Behind the report, but also without it.
         defer {
@@ -48,6 +49,7 @@ public enum BenchmarkCommand {
         }
         try output.report(report)
       }
+      for remark in try run.writeLogs() { complain(remark) }
       if report.entries.contains(where: { $0.failure != nil }) { return .failure }
       if stop.isStopped {
         complain("terminated early by a signal")

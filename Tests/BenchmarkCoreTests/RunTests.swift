@@ -351,6 +351,58 @@ import ToolOutput
     #expect(late == broken)
   }
 
+  @Test func logsTellOfEveryIO() async throws {
+    let prefix = "\(NSTemporaryDirectory())nvmeof-bench-log-\(UInt64.random(in: 0 ... .max))"
+    let names = ["bw", "iops", "slat", "clat", "lat"].flatMap { kind in (1...2).map { "\(prefix)_\(kind).\($0).log" } }
+    defer { for path in names + ["\(prefix).json"] { unlink(path) } }
+    let code = try await onThread {
+      BenchmarkCommand.run(
+        [
+          "--eta=never", "--output=\(prefix).json", "--output-format=json", "--filename=memory:1m", "--rw=randrw",
+          "--write_bw_log=\(prefix)", "--write_iops_log=\(prefix)", "--write_lat_log=\(prefix)", "--log_offset=1",
+          "--iodepth=4", "--name=a", "--name=b", "--bs=8k",
+        ], stop: StopSignal(), open: TargetOpener.open)
+    }
+    #expect(code == .success)
+    func rows(_ kind: String, _ number: Int) throws -> [[UInt64]] {
+      try FileText.load("\(prefix)_\(kind).\(number).log").split(separator: "\n").map { line in
+        try line.split(separator: ",").map { try #require(UInt64($0.trimmedSpaces)) }
+      }
+    }
+    // By the report, which has been measured apart from the logs.
+    let text = Data(try FileText.load("\(prefix).json").utf8)
+    let root = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
+    let jobs = try #require(root["jobs"] as? [[String: Any]])
+    for (number, byteCount) in [(1, UInt64(4096)), (2, 8192)] {
+      let totals = try rows("lat", number)
+      #expect(totals.allSatisfy { $0.count == 6 && $0[3] == byteCount && $0[4] % byteCount == 0 && $0[5] == 0 })
+      #expect(Set(totals.map { $0[4] }).count == Int((1 << 20) / byteCount))
+      #expect(try rows("iops", number).map { $0[1] } == [UInt64](repeating: 1, count: totals.count))
+      let parts = zip(try rows("slat", number), try rows("clat", number)).map { $0[1] + $1[1] }
+      #expect(parts == totals.map { $0[1] })
+      for (bandwidth, total) in zip(try rows("bw", number), totals) {
+        #expect(bandwidth[1] == UInt64((Double(byteCount) / 1024 * 1e9 / Double(max(1, total[1]))).rounded()))
+      }
+      for (index, direction) in ["read", "write"].enumerated() {
+        let latencies = totals.filter { $0[2] == UInt64(index) }.map { $0[1] }
+        let measured = try #require(jobs[number - 1][direction] as? [String: Any])
+        let reported = try #require(measured["lat_ns"] as? [String: Any])
+        #expect(reported["N"] as? UInt64 == UInt64(latencies.count))
+        #expect(reported["min"] as? UInt64 == latencies.min())
+        #expect(reported["max"] as? UInt64 == latencies.max())
+      }
+    }
+  }
+
+  @Test func logsThatCannotBeWrittenAreKnownBefore() async throws {
+    let code = try await onThread {
+      BenchmarkCommand.run(
+        ["--eta=never", "--output=/dev/null", "--filename=memory:1m", "--name=a", "--write_lat_log=/nowhere/at/all"],
+        stop: StopSignal(), open: TargetOpener.open)
+    }
+    #expect(code == .failure)
+  }
+
   /// fio's exact form: nothing of ours may stand before or after JSON on its stream.
   @Test func jsonStandsAlone() async throws {
     let path = "\(NSTemporaryDirectory())nvmeof-bench-test-\(UInt64.random(in: 0 ... .max)).json"

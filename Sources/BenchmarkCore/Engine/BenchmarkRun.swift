@@ -37,12 +37,34 @@ public final class BenchmarkRun {
   public func run(open: Opener) throws -> RunReport {
     defer { for device in deviceOrder { device.close() } }
     try place(open)
+    for thread in threads where thread.setup.options.log.isWanted { try logWriter(thread).prepare() }
     try output.begin(plan, threads: threads.count, notes: notes)
     startNanoseconds = clock.now()
     statusLine = StatusLine(now: startNanoseconds)
     schedule()
     output.clearStatus()
     return report()
+  }
+
+  /// Writes the jobs' logs, once `run` has returned.
+  ///
+  /// - Returns: what is not in them.
+  /// - Throws: ``OutputError``.
+  public func writeLogs() throws -> [String] {
+    var remarks: [String] = []
+    for thread in threads {
+      guard let log = monitor.read({ thread.outcome?.log }) else { continue }
+      try logWriter(thread).write(log)
+      guard log.droppedCount > 0 else { continue }
+      remarks.append(
+        "\(thread.setup.options.name): \(log.droppedCount) I/Os are missing at the end of its logs, which may take an "
+          + "eighth of the memory; give log_avg_msec")
+    }
+    return remarks
+  }
+
+  private func logWriter(_ thread: JobThread) -> LogWriter {
+    LogWriter(thread.setup.options, number: thread.setup.threadNumber)
   }
 
   private var notes: [String] { plan.notes + deviceOrder.flatMap(\.notes) }
@@ -74,34 +96,6 @@ public final class BenchmarkRun {
 
   // MARK: - Order
 
-  /// Whether all that a job waits for has ended.
-  private func isEligible(_ thread: JobThread) -> Bool {
-    guard thread.stage == .waiting, !thread.setup.stop.isStopped else { return false }
-    // Everything before the last stonewall must be over.
-    let wall = wall(thread.jobIndex)
-    for other in threads where other.stage != .ended && !isCalledOff(other) {
-      if other.jobIndex < wall { return false }
-      if let name = thread.setup.options.waitFor, other.setup.options.name == name, other.jobIndex < thread.jobIndex {
-        return false
-      }
-    }
-    return true
-  }
-
-  private func schedule() {
-    let displayInterval: UInt64 = 1_000_000_000
-    var nextDisplay = startNanoseconds + displayInterval
-    var nextStatus = invocation.statusInterval > 0 ? startNanoseconds + invocation.statusInterval : UInt64.max
-    var round: [JobThread] = []
-    while true {
-      if round.isEmpty {
-        // A new round only when the last one runs: its jobs start together.
-        round = monitor.read { threads.filter(isEligible) }
-        for thread in round { thread.start() }
-      }
-      // Nothing but this loop lets them go, and a job that is ready stays so or ends.
-      let isRoundReady = monitor.read {
-        !round.isEmpty && round.allSatisfy { $0.stage == .ready || $0.stage == .ended }
   /// The last stonewall at or before a job of the plan.
   private func wall(_ jobIndex: Int) -> Int { plan.jobs[...jobIndex].lastIndex { $0.stonewall } ?? 0 }
 
@@ -122,6 +116,35 @@ public final class BenchmarkRun {
     }
   }
 
+  /// Whether all that a job waits for has ended.
+  private func isEligible(_ thread: JobThread) -> Bool {
+    guard thread.stage == .waiting, !thread.setup.stop.isStopped else { return false }
+    // Everything before the last stonewall must be over.
+    let wall = wall(thread.jobIndex)
+    for other in threads where other.stage != .ended && !isCalledOff(other) {
+      if other.jobIndex < wall { return false }
+      if let name = thread.setup.options.waitFor, other.setup.options.name == name, other.jobIndex < thread.jobIndex {
+        return false
+      }
+    }
+    return true
+  }
+
+  private func schedule() {
+    let displayInterval: UInt64 = 1_000_000_000
+    var nextDisplay = startNanoseconds + displayInterval
+    var nextStatus = invocation.statusInterval > 0 ? startNanoseconds + invocation.statusInterval : UInt64.max
+    var round: [JobThread] = []
+    while true {
+      endOthers()
+      if round.isEmpty {
+        // A new round only when the last one runs: its jobs start together.
+        round = monitor.read { threads.filter(isEligible) }
+        for thread in round { thread.start() }
+      }
+      // Nothing but this loop lets them go, and a job that is ready stays so or ends.
+      let isRoundReady = monitor.read {
+        !round.isEmpty && round.allSatisfy { $0.stage == .ready || $0.stage == .ended }
       }
       // Not under the monitor: every job of the round is asking it whether it may begin, or tells it that it has ended.
       if isRoundReady { ProgramPages.release() }
@@ -142,7 +165,6 @@ public final class BenchmarkRun {
         nextStatus = now + invocation.statusInterval
         showSnapshot()
       }
-      endOthers()
       let ended = monitor.read { threads.count { $0.stage == .ended } }
       monitor.wait(untilNanoseconds: min(now + 100_000_000, nextDisplay, nextStatus)) { [threads] in
         threads.count { $0.stage == .ended } != ended

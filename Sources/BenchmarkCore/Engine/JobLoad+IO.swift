@@ -180,6 +180,10 @@ extension JobLoad {
       result.pointee.total.record(total)
       if loop.wantsTotalPercentiles { result.pointee.totalHistogram.record(total) }
     }
+    if let log, !isRamping {
+      log.record(
+        direction, offset: slot.offset, byteCount: slot.byteCount, submission: submission, total: total, at: now)
+    }
     if total > loop.maximumLatency {
       note(
         JobFailure(

@@ -10,6 +10,7 @@ extension JobLoad {
       progress.state = .running
     }
     publish()
+    if let log, !isRamping { log.periodic(now) }
     if setup.options.measuresBandwidth, !isRamping {
       sampleBandwidth(now)
       sampleIOPS(now)
@@ -67,6 +68,7 @@ extension JobLoad {
     phaseStart = now
     bandwidthWindow.begin(at: now)
     iopsWindow.begin(at: now)
+    log?.begin(jobStart: progress.startNanoseconds, at: now)
     usageAtStart = ProcessorUsage.ofCallingThread()
   }
 

@@ -19,6 +19,7 @@ extension JobLoad {
     phaseStart = begin
     bandwidthWindow.begin(at: begin)
     iopsWindow.begin(at: begin)
+    log?.begin(jobStart: begin, at: begin)
     nextPeriodic = begin &+ Self.periodicInterval
     isRamping = options.rampTime > 0
     rampEnd = begin &+ options.rampTime
@@ -65,9 +66,10 @@ extension JobLoad {
     statistics.totalRuntime = finish - measureStart
     statistics.measuredTime = measureStart...finish
     publish()
+    log?.periodic(finish, isEnd: true)
     return JobOutcome(
       statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
-      threadIdentifier: ThreadIdentity.current())
+      threadIdentifier: ThreadIdentity.current(), log: log)
   }
 
   /// Once a turn: what is due by the clock, and whether the job is to stop.

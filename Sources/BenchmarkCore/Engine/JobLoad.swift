@@ -77,6 +77,8 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   var nextPeriodic: UInt64 = 0
   var bandwidthWindow: SampleWindow
   var iopsWindow: SampleWindow
+  /// Of single I/Os or windows; nil where none is wanted.
+  let log: IOLog?
   var publishedBase: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
 
   init(setup: JobSetup, clock: Clock) {
@@ -122,6 +124,8 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     trimPacer = options.pattern.includes(.trim) ? RatePacer(options, .trim, seed: setup.seed &+ 2) : nil
     bandwidthWindow = SampleWindow(nanoseconds: options.bandwidthWindow)
     iopsWindow = SampleWindow(nanoseconds: options.iopsWindow)
+    let logByteLimit = JobSetup.logByteLimit(options)
+    log = options.log.isWanted ? IOLog(options.log, pattern: options.pattern, byteLimit: logByteLimit) : nil
     directions = .allocate(capacity: 3)
     for index in 0..<3 { (directions + index).initialize(to: DirectionStatistics()) }
   }

@@ -7,14 +7,17 @@ public struct JobOutcome: Sendable {
   public var failureCount: UInt64
   /// The kernel's thread identifier.
   public var threadIdentifier: Int32
+  /// What its logs are written from; nil where none is wanted.
+  public var log: IOLog?
 
   public init(
     statistics: JobStatistics = JobStatistics(), failure: JobFailure? = nil, failureCount: UInt64 = 0,
-    threadIdentifier: Int32 = 0
+    threadIdentifier: Int32 = 0, log: IOLog? = nil
   ) {
     self.statistics = statistics
     self.failure = failure
     self.failureCount = failureCount
     self.threadIdentifier = threadIdentifier
+    self.log = log
   }
 }

@@ -119,6 +119,9 @@ public struct JobSetup: Sendable {
     writerIdentity = RandomGenerator.splitMix(&writer)
   }
 
+  /// Logs of single I/Os take at most an eighth of the memory, over all clones of a job.
+  static func logByteLimit(_ options: JobOptions) -> UInt64 { physicalMemoryByteCount / 8 / UInt64(options.jobCount) }
+
   private static let physicalMemoryByteCount: UInt64 = {
     let bytes = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
     return bytes.overflow || bytes.partialValue <= 0 ? 1 << 30 : UInt64(bytes.partialValue)

@@ -88,13 +88,17 @@ public enum HelpText {
       let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=:,./%+".contains($0)) }
       return plain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
     }
-    func argument(_ option: GivenOption) -> String {
-      "--" + option.name + (option.value.map { "=" + quoted($0) } ?? "")
+    func argument(_ option: GivenOption, _ job: JobOptions) -> String {
+      // What a job file may leave out is the job's name, and has to stand on a command line.
+      let isFlag = OptionCatalogue.definition(named: option.name)?.isFlag ?? true
+      let value = option.value ?? (isFlag ? nil : job.name)
+      return "--" + option.name + (value.map { "=" + quoted($0) } ?? "")
     }
     return plan.jobs.map { job in
       let own = Set(job.given.map(\.name))
       let options = plan.globalOptions.filter { !own.contains($0.name) } + job.given.filter { $0.name != "name" }
-      return (["nvmeof-bench", "--name=" + quoted(job.name)] + options.map(argument)).joined(separator: " ") + "\n"
+      let words = ["nvmeof-bench", "--name=" + quoted(job.name)] + options.map { argument($0, job) }
+      return words.joined(separator: " ") + "\n"
     }.joined()
   }
 }

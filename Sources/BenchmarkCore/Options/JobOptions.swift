@@ -92,12 +92,13 @@ public struct JobOptions: Sendable {
   public var bandwidthWindow: UInt64 = 500_000_000
   public var iopsWindow: UInt64 = 500_000_000
   public var significantFigures = 4
+  public var log = LogOptions()
   public var continueOnError: ContinueOnError = []
   public var endsAllOnError = false
-
   /// When the job ends, others do: `exitall`.
   public var endsOthers = false
   public var endedWithIt = ExitScope.group
+
   /// Options as written, in order, for reports ("job options" in JSON) and --showcmd.
   public var given: [GivenOption] = []
 

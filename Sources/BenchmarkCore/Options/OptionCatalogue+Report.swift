@@ -1,7 +1,7 @@
 // Statistics, errors, and what is accepted or refused for fio's sake.
 extension OptionCatalogue {
   static var reportOptions: [OptionDefinition] {
-    [
+    let options = [
       flag("group_reporting", .report, "one result for all jobs of a group") { $0.groupReporting = $1 },
       flag("stats", .report, "report this job [1]") { $0.reportsStatistics = $1 },
       value("unified_rw_reporting", .report, "none|mixed|both", "sum the directions") {
@@ -40,6 +40,31 @@ extension OptionCatalogue {
         options, text, context throws(OptionValueError) in
         options.significantFigures = Int(try ValueParser.size32(text, context, in: 1...10))
       },
+    ]
+    return options + logOptions
+  }
+
+  private static var logOptions: [OptionDefinition] {
+    func log(
+      _ name: String, _ help: String, _ path: any WritableKeyPath<LogOptions, String?> & Sendable
+    ) -> OptionDefinition {
+      OptionDefinition(
+        name: name, aliases: [], group: .report, syntax: "prefix", help: help,
+        effect: .optionalValue { options, text in
+          options.log[keyPath: path] = text.map { String($0) } ?? options.name
+        })
+    }
+    return [
+      log("write_lat_log", "latencies to files PREFIX_slat, _clat and _lat.N.log, N the job's number", \.latencyPrefix),
+      log("write_bw_log", "bandwidths to PREFIX_bw.N.log", \.bandwidthPrefix),
+      log("write_iops_log", "I/Os to PREFIX_iops.N.log", \.iopsPrefix),
+      time(
+        "log_avg_msec", .report, "logs have an entry for so long (ms), in steps of 10 ms, instead of one an I/O",
+        unit: 1_000_000, \.log.window),
+      flag("log_max_value", .report, "with log_avg_msec the longest latency instead of the mean") {
+        $0.log.showsLongest = $1
+      },
+      flag("log_offset", .report, "logs have each I/O's offset") { $0.log.showsOffsets = $1 },
     ]
   }
 
@@ -81,7 +106,7 @@ extension OptionCatalogue {
         [
           "random_generator", "verify_async", "verify_async_cpus", "clocksource", "gtod_cpu", "mem", "iomem",
           "mem_align", "iomem_align", "hugepage-size", "ioscheduler", "cpus_allowed_policy", "nice", "prio",
-          "prioclass", "write_hint", "unit_base", "rate_cycle", "log_avg_msec", "log_entries", "dedupe_percentage",
+          "prioclass", "write_hint", "unit_base", "rate_cycle", "log_entries", "dedupe_percentage",
           "buffer_compress_percentage", "buffer_compress_chunk",
         ],
         "it has no counterpart here")
@@ -101,8 +126,7 @@ extension OptionCatalogue {
       ["read_iolog", "write_iolog", "replay_redirect", "replay_no_stall", "read_iolog_chunked"],
       "there is no replay of recorded I/O")
       + unsupported(
-        ["write_bw_log", "write_lat_log", "write_iops_log", "write_hist_log"],
-        "there are no logs of single I/Os; use --output-format=json+ or --status-interval")
+        ["write_hist_log"], "there are no logs of histograms; use --output-format=json+, or write_lat_log")
       + unsupported(
         ["latency_target", "latency_window", "latency_percentile", "latency_run", "steadystate", "ss"],
         "there is no search for a depth or a steady state; give runtime and ramp_time")

@@ -46,6 +46,9 @@ public enum OptionCatalogue {
       } catch {
         throw OptionError(.invalidValue(option: name, value: value, expected: error.expected), at: location)
       }
+    case .optionalValue(let apply):
+      let text = value.map { Substring($0).trimmedSpaces }
+      apply(&options, text?.isEmpty == true ? nil : text)
     case .flag(let apply):
       guard let value, !value.isEmpty else {
         apply(&options, true)

@@ -3,6 +3,8 @@ public struct OptionDefinition: Sendable {
   public enum Effect: Sendable {
     /// Takes a value and changes the job.
     case value(@Sendable (inout JobOptions, Substring, ValueContext) throws(OptionValueError) -> Void)
+    /// Takes a value that job files may leave out.
+    case optionalValue(@Sendable (inout JobOptions, Substring?) -> Void)
     /// A switch: without a value it is on.
     case flag(@Sendable (inout JobOptions, Bool) -> Void)
     /// Accepted and ignored; the note says why that is harmless.
@@ -24,7 +26,7 @@ public struct OptionDefinition: Sendable {
     switch effect {
     case .flag: true
     case .ignored: syntax.isEmpty
-    case .value, .unsupported: false
+    case .value, .optionalValue, .unsupported: false
     }
   }
 }
