@@ -215,6 +215,16 @@ import Testing
     #expect(read.completion.count == 0 && read.submission.count == 0 && read.total.count == 0)
   }
 
+  @Test func anEndInTheRampIsTold() throws {
+    func ends(_ arguments: String...) throws -> Bool {
+      let options = try #require(try plan(["--name=a", "--rw=read"] + arguments).jobs.first)
+      return try run(options, on: FakeDevice(byteCount: 1 << 16)).endedInRamp
+    }
+    #expect(try ends("--ramp_time=1"))
+    #expect(try !ends("--ramp_time=1", "--time_based", "--runtime=100ms"))
+    #expect(try !ends())
+  }
+
   @Test func startDelay() throws {
     let device = FakeDevice(byteCount: 4096)
     let before = device.time.now

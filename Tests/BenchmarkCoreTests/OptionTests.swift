@@ -202,6 +202,15 @@ import Testing
     }
   }
 
+  @Test func blocksThatAreCutAreTold() throws {
+    func notes(_ arguments: String...) throws -> [String] { try plan(["--name=a"] + arguments).notes }
+    #expect(try notes("--rw=randread", "--bssplit=4k/50:8k/50").count { $0.contains("norandommap") } == 1)
+    #expect(try notes("--rw=randrw", "--bs=4k,8k").count == 1)
+    #expect(try notes("--rw=randread", "--bssplit=4k/50:8k/50", "--norandommap").isEmpty)
+    #expect(try notes("--rw=read", "--bsrange=4k-8k").isEmpty)
+    #expect(try notes("--rw=randread", "--bs=4k,8k").isEmpty)
+  }
+
   @Test func readOnlyRefusesWrites() throws {
     #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=randwrite"]) }
     #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=randrw"]) }

@@ -351,6 +351,16 @@ import ToolOutput
     #expect(late == broken)
   }
 
+  @Test func notesThatComeLateAreTold() throws {
+    let path = "\(NSTemporaryDirectory())nvmeof-bench-test-\(UInt64.random(in: 0 ... .max)).txt"
+    defer { unlink(path) }
+    let output = try ReportOutput(try CommandLineReader.read(["--output=\(path)", "--name=a"]))
+    try output.begin(try plan(["--name=a"]), threads: 1, notes: ["early"])
+    try output.report(RunReport(entries: [], notes: ["early", "late"], timestampMilliseconds: 0))
+    let lines = try FileText.load(path).split(separator: "\n").filter { $0.hasPrefix("note: ") }
+    #expect(lines == ["note: early", "note: late"])
+  }
+
   @Test func logsTellOfEveryIO() async throws {
     let prefix = "\(NSTemporaryDirectory())nvmeof-bench-log-\(UInt64.random(in: 0 ... .max))"
     let names = ["bw", "iops", "slat", "clat", "lat"].flatMap { kind in (1...2).map { "\(prefix)_\(kind).\($0).log" } }

@@ -67,7 +67,13 @@ public final class BenchmarkRun {
     LogWriter(thread.setup.options, number: thread.setup.threadNumber)
   }
 
-  private var notes: [String] { plan.notes + deviceOrder.flatMap(\.notes) }
+  private var notes: [String] {
+    let inRamp = monitor.read { threads.filter { $0.outcome?.endedInRamp == true }.map(\.setup.options.name) }
+    var names: [String] = []
+    for name in inRamp where !names.contains(name) { names.append(name) }
+    return plan.notes + deviceOrder.flatMap(\.notes)
+      + names.map { "\($0): ended before its ramp_time was over; what is reported of it is the ramp" }
+  }
 
   private func place(_ open: Opener) throws {
     var number = 0

@@ -67,9 +67,11 @@ extension JobLoad {
     statistics.measuredTime = measureStart...finish
     publish()
     log?.periodic(finish, isEnd: true)
-    return JobOutcome(
+    var outcome = JobOutcome(
       statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
       threadIdentifier: ThreadIdentity.current(), log: log)
+    outcome.endedInRamp = isRamping
+    return outcome
   }
 
   /// Once a turn: what is due by the clock, and whether the job is to stop.

@@ -7,6 +7,8 @@ public struct JobOutcome: Sendable {
   public var failureCount: UInt64
   /// The kernel's thread identifier.
   public var threadIdentifier: Int32
+  /// It was over before its ramp was: what its statistics tell of was not to be measured.
+  public var endedInRamp = false
   /// What its logs are written from; nil where none is wanted.
   public var log: IOLog?
 

@@ -78,6 +78,11 @@ public struct JobPlanner {
         "\(section.location): the \(job.jobCount) clones of '\(job.name)' write the same region, so each will find the "
           + "others' blocks when it verifies; give offset_increment and size")
     }
+    if OffsetGenerator.shortensBlocks(job) {
+      plan.notes.append(
+        "\(section.location): '\(job.name)' visits every block once, so blocks of several sizes are cut to what is free "
+          + "where they go, and are smaller in the mean than asked for; norandommap keeps the sizes")
+    }
     plan.jobs.append(job)
   }
 

@@ -9,6 +9,7 @@ public final class ReportOutput {
   private var lastNewLine: UInt64 = 0
   private var statusWidth = 0
   private var failure: OutputError?
+  private var notesTold: Set<String> = []
   /// Whether the live line is to be shown.
   public let showsStatus: Bool
 
@@ -58,13 +59,17 @@ public final class ReportOutput {
       if job.jobCount > 1 { text += "...\n" }
     }
     text += "nvmeof-bench-\(RunReport.version)\nStarting \(threads) thread\(threads == 1 ? "" : "s")\n"
-    let remarks = notes.map { "note: \($0)\n" }.joined()
-    if hasNormal {
-      try write(text + remarks)
-    } else if !remarks.isEmpty {
-      // JSON must stay alone on its stream.
-      Self.complain(remarks)
-    }
+    if hasNormal { try write(text) }
+    try tell(notes)
+  }
+
+  /// Notes that have not been told of yet. Some are known only when jobs have connected, or ended.
+  private func tell(_ notes: [String]) throws(OutputError) {
+    let remarks = notes.filter { !notesTold.contains($0) }.map { "note: \($0)\n" }.joined()
+    notesTold.formUnion(notes)
+    if remarks.isEmpty { return }
+    // JSON must stay alone on its stream.
+    if hasNormal { try write(remarks) } else { Self.complain(remarks) }
   }
 
   /// Replaces the live line.
@@ -91,6 +96,7 @@ public final class ReportOutput {
   ///
   /// - Throws: ``OutputError`` when this one, or anything in front of it, could not be written.
   public func report(_ report: RunReport) throws(OutputError) {
+    try tell(report.notes)
     for format in formats {
       switch format {
       case .normal: try write("\n" + NormalReport.render(report))

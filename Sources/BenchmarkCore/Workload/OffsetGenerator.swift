@@ -51,6 +51,9 @@ struct OffsetGenerator: ~Copyable {
       }
   }
 
+  /// Whether I/Os may become smaller than what was drawn for them.
+  static func shortensBlocks(_ options: JobOptions) -> Bool { coversAll(options) && !hasOneSize(options) }
+
   private static func hasOneSize(_ options: JobOptions) -> Bool { options.smallestBlock == options.largestBlock }
 
   /// The region holds at least one block of the largest size.
