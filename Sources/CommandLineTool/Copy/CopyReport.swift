@@ -12,6 +12,8 @@ struct CopyReport: Sendable {
 
   /// The run that ended it.
   private var last: CopyOutcome { verified ?? copied }
+  /// Of comparing both ends, behind a copy or in place of one.
+  private var comparison: CopyOutcome? { options.mode == .verify ? copied : verified }
 
   var status: ExitStatus {
     if let failure = last.failure { return ToolError(failure.fault).status }
@@ -74,7 +76,7 @@ struct CopyReport: Sendable {
       "seconds": Self.json(seconds: seconds),
       "complete": .bool(last.isComplete && copied.isComplete),
       "interrupted": .bool(last.wasInterrupted),
-      "verified": .bool(verified.map { $0.isComplete && $0.badRanges.isEmpty } ?? false),
+      "verified": .bool(comparison.map { $0.isComplete && $0.badRanges.isEmpty } ?? false),
       "bad_ranges": .array((copied.badRanges + (verified?.badRanges ?? [])).map(json)),
     ]
     if let failure = last.failure { members["error"] = json(failure) }
