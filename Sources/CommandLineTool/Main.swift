@@ -14,6 +14,11 @@ enum Main {
 
   /// Runs a command line.
   static func run(_ arguments: [String]) async -> ExitStatus {
+    let arguments = CommandName.translated(arguments)
+    if let problem = CommandName.problem(arguments) {
+      Console.note("nvmeof: \(problem)")
+      return .usage
+    }
     do {
       var command = try RootCommand.parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {

@@ -9,11 +9,12 @@ struct GetLogCommand: AsyncParsableCommand {
     abstract: "Show a log page.",
     discussion: """
       The pages named below are decoded, others dumped in hexadecimal; for those --log-len is needed. Pieces of a page \
-      that cannot be decoded by themselves are dumped, too.
+      that cannot be decoded by themselves are dumped, too. nvme-cli's own names are understood: smart-log, error-log, \
+      fw-log, ana-log, effects-log, changed-ns-list-log and supported-log-pages.
 
       EXAMPLES
         nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id smart
-        nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id error --log-len 640
+        nvmeof error-log nvme+tcp://192.0.2.1/NQN --log-entries 10
         nvmeof get-log nvme+tcp://192.0.2.1/NQN --log-id ana -o json
         nvmeof get-log -a 192.0.2.1 -n NQN --log-id 0x80 --log-len 64 -b > page.bin
 
@@ -35,6 +36,11 @@ struct GetLogCommand: AsyncParsableCommand {
   var byteCount: ByteCount?
 
   @Option(
+    name: [.customShort("e"), .customLong("log-entries")],
+    help: ArgumentHelp("Entries of the error page to read (default: all)", valueName: "count"))
+  var entryCount: UInt32?
+
+  @Option(
     name: .customLong("lpo"), help: ArgumentHelp("Offset in the page, a multiple of 4 (default 0)", valueName: "bytes"))
   var offset: ByteCount?
 
@@ -53,6 +59,15 @@ struct GetLogCommand: AsyncParsableCommand {
     if let byteCount, byteCount.value == 0 || byteCount.value % 4 != 0 || byteCount.value > Self.maximumByteCount {
       throw ValidationError("--log-len is a multiple of 4 from 4 to 256 MiB, not \(byteCount)")
     }
+    if let entryCount {
+      guard page.page == .errorInformation, byteCount == nil else {
+        throw ValidationError("--log-entries is for the error page, and not beside --log-len")
+      }
+      // ELPE is a byte, zeroes based (NVMe Base 2.1, figure 312).
+      guard (1...256).contains(entryCount) else {
+        throw ValidationError("--log-entries is 1 to 256, not \(entryCount)")
+      }
+    }
     if let offset, offset.value % 4 != 0 { throw ValidationError("--lpo is a multiple of 4, not \(offset)") }
     if specificParameter > 127 { throw ValidationError("--lsp is 0 to 127, not \(specificParameter)") }
   }
@@ -61,7 +76,8 @@ struct GetLogCommand: AsyncParsableCommand {
     let target = try address.resolve(.subsystem)
     let (data, isWhole) = try await Session.run(host: host, target: target) { controller in
       let whole = Result { try Self.defaultByteCount(page.page, controller.snapshot) }
-      let byteCount = try byteCount.map { Int($0.value) } ?? whole.get()
+      let asked = byteCount.map { Int($0.value) } ?? entryCount.map { Int($0) * ErrorInformationEntry.byteCount }
+      let byteCount = try asked ?? whole.get()
       // Nobody knows how long a page is that this tool does not: it is not decoded either.
       let isWhole = (try? whole.get()).map { byteCount >= $0 } ?? false
       return (try await read(controller, byteCount: byteCount, target: target), isWhole)

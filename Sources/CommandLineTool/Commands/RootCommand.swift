@@ -22,6 +22,10 @@ struct RootCommand: AsyncParsableCommand {
         nvmeof copy 'nvme+tcp://192.0.2.1/NQN?nsid=1' disk.img --sparse --verify
         nvmeof export 'nvme+tcp://192.0.2.1/NQN?nsid=1' --socket disk.sock
         nvmeof target --namespace memory:64M
+        nvmeof --generate-completion-script bash > /etc/bash_completion.d/nvmeof
+
+      nvme-cli's smart-log, error-log, fw-log, ana-log, effects-log, changed-ns-list-log and supported-log-pages are \
+      understood, too: they are get-log with the page they name.
 
       """ + ExitStatus.help,
     version: "nvmeof \(PackageVersion.current)",

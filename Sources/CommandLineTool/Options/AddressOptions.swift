@@ -71,7 +71,11 @@ struct AddressOptions: ParsableArguments {
         throw .usage("\(error)")
       }
       if let subsystemNQN {
-        guard identifier.isDiscovery else { throw .usage("the NQN is given twice: in the target and with -n") }
+        guard identifier.isDiscovery else {
+          // -n is the namespace in most of nvme-cli's commands.
+          let advice = UInt32(subsystemNQN) == nil ? "" : "; the namespace is --namespace-id \(subsystemNQN)"
+          throw .usage("the NQN is given twice: in the target and with -n\(advice)")
+        }
         try Self.check(subsystemNQN)
         identifier.subsystemNQN = subsystemNQN
       }

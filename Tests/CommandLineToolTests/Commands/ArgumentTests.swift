@@ -54,6 +54,39 @@ import Testing
     #expect(Self.problem(["-a", "h", "-n", "with blank"]).contains("is not valid"))
     #expect(Self.problem(["nvme+tcp://h/nqn", "-a", "h"]) == "give a target or -t, -a and -s, not both")
     #expect(Self.problem(["nvme+tcp://h/nqn", "-n", "other"]).hasPrefix("the NQN is given twice"))
+    #expect(Self.problem(["nvme+tcp://h/nqn", "-n", "1"]).hasSuffix("; the namespace is --namespace-id 1"))
+  }
+
+  @Test func namespacesAreAlsoHexadecimal() throws {
+    #expect(try NamespaceOptions.parse(["--namespace-id", "0x1F"]).identifier == 31)
+    #expect(try NamespaceOptions.parse(["--nsid", "31"]).identifier == 31)
+    for text in ["0", "0x0", "0xffffffff", "0x", "1f", "-1", "4294967296"] {
+      #expect(throws: (any Error).self) { _ = try NamespaceOptions.parse(["--nsid", text]) }
+    }
+  }
+
+  @Test func commandsOfNvmeCLI() {
+    for (command, page) in CommandName.logPages {
+      #expect(CommandName.translated([command, "-o", "json"]) == ["get-log", "--log-id", page, "-o", "json"])
+      #expect(CommandName.translated(["help", command]) == ["help", "get-log"])
+      #expect(LogPageArgument(argument: page) != nil)
+    }
+    for arguments in [[], ["-h"], ["list", "smart-log"], ["help"], ["help", "list"]] {
+      #expect(CommandName.translated(arguments) == arguments)
+      #expect(CommandName.problem(arguments) == nil)
+    }
+    #expect(CommandName.problem(["lsit"])?.contains("\"lsit\"; there are discover, list, id-ctrl,") == true)
+    #expect(CommandName.problem(["help", "lsit"]) != nil)
+    #expect(CommandName.problem(["connect", "-a", "h"])?.contains("nvmeofd") == true)
+  }
+
+  @Test func errorLogEntries() throws {
+    #expect(try GetLogCommand.parse(["--log-id", "error", "-e", "10"]).entryCount == 10)
+    for arguments in [
+      ["smart", "-e", "1"], ["error", "-e", "0"], ["error", "-e", "257"], ["error", "-e", "1", "-l", "64"],
+    ] {
+      #expect(throws: (any Error).self) { _ = try GetLogCommand.parse(["--log-id"] + arguments) }
+    }
   }
 
   @Test func hostOptionsReachTheConfiguration() throws {

@@ -568,6 +568,8 @@ import Testing
       // The beginning of a list is a list.
       let entry = try ToolProcess.run("get-log", uri, "--log-id", "error", "-l", "64", "-o", "json")
       #expect(try Self.json(entry)["errors"] != nil)
+      let same = try ToolProcess.run("error-log", uri, "-e", "1", "-o", "json")
+      #expect(same.output == entry.output)
     }
   }
 
