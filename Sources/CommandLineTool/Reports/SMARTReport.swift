@@ -25,7 +25,10 @@ enum SMARTReport {
       json: .integer(log.availableSpareThresholdPercent), jsonName: "spare_thresh")
     report.add(
       "percentage_used", "\(log.percentageUsed)%", json: .integer(log.percentageUsed), jsonName: "percent_used")
-    report.add(hex: "endurance_group_critical_warning_summary", log.enduranceGroupCriticalWarnings)
+    let groups = log.enduranceGroupCriticalWarnings
+    report.add(
+      "endurance_group_critical_warning_summary", groups == 0 ? "0" : "0x" + String(groups, radix: 16),
+      json: .integer(groups), jsonName: "endurance_grp_critical_warning_summary")
     report.add(
       "Data Units Read", dataUnits(log.dataUnitsRead), json: .integer(log.dataUnitsRead), jsonName: "data_units_read")
     report.add(

@@ -58,6 +58,10 @@ import Testing
     log.temperatureSensorsKelvin[1] = 310
     let report = try #require(
       try LogPageReport.make(.smartHealth, data: log.encode(), device: "d", isHuman: true))
+    // nvme-cli's names.
+    for name in ["avail_spare", "percent_used", "endurance_grp_critical_warning_summary", "critical_comp_time"] {
+      #expect(report.json[name] != nil, "\(name)")
+    }
     #expect(report.text.contains("temperature                              : 27 °C (300 K)"))
     #expect(report.text.contains("Data Units Read                          : 2000 (1.02 GB)"))
     #expect(report.text.contains("  [2:2] : 0x1\tReliability is degraded"))
