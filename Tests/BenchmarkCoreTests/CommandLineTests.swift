@@ -50,7 +50,9 @@ import Testing
     #expect(invocation.parseOnly && invocation.showCommand && invocation.isReadOnly)
   }
 
-  @Test(arguments: [["--output-format=xml"], ["--eta=maybe"], ["--output"], ["--name"], ["--rw"], ["--minimal"]])
+  @Test(arguments: [
+    ["--output-format=xml"], ["--eta=maybe"], ["--output"], ["--name"], ["--rw"], ["--terse-version=5"],
+  ])
   func refused(_ arguments: [String]) {
     #expect(throws: OptionError.self) { try CommandLineReader.read(arguments) }
   }

@@ -40,6 +40,48 @@ import Testing
     #expect(StatusLine.time(90_061) == "01d:01h:01m:01s")
   }
 
+  /// What fio 3.33 printed for a mixed job (--percentile_list=50:99 --description=text --continue_on_error=io).
+  private static let fioTerse = """
+    3;fio-3.33;mix;0;0;788;11420;2855;69;43;10835;274.277701;1121.784599;10;4521;309.867107;585.719914;50.000000%=129;\
+    99.000000%=4423;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;64;\
+    11116;584.144807;1315.050266;0;0;0.000000%;0.000000;0.000000;812;11768;2942;69;3;903;17.385975;81.389895;1;10948;\
+    679.126754;1904.615437;50.000000%=154;99.000000%=10813;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;\
+    0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;0%=0;8;10952;696.512729;1906.712619;0;0;0.000000%;0.000000;0.000000;2.941176%;\
+    8.823529%;233;0;13;0.2%;0.5%;101.5%;0.0%;0.0%;0.0%;0.0%;0.25%;0.00%;0.00%;5.75%;2.75%;22.25%;43.50%;6.75%;5.00%;\
+    5.00%;5.50%;0.50%;1.25%;1.50%;0.00%;0.00%;0.00%;0.00%;0.00%;0.00%;0.00%;0.00%;0;0;text
+    """
+
+  @Test func terseHasTheFieldsOfFio() throws {
+    // Numbers are data; how they are written is the format.
+    func forms(_ line: String) -> [String] {
+      line.split(separator: ";", omittingEmptySubsequences: false).map { field in
+        field.replacing(#/\d+/#, with: "0").description
+      }
+    }
+    let report = try mixReport()
+    let text = TerseReport.render(report)
+    #expect(text.hasSuffix(";0;0;text\n"))
+    let ours = forms(String(text.dropLast()))
+    let theirs = forms(Self.fioTerse)
+    #expect(ours.count == theirs.count)
+    for (place, (own, other)) in zip(ours, theirs).enumerated() { #expect(own == other, "field \(place)") }
+    let fields = text.split(separator: ";")
+    let read = report.entries[0].statistics.directions.read
+    #expect(fields[5] == "\(read.byteCount / 1024)")
+    #expect(fields[7] == "\(Formatting.whole(read.operationsPerSecond))")
+    #expect(fields[13] == "\(read.completion.minimum / 1000)")
+    #expect(fields[14] == "\(read.completion.maximum / 1000)")
+    #expect(fields[17] == "50.000000%=\(read.completionHistogram.percentiles([50])[0].nanoseconds / 1000)")
+    let shares = fields[99..<121].compactMap { Double($0.dropLast()) }
+    #expect(abs(shares.reduce(0, +) - 100) < 0.3)
+  }
+
+  @Test func terseByFiosOtherNames() throws {
+    #expect(try CommandLineReader.read(["--minimal"]).formats == [.terse])
+    #expect(try CommandLineReader.read(["--append-terse", "--terse-version=3"]).formats == [.normal, .terse])
+    #expect(try CommandLineReader.read(["--output-format=json,terse"]).formats == [.json, .terse])
+  }
+
   private func mixReport() throws -> RunReport {
     let device = FakeDevice(byteCount: 1 << 22)
     let arguments = [

@@ -322,7 +322,7 @@ import ToolOutput
   }
 
   /// Results that nobody can read are no success.
-  @Test(arguments: ["normal", "json", "json+", "summary"])
+  @Test(arguments: ["normal", "json", "json+", "terse", "summary"])
   func outputThatCannotBeWritten(format: String) async throws {
     let code = try await onThread {
       BenchmarkCommand.run(

@@ -5,7 +5,8 @@
 public enum CommandLineReader {
   private static let frameOptions = [
     "output", "output-format", "eta", "eta-newline", "parse-only", "showcmd", "status-interval", "section", "help",
-    "version", "cmdhelp", "readonly", "append-terse", "minimal", "warnings-fatal", "max-jobs", "thread",
+    "version", "cmdhelp", "readonly", "append-terse", "minimal", "terse-version", "warnings-fatal", "max-jobs",
+    "thread",
   ]
 
   public static func read(_ arguments: [String]) throws(OptionError) -> BenchmarkInvocation {
@@ -85,10 +86,12 @@ public enum CommandLineReader {
         let text = try requiredValue()
         finishSection()
         current = JobSection(name: text, location: .commandLine)
-      case "minimal", "append-terse":
-        throw OptionError(
-          .unsupportedOption(name: name, why: "the terse format is not offered; use --output-format=json or summary"),
-          at: .commandLine)
+      case "minimal": invocation.formats = [.terse]
+      case "append-terse":
+        if !invocation.formats.contains(.terse) { invocation.formats.append(.terse) }
+      case "terse-version":
+        let text = try requiredValue()
+        guard text == "3" else { throw invalid(text, "3, the one that there is") }
       default:
         guard let definition = OptionCatalogue.definition(named: name) else {
           let known = OptionCatalogue.suggestion(for: name)

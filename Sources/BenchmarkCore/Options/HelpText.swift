@@ -19,7 +19,8 @@ public enum HelpText {
 
       Options
         --output=FILE             results to a file
-        --output-format=LIST      normal, json, json+, summary; several separated by commas
+        --output-format=LIST      normal, json, json+, terse, summary; several separated by commas
+        --minimal, --append-terse the same as --output-format=terse, or terse beside the others
         --eta=auto|always|never   live status line
         --eta-newline=TIME        a new status line each TIME instead of overwriting
         --status-interval=TIME    a whole report each TIME while running

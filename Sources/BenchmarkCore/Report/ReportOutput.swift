@@ -102,6 +102,7 @@ public final class ReportOutput {
       case .normal: try write("\n" + NormalReport.render(report))
       case .json: try write(JSONReport.render(report, bins: false))
       case .jsonPlus: try write(JSONReport.render(report, bins: true))
+      case .terse: try write(TerseReport.render(report))
       case .summary: try write(SummaryReport.render(report))
       }
     }
