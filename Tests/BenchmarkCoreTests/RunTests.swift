@@ -212,6 +212,30 @@ import ToolOutput
     #expect(paths.longestHold > 0 && entry.statistics.longestOperation >= paths.longestHold)
   }
 
+  @Test(arguments: IOEngine.allCases, [1, 2])
+  func aFailureIsToldOfTheIOThatFailed(_ engine: IOEngine, _ connections: Int) async throws {
+    let nqn = "nqn.2026-11.io.swift-nvmeof:bench"
+    let target = try await EmbeddedTarget.start()
+    try await target.addSubsystem(SubsystemConfiguration(nqn: nqn, namespace: .memory(byteCount: 8 << 20)))
+    let port = try await target.addPort()
+    var fault = FaultRule(.ioCommand(), .close)
+    fault.skipCount = 200
+    _ = try await target.addFault(fault)
+    let report = try await execute([
+      "--filename=nvme+tcp://127.0.0.1:\(port.port)/\(nqn)", "--name=a", "--rw=randrw", "--iodepth=16",
+      "--connections=\(connections)", "--ioengine=\(engine.rawValue)",
+    ])
+    await target.stop()
+    // All that was outstanding fails at once: "read at offset 4096, …: read of blocks 8…15 on … failed".
+    let message = try #require(report.entries.first?.failure?.message)
+    let match = try #require(
+      message.firstMatch(of: #/^(read|write) at offset (\d+), length 4096: (read|write) of blocks (\d+)…/#),
+      "\(message)")
+    #expect(match.1 == match.3, "\(message)")
+    let (offset, block) = (try #require(UInt64(match.2)), try #require(UInt64(match.4)))
+    #expect(offset == block * 512, "\(message)")
+  }
+
   @Test func aDeadPathIsToldAndOneIsEnough() async throws {
     let nqn = "nqn.2026-11.io.swift-nvmeof:bench"
     let target = try await EmbeddedTarget.start()

@@ -69,9 +69,14 @@ struct BlockDeviceChannel: BenchmarkChannel, ~Copyable {
   mutating func collect(into completions: UnsafeMutableBufferPointer<ChannelCompletion>) -> Int {
     let count = channel.poll(
       into: UnsafeMutableBufferPointer(rebasing: arrived[..<min(arrived.count, completions.count)]))
+    // Of several failures the job tells of the first one: the description has to be of that.
+    var hasFailure = false
     for index in 0..<count {
       let isSuccess = arrived[index].isSuccess
-      if !isSuccess { noteFailure(arrived[index]) }
+      if !isSuccess, !hasFailure {
+        noteFailure(arrived[index])
+        hasFailure = true
+      }
       completions[index] = ChannelCompletion(
         token: UInt32(truncatingIfNeeded: arrived[index].token), isSuccess: isSuccess)
     }

@@ -38,10 +38,14 @@ struct BlockDeviceChannelGroup: BenchmarkChannel, ~Copyable {
     reactor.turn(waitNanoseconds == 0 || hasCompletions ? .none : .atMost(nanoseconds: waitNanoseconds))
     // Every slot completes once before it is used again, so that there is room for all.
     var collected = 0
+    var hasFailure = false
     for index in 0..<count where channels[index].hasCompletions {
       let first = collected
       collected += channels[index].collect(into: UnsafeMutableBufferPointer(rebasing: completions[collected...]))
-      for place in first..<collected where !completions[place].isSuccess { lastFailed = index }
+      if !hasFailure, completions[first..<collected].contains(where: { !$0.isSuccess }) {
+        lastFailed = index
+        hasFailure = true
+      }
     }
     hasCompletions = false
     return collected
