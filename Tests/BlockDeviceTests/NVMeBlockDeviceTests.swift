@@ -604,6 +604,21 @@ extension NVMeBlockDeviceTests {
     init(_ controller: Controller) { self.controller = controller }
   }
 
+  /// It was told before there was the device.
+  @Test
+  func `A device of a controller that is gone is gone from the beginning`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    await controller.delete()
+    for device in controller.blockDevices() {
+      #expect(device.isGone)
+      let error = await #expect(throws: BlockError.self) { _ = try await device.read(at: 0, blockCount: 1) }
+      #expect(error?.cause == .refused(.closed))
+    }
+    #expect(controller.blockDevices().count == 1)
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   /// With all that is its reactor's, the descriptor that wakes it as well.
   @Test
   func `A controller that is connected when its reactor ends is kept by nobody`() async throws {

@@ -51,6 +51,15 @@ public final class NVMeBlockDevice: BlockDevice {
       }
     }
     observer.withLock { $0 = identifier }
+    // What was told after the namespace was looked up and before there was an observer.
+    let now = controller.snapshot
+    if now.state != .deleted, let known = now.namespaces[namespace.identifier], known.unusableReason == nil,
+      known.hasSameIdentity(as: namespace)
+    {
+      take([.changed(old: namespace, new: known)])
+    } else {
+      take([], isGone: true)
+    }
   }
 
   deinit {
