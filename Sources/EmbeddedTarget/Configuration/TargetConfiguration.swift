@@ -37,8 +37,9 @@ public struct TargetConfiguration: Sendable {
   public var terminationTimeoutMilliseconds: UInt32 = 1000
   /// Traffic of any kind counts as keep alive (CTRATT.TBKAS).
   public var hasTrafficBasedKeepAlive = true
-  /// The least Keep Alive Timer the target grants; shorter ones are rounded up to it. Its granularity (KAS) is 100 ms.
-  public var minimumKeepAliveMilliseconds: UInt32 = 100
+  /// The granularity of the Keep Alive Timer: what hosts ask for is rounded up to a multiple of it. 100...6,553,500, a
+  /// multiple of 100, as KAS counts it.
+  public var keepAliveGranularityMilliseconds: UInt32 = 100
   /// The highest namespace identifier, 1...65535: NN and MNAN.
   public var maximumNamespaceIdentifier: UInt32 = 1024
 
@@ -71,6 +72,10 @@ public struct TargetConfiguration: Sendable {
     if isOutside(maximumAsynchronousEventRequests, 1...16) {
       return "maximumAsynchronousEventRequests is 1...16, not \(maximumAsynchronousEventRequests)"
     }
+    if isOutside(keepAliveGranularityMilliseconds, 100...6_553_500) || keepAliveGranularityMilliseconds % 100 != 0 {
+      return
+        "keepAliveGranularityMilliseconds is a multiple of 100 up to 6553500, not \(keepAliveGranularityMilliseconds)"
+    }
     if isOutside(maximumNamespaceIdentifier, 1...65535) {
       return "maximumNamespaceIdentifier is 1...65535, not \(maximumNamespaceIdentifier)"
     }
@@ -78,6 +83,12 @@ public struct TargetConfiguration: Sendable {
       return "discoveryNQN has 1...223 bytes, not \(discoveryNQN.utf8.count)"
     }
     return nil
+  }
+
+  /// The Keep Alive Timer that a host gets which asks for `milliseconds`; 0: none.
+  func keepAlive(milliseconds: UInt32) -> UInt32 {
+    let granularity = UInt64(keepAliveGranularityMilliseconds)
+    return UInt32(clamping: (UInt64(milliseconds) + granularity - 1) / granularity * granularity)
   }
 
   /// The most bytes of data a command moves.

@@ -90,7 +90,7 @@ extension TargetController {
     writer.put(UInt16(0x157), at: 266)
     writer.put(UInt16(0x175), at: 268)
     // KAS in 100 ms.
-    writer.put(UInt16(1), at: 320)
+    writer.put(UInt16(clamping: configuration.keepAliveGranularityMilliseconds / 100), at: 320)
     // SQES and CQES: 64 and 16 bytes, nothing else; MAXCMD.
     writer.put(UInt8(isDiscovery ? 0 : 0x66), at: 512)
     writer.put(UInt8(isDiscovery ? 0 : 0x44), at: 513)

@@ -79,8 +79,7 @@ final class TargetController {
     self.hostIdentifier = hostIdentifier
     self.core = core
     configuration = core.configuration
-    self.keepAliveMilliseconds =
-      keepAliveMilliseconds == 0 ? 0 : max(keepAliveMilliseconds, core.configuration.minimumKeepAliveMilliseconds)
+    self.keepAliveMilliseconds = core.configuration.keepAlive(milliseconds: keepAliveMilliseconds)
     grantedIOQueues = core.maximumIOQueues
     statistics = .allocate(capacity: 1)
     statistics.initialize(to: TargetStatistics())
@@ -166,8 +165,7 @@ final class TargetController {
   }
 
   func setKeepAlive(milliseconds: UInt32) {
-    keepAliveMilliseconds =
-      milliseconds == 0 ? 0 : max(milliseconds, configuration.minimumKeepAliveMilliseconds)
+    keepAliveMilliseconds = configuration.keepAlive(milliseconds: milliseconds)
   }
 
   // MARK: Asynchronous events
