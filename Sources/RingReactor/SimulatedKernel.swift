@@ -7,6 +7,8 @@ package protocol SimulatedKernel: AnyObject {
   /// A new socket's descriptor.
   func openSocket() -> Int32
   func closeSocket(_ fileDescriptor: Int32)
+  /// What the peer has not acknowledged when the socket is closed is thrown away, not sent again.
+  func discardUnsentOnClose(_ fileDescriptor: Int32)
   /// Nothing more will be sent.
   func endSending(_ fileDescriptor: Int32)
 
@@ -18,4 +20,9 @@ package protocol SimulatedKernel: AnyObject {
   /// Takes an operation. Its end is to be told by ``SimulatedRing/complete(_:result:)``, in this call or later; its memory
   /// is the kernel's until then.
   func begin(_ operation: SimulatedOperation, on ring: SimulatedRing)
+}
+
+extension SimulatedKernel {
+  // For simulations in which nothing is ever unsent.
+  package func discardUnsentOnClose(_ fileDescriptor: Int32) {}
 }

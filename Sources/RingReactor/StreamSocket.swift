@@ -116,10 +116,26 @@ public struct StreamSocket: ~Copyable {
     if let kernel { kernel.endSending(fileDescriptor) } else { shutdown(fileDescriptor, Int32(SHUT_WR)) }
   }
 
-  /// Has the next close send a reset instead of an orderly end.
-  public func setResetOnClose() {
-    var value = linger(l_onoff: 1, l_linger: 0)
+  /// Has the next close send a reset instead of an orderly end, and throw away what is unsent; the end of the process, too.
+  public func setResetOnClose(_ isOn: Bool = true) {
+    guard kernel == nil else { return }
+    var value = linger(l_onoff: isOn ? 1 : 0, l_linger: 0)
     setsockopt(fileDescriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+  }
+
+  /// Has the next close throw away what the peer has not acknowledged yet, and reset the connection: else the kernel goes on
+  /// sending it, for minutes where the peer is not reached. Where all has been acknowledged the close is an orderly one,
+  /// whatever ``setResetOnClose(_:)`` has said.
+  public func discardUnsentOnClose() {
+    if let kernel {
+      kernel.discardUnsentOnClose(fileDescriptor)
+      return
+    }
+    guard fileDescriptor >= 0 else { return }
+    // SIOCOUTQ, which has TIOCOUTQ's number: bytes that have not been acknowledged.
+    var byteCount: Int32 = 0
+    let isKnown = ioctl(fileDescriptor, UInt(TIOCOUTQ), &byteCount) == 0
+    setResetOnClose(isSending || !isKnown || byteCount > 0)
   }
 
   /// Starts connecting to `address`. The deadline is the owner's: it closes the socket when its time is over.

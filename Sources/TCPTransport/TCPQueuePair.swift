@@ -138,6 +138,8 @@ final class TCPQueuePair: QueuePair {
     do throws(RingError) {
       st.pointee.socket = StreamSocket()
       try st.pointee.socket.connect(to: address, from: st.pointee.sourceAddress, source: self)
+      // Should this process be killed: what it has not sent is not to be executed behind its successor's back.
+      st.pointee.socket.setResetOnClose()
       if let priority = transport.options.socketPriority { st.pointee.socket.setPriority(priority) }
       st.pointee.socket.setBufferSizes(
         receiveBytes: transport.options.socketReceiveBufferByteCount,
@@ -520,6 +522,8 @@ final class TCPQueuePair: QueuePair {
     stopPolling()
     reactor.setDeadline(nil, of: self)
     transition(to: .closing)
+    // Commands are not to reach the controller after their end has been told: who sends them again counts on that.
+    st.pointee.socket.discardUnsentOnClose()
     if st.pointee.socket.beginClose(source: self) { socketClosed() }
   }
 

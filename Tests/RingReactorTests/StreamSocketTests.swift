@@ -107,6 +107,39 @@ struct StreamSocketTests {
     #expect(scene.closeAll())
   }
 
+  /// What the peer has not taken yet the kernel goes on sending, for minutes if need be; unless it is thrown away.
+  @Test("closing with bytes that the peer has not taken", arguments: [false, true])
+  func closeWithUnsentBytes(isDiscarded: Bool) throws {
+    let scene = try Scene(serverReceives: false)
+    #expect(scene.connect())
+    scene.client.send([UInt8](repeating: 1, count: 64 << 20))
+    scene.reactor.turn(.atMost(nanoseconds: 10_000_000))
+    #expect(scene.client.isSending)
+    if isDiscarded { scene.client.socket.discardUnsentOnClose() }
+    scene.client.close()
+    #expect(turn(scene.reactor) { scene.client.isClosed })
+    let connection = scene.listener.connections[0]
+    connection.receives = true
+    connection.receiveMore()
+    let reset = SocketEvent.failed(operation: "receive", errno: ECONNRESET)
+    #expect(turn(scene.reactor) { connection.events.last == .endOfStream || connection.events.last == reset })
+    #expect(connection.events.last == (isDiscarded ? reset : .endOfStream))
+    #expect(scene.closeAll())
+  }
+
+  @Test("a close with nothing unsent is an orderly one")
+  func closeWithNothingUnsent() throws {
+    let scene = try Scene()
+    #expect(scene.connect())
+    scene.client.send([1, 2, 3])
+    let connection = scene.listener.connections[0]
+    #expect(turn(scene.reactor) { connection.received == [1, 2, 3] })
+    scene.client.socket.discardUnsentOnClose()
+    scene.client.close()
+    #expect(turn(scene.reactor) { connection.events.last == .endOfStream })
+    #expect(scene.closeAll())
+  }
+
   @Test("closing after the peer has gone, in good order or with a reset", arguments: [false, true])
   func closeAfterPeer(resets: Bool) throws {
     let scene = try Scene()
