@@ -44,6 +44,10 @@ public final class MultipathBlockDevice: BlockDevice {
     var controllerAssociation: UInt64 = 0
     /// Counted over all paths of the device.
     var association: UInt64 = 0
+    /// Its controller has been seen to be none of another subsystem with the same NQN.
+    var isOfSubsystem = false
+    /// Since when another path's controller has had the same identifier as this one's; nil: none has.
+    var duplicateSinceNanoseconds: UInt64?
     var update: MultipathPathUpdate
     /// Counts what goes this way; nil where that is not wished for.
     var meter: MeterCore?
@@ -274,6 +278,7 @@ public final class MultipathBlockDevice: BlockDevice {
     removed.path.controller.removeObserver(removed.path.observer)
     tell(.pathRemoved(identifier, reason))
     if removed.isLast && reason != .requested { end(reason) }
+    lookAtDuplicates()
     return true
   }
 
@@ -320,7 +325,9 @@ public final class MultipathBlockDevice: BlockDevice {
           shared.associationCount += 1
           path.association = shared.associationCount
         }
-        if let obstacle = obstacle(snapshot, &path, &shared.identity) { availability = .unavailable(obstacle) }
+        if let obstacle = duplicate(snapshot, &path, shared) ?? obstacle(snapshot, &path, &shared.identity) {
+          availability = .unavailable(obstacle)
+        }
       }
       let old = path.availability
       path.availability = availability
@@ -348,6 +355,50 @@ public final class MultipathBlockDevice: BlockDevice {
       return events
     }
     for event in events { tell(event) }
+    if case .pathUnavailable? = events.last { lookAtDuplicates() }
+  }
+
+  /// All controllers of a subsystem have different identifiers (NVMe Base 2.1, section 3.1.2). Two with the same one are of
+  /// two subsystems with one NQN, a target and its copy for instance, whose namespaces say that they are the same but have
+  /// other blocks: one after the other would be written to.
+  ///
+  /// Only a controller that is new here is held against the others: of one whose connection is lost the target may know
+  /// before we do, and give its identifier to another. Who has shared it for longer than that can last is a stranger.
+  private func duplicate(
+    _ snapshot: Controller.Snapshot, _ path: inout Path, _ shared: borrowing Shared
+  ) -> PathObstacle? {
+    if path.isOfSubsystem { return nil }
+    let obstacle = PathObstacle.duplicateController(snapshot.controllerIdentifier)
+    let now = MonotonicClock.nanoseconds()
+    if let since = path.duplicateSinceNanoseconds {
+      let keepAlive = UInt64(path.controller.configuration.keepAliveTimeoutMilliseconds)
+      if now &- since > Self.keepAlivesUntilLossIsKnown * keepAlive * 1_000_000 { return obstacle }
+    }
+    for case let other? in shared.paths where other.isOfSubsystem && other.identifier != path.identifier {
+      let known = other.controller.snapshot
+      guard known.state == .enabled, known.controllerIdentifier == snapshot.controllerIdentifier else { continue }
+      if path.duplicateSinceNanoseconds == nil { path.duplicateSinceNanoseconds = now }
+      return obstacle
+    }
+    path.isOfSubsystem = true
+    path.duplicateSinceNanoseconds = nil
+    return nil
+  }
+
+  /// A keep alive is due each half of KATO, and has KATO to be answered.
+  private static let keepAlivesUntilLossIsKnown: UInt64 = 2
+
+  /// Another path is not what it was: those that had its controller's identifier may be right after all.
+  private func lookAtDuplicates() {
+    let waiting = shared.withLock { shared in
+      shared.paths.indices.compactMap { place -> (Int, MultipathPathIdentifier)? in
+        guard let path = shared.paths[place], case .unavailable(.duplicateController) = path.availability else {
+          return nil
+        }
+        return (place, path.identifier)
+      }
+    }
+    for (place, identifier) in waiting { look(at: place, identifier) }
   }
 
   /// What is in the way of the namespace on a controller that is connected; nil when nothing is.

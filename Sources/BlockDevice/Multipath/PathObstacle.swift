@@ -22,6 +22,8 @@ public enum PathObstacle: Sendable, Hashable, CustomStringConvertible {
   case namespaceMissing
   /// The controller has another namespace under this NSID.
   case namespaceMismatch(String)
+  /// Another path's controller has the same identifier: the two are not of one subsystem.
+  case duplicateController(UInt16)
   /// None of the controller's I/O queues lives on this reactor.
   case noQueue
 
@@ -30,7 +32,9 @@ public enum PathObstacle: Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .connecting, .lost, .asymmetricAccessChanging: true
     case .asymmetricAccess(let state): state != .persistentLoss
-    case .fastIOFail, .controllerFailed, .disabled, .deleted, .namespaceMissing, .namespaceMismatch, .noQueue: false
+    case .fastIOFail, .controllerFailed, .disabled, .deleted, .namespaceMissing, .namespaceMismatch,
+      .duplicateController, .noQueue:
+      false
     }
   }
 
@@ -46,6 +50,8 @@ public enum PathObstacle: Sendable, Hashable, CustomStringConvertible {
     case .asymmetricAccessChanging: "its ANA state is changing"
     case .namespaceMissing: "the controller has no such namespace"
     case .namespaceMismatch(let difference): "the controller has another namespace under this identifier: \(difference)"
+    case .duplicateController(let identifier):
+      "another path's controller is controller \(identifier) of its subsystem, too: these are two subsystems with one NQN"
     case .noQueue: "the controller has no I/O queue on this reactor"
     }
   }

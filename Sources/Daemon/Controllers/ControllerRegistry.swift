@@ -204,6 +204,19 @@ package actor ControllerRegistry {
       await controller.delete()
       throw Self.rpcError(error)
     }
+    try await checkIdentifier(of: member, request)
+  }
+
+  /// Two controllers of one subsystem never have the same identifier: a second one with it is another subsystem's that has
+  /// the same NQN.
+  private func checkIdentifier(of member: AttachedController, _ request: AttachRequest) async throws(RPCError) {
+    let identifier = member.controller.snapshot.controllerIdentifier
+    let others = set(named: request.name)?.controllers.map(\.controller.snapshot) ?? []
+    guard others.contains(where: { $0.state == .enabled && $0.controllerIdentifier == identifier }) else { return }
+    await member.controller.delete()
+    throw .system(
+      EINVAL,
+      detail: "cntlid \(identifier) is duplicated: \(request.address.host) is another subsystem with the same NQN")
   }
 
   static func rpcError(_ error: ControllerError) -> RPCError {

@@ -349,6 +349,56 @@ struct MultipathBlockDeviceTests {
     #expect(try await bed.end() == 2)
   }
 
+  /// Two targets with one configuration: everything is the same but for the blocks.
+  private func withCopy(
+    keepAliveMilliseconds: UInt32, _ body: (MultipathBed, EmbeddedTarget, Controller) async throws -> Void
+  ) async throws {
+    var configuration = MultipathConfiguration()
+    configuration.policy = try MultipathPolicy(.activeActive(.roundRobin(minimumIO: 1)))
+    let bed = try await MultipathBed(
+      ports: 1, multipath: configuration, host: { $0.keepAliveTimeoutMilliseconds = keepAliveMilliseconds })
+    try await bed.attach()
+    let copy = try await EmbeddedTarget.start()
+    var subsystem = SubsystemConfiguration(nqn: MultipathBed.nqn)
+    subsystem.namespaces = [1: .memory(byteCount: 1 << 22)]
+    try await copy.addSubsystem(subsystem)
+    let port = try await copy.addPort()
+    let controller = Controller(
+      transport: TCPTransport(host: "127.0.0.1", port: port.port), configuration: bed.controllers[0].configuration,
+      home: bed.thread.handle)
+    controller.connect()
+    try await controller.ready()
+    let path = try bed.device.addPath(controller)
+    #expect(bed.device.snapshot.paths[1].availability == .unavailable(.duplicateController(1)))
+    try await body(bed, copy, controller)
+    bed.device.removePath(path)
+    await controller.disconnect()
+    await copy.stop()
+    #expect(try await bed.end() == 2)
+  }
+
+  @Test func `A copy of the subsystem under the same name is no path to it`() async throws {
+    try await withCopy(keepAliveMilliseconds: 300) { bed, copy, _ in
+      for block in 0..<64 { try await bed.device.write(at: UInt64(block), pattern(512, seed: 1)) }
+      let written = try await copy.readNamespace(1, of: MultipathBed.nqn, offset: 0, byteCount: 64 * 512)
+      #expect(written.allSatisfy { $0 == 0 })
+      // Nor is it one when the right one is away, once it is certain that both were there together.
+      try await Task.sleep(for: .milliseconds(700))
+      await bed.controllers[0].disconnect()
+      #expect(bed.device.snapshot.paths[1].availability == .unavailable(.duplicateController(1)))
+      let error = await #expect(throws: BlockError.self) { try await bed.device.write(at: 0, pattern(512, seed: 2)) }
+      #expect(error?.cause == .failed(.notSent, .hostPathingError))
+    }
+  }
+
+  @Test func `A controller that has got the identifier of a lost one is used when the loss is known`() async throws {
+    try await withCopy(keepAliveMilliseconds: 60_000) { bed, _, _ in
+      #expect(bed.device.removePath(bed.device.snapshot.paths[0].identifier))
+      try await eventually { bed.device.snapshot.paths[0].isAccessible }
+      _ = try await bed.device.read(at: 0, blockCount: 1)
+    }
+  }
+
   @Test func `A dead address at connect time does no harm`() async throws {
     let bed = try await MultipathBed { $0.retriesFirstConnect = true }
     try await bed.target.removePort(bed.ports[0].identifier)

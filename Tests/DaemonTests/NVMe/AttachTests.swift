@@ -71,6 +71,26 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  /// A target that was copied with its configuration has the same names and other blocks.
+  @Test(arguments: ["multipath", "failover"])
+  func aCopyOfTheSubsystemIsNoSecondPath(mode: String) async throws {
+    let bed = try await NVMeBed()
+    let copy = try await EmbeddedTarget.start()
+    var subsystem = SubsystemConfiguration(nqn: NVMeBed.nqn)
+    subsystem.namespaces = [1: .memory(byteCount: 1 << 22)]
+    try await copy.addSubsystem(subsystem)
+    let port = try await copy.addPort()
+    try await bed.attach(["multipath": .string(mode)])
+    let error = await #expect(throws: RPCError.self) {
+      try await bed.attach("Nvme0", port: port, ["multipath": .string(mode)])
+    }
+    #expect(error?.code == -22 && error?.detail?.contains("cntlid 1 is duplicated") == true)
+    #expect(bed.service.controllers.set(named: "Nvme0")?.controllers.count == 1)
+    #expect(bed.deviceNames == ["Nvme0n1"])
+    await copy.stop()
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func pathsAreListedWhereChannelsAre() async throws {
     let bed = try await NVMeBed(reactorCount: 2)
     let second = try await bed.target.addPort()
