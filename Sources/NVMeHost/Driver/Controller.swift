@@ -170,9 +170,9 @@ public final class Controller: Sendable {
     }
   }
 
-  /// Begins an orderly end of the association: shutdown notification, then the connections are closed. The controller is
-  /// disabled then, and can be connected again. I/O outstanding is not waited for: it fails as lost. Returns at once. Any
-  /// thread may call, at any moment.
+  /// Begins an orderly end of the association: I/O outstanding has a second to end, and fails as lost then; shutdown
+  /// notification; then the connections are closed. The controller is disabled then, and can be connected again. Returns at
+  /// once. Any thread may call, at any moment.
   public func shutdown() {
     let isPosted = home.post { reactor in self.recovery.handle(.disable, on: reactor) }
     // Without its reactor nothing of it is left.
@@ -205,8 +205,9 @@ public final class Controller: Sendable {
     }
   }
 
-  /// Resets the controller: ends the association in good order and makes a new one. I/O outstanding meanwhile fails as
-  /// lost or not sent; block devices stay and work again afterwards. One that is being reset already is waited for.
+  /// Resets the controller: ends the association in good order and makes a new one. I/O outstanding has a second to end,
+  /// and fails as lost then, new I/O as not sent; block devices stay and work again afterwards. One that is being reset
+  /// already is waited for.
   ///
   /// - Throws: ``ControllerError`` when it does not come back.
   public func reset() async throws(ControllerError) {

@@ -22,6 +22,11 @@ final class ControllerDriver: CompletionSink {
   /// The controller's namespaces as the association before this one left them.
   private let knownNamespaces: [UInt32: NamespaceInformation]
   private var events: [ControllerEvent] = []
+  /// I/O queues whose commands are waited for before the controller is shut down; nil while none are.
+  private var drainingQueues: Set<UInt16>?
+  private var drainDeadlineNanoseconds: UInt64 = .max
+  /// It was shut down with I/O commands outstanding.
+  private var hasLeftCommands = false
   /// The latest look for traffic, and queues that have not told yet.
   private var trafficLook: UInt64 = 0
   private var silentQueueCount = 0
@@ -54,11 +59,13 @@ final class ControllerDriver: CompletionSink {
     guard machine.state != .closed else { return }
     var deadline = machine.nextDeadlineNanoseconds ?? .max
     for command in commands.values { deadline = min(deadline, command.deadlineNanoseconds) }
+    deadline = min(deadline, drainDeadlineNanoseconds)
     reactor.setDeadline(deadline == .max ? nil : deadline, of: self)
   }
 
   override func deadlineExpired() {
     let now = reactor.readClock()
+    if drainDeadlineNanoseconds <= now { endDrain() }
     if commands.values.contains(where: { $0.deadlineNanoseconds <= now }) {
       for command in commands.values { command.deadlineNanoseconds = .max }
       let milliseconds = controller.configuration.adminTimeoutMilliseconds
@@ -110,7 +117,54 @@ final class ControllerDriver: CompletionSink {
   }
 
   private func tell(_ event: RecoveryEvent) {
-    controller.recovery.associationReported(self, event, isQuiesced: machine.isShutDown)
+    controller.recovery.associationReported(self, event, isQuiesced: machine.isShutDown && !hasLeftCommands)
+  }
+
+  // MARK: The end
+
+  /// How long I/O commands may take to end before the controller is shut down all the same.
+  private static let drainMilliseconds: UInt32 = 1000
+
+  /// Ends the association in good order: no I/O command is submitted any more, those outstanding are waited for (NVMe Base
+  /// 2.1, section 3.6.1), then the controller is shut down.
+  ///
+  /// A controller that confirms its shutdown executes nothing any more; but Linux nvmet does so at once, whatever it has
+  /// under way. What was outstanding then has an unknown outcome as after any loss.
+  func disconnect() {
+    let queues = openQueues.filter { $0 > 0 }
+    guard machine.state == .ready, drainingQueues == nil, !queues.isEmpty else {
+      handle(.shutdown)
+      return
+    }
+    drainingQueues = queues
+    let milliseconds = min(Self.drainMilliseconds, controller.configuration.shutdownTimeoutMilliseconds)
+    drainDeadlineNanoseconds = reactor.readClock() &+ UInt64(milliseconds) * 1_000_000
+    let (association, controller, home) = (association, controller, controller.home)
+    for identifier in queues.sorted() {
+      let queue = controller.ioQueue(identifier)
+      queue.reactor.post { _ in
+        queue.drain {
+          home.post { _ in
+            guard let driver = controller.recovery.driver, driver.association == association else { return }
+            driver.drained(identifier)
+          }
+        }
+      }
+    }
+    keepTime()
+  }
+
+  private func drained(_ identifier: UInt16) {
+    drainingQueues?.remove(identifier)
+    if drainingQueues?.isEmpty == true { endDrain() }
+  }
+
+  private func endDrain() {
+    guard let left = drainingQueues else { return }
+    hasLeftCommands = !left.isEmpty
+    drainingQueues = nil
+    drainDeadlineNanoseconds = .max
+    handle(.shutdown)
   }
 
   /// Queues on other reactors cannot report to this one any more: they are told to close, and not waited for.
@@ -180,6 +234,8 @@ final class ControllerDriver: CompletionSink {
 
   private func closeQueues() {
     isClosingQueues = true
+    drainingQueues = nil
+    drainDeadlineNanoseconds = .max
     if let error = machine.error { tell(.associationLost(error)) }
     if openQueues.isEmpty {
       events.append(.queuesClosed)

@@ -41,6 +41,8 @@ final class FabricsQueue: CompletionSink {
   private let plan: Plan
   private let report: (Report) -> Void
   private var phase = Phase.connecting
+  /// Told when no command is under way any more; nil while nobody waits for that.
+  private var isDrained: (() -> Void)?
   private let connectData: UnsafeMutableRawBufferPointer
   private let connectVector: UnsafeMutablePointer<IOVector>
 
@@ -79,6 +81,22 @@ final class FabricsQueue: CompletionSink {
     queuePair?.close()
   }
 
+  /// Tells when no command is under way any more; whoever calls sees to it that none is submitted meanwhile.
+  func drain(_ isDrained: @escaping () -> Void) {
+    self.isDrained = isDrained
+    lookWhetherDrained()
+  }
+
+  private func lookWhetherDrained() {
+    guard phase == .connected, let queuePair, let isDrained else { return }
+    if queuePair.freeCommandCount == queuePair.parameters.depth {
+      self.isDrained = nil
+      isDrained()
+    } else {
+      queuePair.waitForCapacity(self)
+    }
+  }
+
   /// Has commands fail from now on; false when there is no connection to do so on.
   func inject(_ injection: ErrorInjection) -> Bool {
     guard phase == .connected, let queuePair else { return false }
@@ -99,6 +117,7 @@ final class FabricsQueue: CompletionSink {
       if phase == .connecting { sendConnect(queuePair) }
       let late = queuePair.takeTimedOutCommands()
       if phase == .connected && !late.isEmpty { report(.timedOut(late)) }
+      lookWhetherDrained()
     case .closed(let error):
       if let error, phase != .closing {
         phase = .closing
@@ -107,6 +126,7 @@ final class FabricsQueue: CompletionSink {
       reactor.setDeadline(nil, of: self)
       injector?.end()
       injector = nil
+      isDrained = nil
       self.queuePair = nil
       report(.closed)
       retire()

@@ -57,6 +57,13 @@ public final class IOQueue: @unchecked Sendable {
 
   func removeInjections(opcode: UInt8) { fabricsQueue?.removeInjections(opcode: opcode) }
 
+  /// Takes no command any more, and tells when those that were taken have ended; to be called on the reactor's thread. Where
+  /// the connection ends first, nothing is told.
+  func drain(_ isDrained: @escaping @Sendable () -> Void) {
+    current.pointee = nil
+    fabricsQueue?.drain(isDrained)
+  }
+
   /// See ``QueuePair/takeTraffic()``; to be called on the reactor's thread.
   func takeTraffic() -> Bool { current.pointee?._withUnsafeGuaranteedRef { $0.takeTraffic() } ?? false }
 

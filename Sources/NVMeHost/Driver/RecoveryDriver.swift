@@ -45,7 +45,7 @@ final class RecoveryDriver {
           self.driver = driver
           driver.handle(.start)
         case .disconnect:
-          if let driver { driver.handle(.shutdown) } else { events.append(.associationClosed) }
+          if let driver { driver.disconnect() } else { events.append(.associationClosed) }
         case .stateChanged, .ioDispositionChanged: isChanged = true
         case .deleted(let reason): deletion = reason
         }
