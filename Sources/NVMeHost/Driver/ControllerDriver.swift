@@ -19,8 +19,8 @@ final class ControllerDriver: CompletionSink {
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
   private var isStepping = false
-  /// The controller's namespaces as the association before this one left them.
-  private let knownNamespaces: [UInt32: NamespaceInformation]
+  /// The controller as the association before this one left it.
+  private let known: Controller.Snapshot
   private var events: [ControllerEvent] = []
   /// I/O queues whose commands are waited for before the controller is shut down; nil while none are.
   private var drainingQueues: Set<UInt16>?
@@ -37,7 +37,7 @@ final class ControllerDriver: CompletionSink {
   init(reactor: Reactor, controller: Controller, association: UInt64) {
     self.controller = controller
     self.association = association
-    knownNamespaces = controller.snapshot.namespaces
+    known = controller.snapshot
     machine = ControllerStateMachine(configuration: controller.configuration)
     super.init(reactor: reactor)
   }
@@ -107,13 +107,21 @@ final class ControllerDriver: CompletionSink {
   }
 
   /// What has changed since the last association is news like any other, and told before there is a queue for I/O: a device
-  /// in whose place there is another one now must not send it a request that was meant for itself.
+  /// in whose place there is another one now must not send it a request that was meant for itself, and what was held for a
+  /// controller must not come in larger pieces than it takes now.
   private func tellNamespaces() {
     guard association > 1 else { return }
-    let changes = NamespaceChange.changes(from: knownNamespaces, to: machine.namespaces)
-    guard !changes.isEmpty else { return }
+    let changes = NamespaceChange.changes(from: known.namespaces, to: machine.namespaces)
+    guard !changes.isEmpty || !hasKnownLimits else { return }
     controller.publish(machine)
     controller.notify(.namespacesChanged(changes))
+  }
+
+  private var hasKnownLimits: Bool {
+    known.maximumTransferByteCount == machine.maximumTransferByteCount
+      && known.commandSetLimits == machine.commandSetLimits
+      && known.identification?.optionalIOCommands == machine.identification?.optionalIOCommands
+      && known.identification?.hasVolatileWriteCache == machine.identification?.hasVolatileWriteCache
   }
 
   private func tell(_ event: RecoveryEvent) {

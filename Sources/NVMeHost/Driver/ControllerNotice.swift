@@ -1,6 +1,7 @@
 /// News of a controller in use.
 public enum ControllerNotice: Sendable, Hashable {
   case ready
+  /// Also, with no changes, when a controller that is being connected again has other limits than before.
   case namespacesChanged([NamespaceChange])
   case anaChanged
   case discoveryLogChanged
