@@ -48,6 +48,24 @@ struct CommandTimeoutTests {
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
+  @Test func `Users' slow admin commands do not keep keep alives waiting`() async throws {
+    let bed = try await TestBed(host: { $0.keepAliveTimeoutMilliseconds = 1000 })
+    let controller = try await bed.connect()
+    // Get Features, as many as the admin queue has places, and some more; all of them take longer than KATO.
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x0A), .delay(nanoseconds: 2_500_000_000)))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<ControllerConfiguration.adminQueueDepth + 5 {
+        group.addTask {
+          let reply = try await controller.admin(.getFeatures(.numberOfQueues))
+          #expect(reply.status.isSuccess)
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(controller.condition == .ready && controller.snapshot.recovery.lossCount == 0)
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   @Test func `With the action none nothing is done`() async throws {
     let bed = try await TestBed(host: {
       $0.ioTimeoutMilliseconds = 50

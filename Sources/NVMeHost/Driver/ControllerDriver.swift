@@ -13,8 +13,10 @@ final class ControllerDriver: CompletionSink {
   private var adminQueue: FabricsQueue?
   private var isAdminConnected = false
   private var commands: [UInt32: AdminCommand] = [:]
-  /// Accepted, but the admin queue was full.
+  /// Accepted, but the admin queue had no room for them.
   private var waiting: [AdminCommand] = []
+  /// Users' commands among `commands`.
+  private var userCommandCount = 0
   private var nextUserTag: UInt32 = 0x8000_0000
   private var openQueues: Set<UInt16> = []
   private var isClosingQueues = false
@@ -33,6 +35,10 @@ final class ControllerDriver: CompletionSink {
 
   /// Admin commands of users that may wait for a place in the queue.
   private static let maximumWaitingCommands = 1024
+  /// Places in the admin queue that users' commands leave to the association's own: four asynchronous event requests, keep
+  /// alive, CSTS, a scan, two log pages, and a step. A keep alive that waits for a user's slow command would be a loss.
+  private static let reservedCommandCount = 10
+  private static let maximumUserCommandCount = ControllerConfiguration.adminQueueDepth - reservedCommandCount
 
   init(reactor: Reactor, controller: Controller, association: UInt64) {
     self.controller = controller
@@ -313,6 +319,10 @@ final class ControllerDriver: CompletionSink {
       if let reply = command.reply { reply(.failure(lossReason)) } else { handle(.adminLost(tag: command.tag)) }
       return
     }
+    if command.reply != nil && userCommandCount == Self.maximumUserCommandCount {
+      waiting.append(command)
+      return
+    }
     let configuration = controller.configuration
     if command.reply != nil && configuration.timeoutAction != .none && configuration.adminTimeoutMilliseconds > 0 {
       command.deadlineNanoseconds =
@@ -325,11 +335,14 @@ final class ControllerDriver: CompletionSink {
     if !isSubmitted {
       commands[command.tag] = nil
       waiting.append(command)
+    } else if command.reply != nil {
+      userCommandCount += 1
     }
   }
 
   override func complete(_ completion: CommandCompletion) {
     guard let command = commands.removeValue(forKey: UInt32(truncatingIfNeeded: completion.token)) else { return }
+    if command.reply != nil { userCommandCount -= 1 }
     if completion.outcome == .answered || completion.outcome == .dataDigestError || completion.outcome == .shortData {
       let entry = CompletionQueueEntry(
         status: completion.status, dword0: UInt32(truncatingIfNeeded: completion.result),
@@ -344,10 +357,16 @@ final class ControllerDriver: CompletionSink {
     } else {
       handle(.adminLost(tag: command.tag))
     }
-    if !waiting.isEmpty {
-      start(waiting.removeFirst())
+    if let next = nextWaiting {
+      start(waiting.remove(at: next))
       keepTime()
     }
+  }
+
+  /// The association's own come first.
+  private var nextWaiting: Int? {
+    if let own = waiting.firstIndex(where: { $0.reply == nil }) { return own }
+    return waiting.isEmpty || userCommandCount == Self.maximumUserCommandCount ? nil : 0
   }
 
   private func failWaiting() {
