@@ -29,6 +29,12 @@ public struct RecoveryStateMachine: Sendable {
   /// Why the attempt that is being closed has failed; nil when the association is closed for another reason.
   private var attemptFailure: ControllerError?
   private var failedAttempts = 0
+  /// The association that is being closed was lost, and not ended by our own wish.
+  private var isLossToMend = false
+  /// When the latest attempt that followed a loss was made; nil: none has been.
+  private var lastMendNanoseconds: UInt64?
+  /// Losses, one after the other, that followed so soon that there was a delay before the attempt.
+  private var hastyLossCount = 0
   private var lossNanoseconds: UInt64?
   private var controllerLossNanoseconds: UInt64 = .max
   private var fastIOFailNanoseconds: UInt64 = .max
@@ -135,6 +141,7 @@ public struct RecoveryStateMachine: Sendable {
     guard state != .disabled else { return }
     move(to: .disabled)
     clearTimers()
+    isLossToMend = false
     attemptFailure = nil
     dispose(.fail)
     endAssociation()
@@ -207,6 +214,7 @@ public struct RecoveryStateMachine: Sendable {
         dispose(.fail)
         return
       }
+      isLossToMend = true
       move(to: .resetting)
       startTimers(now)
       dispose(.hold)
@@ -222,6 +230,9 @@ public struct RecoveryStateMachine: Sendable {
       if let error = attemptFailure {
         attemptFailure = nil
         attemptFailed(error, now)
+      } else if isLossToMend {
+        isLossToMend = false
+        mendLoss(now)
       } else {
         beginAttempt()
       }
@@ -230,6 +241,35 @@ public struct RecoveryStateMachine: Sendable {
     case .enabled, .reconnectDelayed, .failed, .disabled, .deleted:
       break
     }
+  }
+
+  /// Where controllers are not reconnected in the long run: the least time from one loss's attempt to the next one's.
+  private static let promptIntervalNanoseconds: UInt64 = 1_000_000_000
+
+  /// The first attempt after a loss is made at once, but not sooner after that of the loss before than attempts that fail are
+  /// apart: a controller that is lost as soon as it has been connected must not be connected hundreds of times a second.
+  private mutating func mendLoss(_ now: UInt64) {
+    let interval =
+      timers.reconnects ? reconnectDelayNanoseconds(failedAttempts: hastyLossCount + 1) : Self.promptIntervalNanoseconds
+    guard let last = lastMendNanoseconds, now &- last < interval else {
+      hastyLossCount = 0
+      lastMendNanoseconds = now
+      beginAttempt()
+      return
+    }
+    hastyLossCount += 1
+    delayAttempt(until: last &+ interval)
+  }
+
+  private mutating func reconnectDelayNanoseconds(failedAttempts: Int) -> UInt64 {
+    timers.backOff.delayNanoseconds(
+      baseMilliseconds: timers.reconnectDelayMilliseconds, failedAttempts: failedAttempts, generator: &generator)
+  }
+
+  private mutating func delayAttempt(until time: UInt64) {
+    nextAttemptNanoseconds = time
+    statistics.nextAttemptNanoseconds = time
+    move(to: .reconnectDelayed)
   }
 
   private mutating func beginAttempt() {
@@ -255,14 +295,7 @@ public struct RecoveryStateMachine: Sendable {
       dispose(.fail)
       return
     }
-    nextAttemptNanoseconds =
-      isPrompt
-      ? now &+ 1
-      : now
-        &+ timers.backOff.delayNanoseconds(
-          baseMilliseconds: timers.reconnectDelayMilliseconds, failedAttempts: failedAttempts, generator: &generator)
-    statistics.nextAttemptNanoseconds = nextAttemptNanoseconds
-    move(to: .reconnectDelayed)
+    delayAttempt(until: now &+ (isPrompt ? 1 : reconnectDelayNanoseconds(failedAttempts: failedAttempts)))
   }
 
   private mutating func endAssociation() {
@@ -313,6 +346,7 @@ public struct RecoveryStateMachine: Sendable {
     if nextAttemptNanoseconds <= now {
       nextAttemptNanoseconds = .max
       statistics.nextAttemptNanoseconds = nil
+      lastMendNanoseconds = now
       move(to: .resetting)
       beginAttempt()
     }

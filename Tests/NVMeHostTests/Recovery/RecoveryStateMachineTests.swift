@@ -88,6 +88,47 @@ import Testing
     #expect(statistics.lastEnabledNanoseconds == harness.now)
   }
 
+  /// A target that accepts and hangs up, at once and for ever.
+  @Test(arguments: [
+    // Loss time-out, delay, multiplier and the longest delay; the attempts within a minute.
+    (600_000 as Int64, 2000 as Int64, 1.0, 0 as Int64, 31), (600_000, 1000, 2.0, 8000, 10), (0, 0, 1.0, 0, 61),
+  ])
+  func aControllerThatIsLostAsSoonAsItIsConnectedIsNotConnectedWithoutEnd(
+    _ loss: Int64, _ delay: Int64, _ multiplier: Double, _ longest: Int64, _ count: Int
+  ) throws {
+    let timers =
+      loss == 0
+      ? RecoveryTimers.once()
+      : try RecoveryTimers(
+        reconnectDelayMilliseconds: delay, controllerLossTimeoutMilliseconds: loss,
+        backOff: ReconnectBackOff(multiplier: multiplier, maximumDelayMilliseconds: longest, jitter: 0))
+    var harness = try RecoveryHarness(timers)
+    harness.send(.enable, .associationReady)
+    let start = harness.now
+    var attempts = 0
+    while harness.now - start <= 60_000_000_000, attempts < 1000 {
+      switch harness.machine.state {
+      case .enabled: harness.send(.associationLost(RecoveryHarness.transient), .associationClosed)
+      case .resetting:
+        attempts += 1
+        harness.send(.associationReady)
+      default:
+        #expect(harness.machine.ioDisposition == .hold)
+        harness.now = try #require(harness.machine.nextDeadlineNanoseconds)
+        harness.send(.deadline)
+      }
+    }
+    // The last one is made later than that.
+    #expect(attempts == count)
+    // One that has lived for a while is connected again at once, and so is one that its owner resets.
+    harness.send(.associationReady)
+    harness.pass(milliseconds: 20_000)
+    harness.send(.associationLost(RecoveryHarness.transient), .associationClosed)
+    #expect(harness.machine.association == .connecting)
+    harness.send(.associationReady, .reset, .associationClosed)
+    #expect(harness.machine.association == .connecting)
+  }
+
   @Test func attemptsAreADelayApartUntilTheControllerIsLost() throws {
     var harness = try lost()
     var attempts: [UInt64] = []
