@@ -17,8 +17,12 @@ struct NamespaceScan {
   private var identifiers: [UInt32] = []
   private var position = 0
   private var current: NamespaceInformation?
+  /// What was known before.
+  private let known: [UInt32: NamespaceInformation]
   private(set) var found: [UInt32: NamespaceInformation] = [:]
   private(set) var isTruncated = false
+
+  init(known: [UInt32: NamespaceInformation] = [:]) { self.known = known }
 
   var isDone: Bool { if case .done = phase { true } else { false } }
 
@@ -49,8 +53,10 @@ struct NamespaceScan {
     case .namespace:
       // A namespace may go between the list and here: then it is not there.
       guard status.isSuccess else {
-        guard Self.saysItIsNotThere(status) || status.matches(.invalidFieldInCommand) else {
-          throw .refused(step: stepName, status)
+        if !Self.saysItIsNotThere(status) && !status.matches(.invalidFieldInCommand) {
+          guard status.doNotRetry else { throw .refused(step: stepName, status) }
+          // It is there, and something is wrong with it: the others are none the worse for that.
+          found[identifiers[position]] = known[identifiers[position]] ?? Self.refused(identifiers[position], status)
         }
         advance()
         return
@@ -93,6 +99,12 @@ struct NamespaceScan {
     }
   }
 
+  private static func refused(_ identifier: UInt32, _ status: StatusField) -> NamespaceInformation {
+    var namespace = NamespaceInformation(identifier: identifier, IdentifyNamespace())
+    namespace.unusableReason = "identifying it was refused by the controller: \(status)"
+    return namespace
+  }
+
   private static func saysItIsNotThere(_ status: StatusField) -> Bool {
     status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
       || status.matches(.namespaceNotReady)
@@ -127,10 +139,5 @@ struct NamespaceScan {
     current = nil
     position += 1
     phase = position < identifiers.count ? .namespace : .done
-  }
-
-  /// What differs between an earlier scan's result and this one's.
-  func changes(from old: [UInt32: NamespaceInformation]) -> [NamespaceChange] {
-    NamespaceChange.changes(from: old, to: found)
   }
 }
