@@ -1,13 +1,17 @@
 internal import NVMeProtocol
 
-/// Reads a controller's ANA log. No command transfers more than MDTS: a longer log is read piece by piece. Sans-I/O:
-/// `nextCommand` and `take` take turns.
+/// Reads a controller's ANA log. No command transfers more than MDTS: a longer log is read piece by piece, and its header
+/// once more at the end: if the change count is another one then, the pieces may not belong together, and all is read again.
+/// Sans-I/O: `nextCommand` and `take` take turns.
 struct ANALogRead {
   private static let maximumByteCount = 1 << 20
+  private static let headerByteCount = 16
+  private static let maximumAttempts = 8
 
   /// How long the log can be.
   private let byteCount: Int
   private let pieceLimit: Int
+  private var attempts = 1
   /// What has come of it so far.
   private(set) var bytes: [UInt8] = []
 
@@ -22,22 +26,39 @@ struct ANALogRead {
     byteCount = identification?.supportsExtendedLogPageData == true ? bounded : min(bounded, pieceLimit)
   }
 
-  private var remainingByteCount: Int { byteCount - bytes.count }
+  private var hasSeveralPieces: Bool { byteCount > pieceLimit }
+  private var isCheck: Bool { bytes.count == byteCount }
 
   /// How much ``nextCommand()`` reads.
-  var nextByteCount: Int { min(remainingByteCount, pieceLimit) }
+  var nextByteCount: Int { isCheck ? Self.headerByteCount : min(byteCount - bytes.count, pieceLimit) }
 
   func nextCommand() -> SubmissionQueueEntry {
-    // The last piece clears the event.
+    // The last command clears the event: what changes afterwards is told anew, what has changed before is seen by the check.
     .getLogPage(
-      .asymmetricNamespaceAccess, byteCount: nextByteCount, offset: UInt64(bytes.count),
-      retainAsynchronousEvent: nextByteCount < remainingByteCount)
+      .asymmetricNamespaceAccess, byteCount: nextByteCount, offset: isCheck ? 0 : UInt64(bytes.count),
+      retainAsynchronousEvent: hasSeveralPieces && !isCheck)
   }
 
-  /// Takes what ``nextCommand()`` has read; true when more is to be read.
-  mutating func take(_ piece: [UInt8]) -> Bool {
-    bytes += piece
-    // An empty piece would be asked for for ever.
-    return bytes.count < byteCount && !piece.isEmpty && bytes.count % 4 == 0
+  /// Takes what ``nextCommand()`` has read.
+  ///
+  /// - Returns: whether more is to be read.
+  /// - Throws: ``ControllerError`` where the pieces are not as long as they must be, or never fit together.
+  mutating func take(_ piece: [UInt8]) throws(ControllerError) -> Bool {
+    let wanted = nextByteCount
+    guard piece.count >= wanted else {
+      throw .unusable("its ANA log came in a piece of \(piece.count) bytes, not \(wanted)")
+    }
+    if isCheck {
+      // The change count is the first 8 bytes.
+      if piece.prefix(8).elementsEqual(bytes.prefix(8)) { return false }
+      guard attempts < Self.maximumAttempts else {
+        throw .unusable("its ANA log has changed during each of \(attempts) readings")
+      }
+      attempts += 1
+      bytes = []
+      return true
+    }
+    bytes += piece.prefix(wanted)
+    return bytes.count < byteCount || hasSeveralPieces
   }
 }

@@ -15,25 +15,28 @@ extension ControllerStateMachine {
   }
 
   mutating func anaLogCompleted(_ status: StatusField, _ data: [UInt8], isRefresh: Bool, _ now: UInt64) {
-    if status.isSuccess, anaLogRead?.take(data) == true {
-      submitANALogRead(isRefresh: isRefresh, now)
-      return
-    }
-    let bytes = anaLogRead?.bytes ?? []
-    anaLogRead = nil
-    if status.isSuccess {
-      do throws(DecodingError) {
-        anaLog = try ANALog(decoding: bytes)
-        watchANATransition(now)
-      } catch {
-        if !isRefresh {
-          fail(.malformed(error))
-          return
-        }
+    let problem: ControllerError?
+    do throws(ControllerError) {
+      guard status.isSuccess else { throw .refused(step: "reading the ANA log", status) }
+      if try anaLogRead?.take(data) == true {
+        submitANALogRead(isRefresh: isRefresh, now)
+        return
       }
-    } else if !isRefresh {
-      fail(.refused(step: "reading the ANA log", status))
-      return
+      let log: ANALog
+      do throws(DecodingError) { log = try ANALog(decoding: anaLogRead?.bytes ?? []) } catch { throw .malformed(error) }
+      take(log, now)
+      problem = nil
+    } catch {
+      problem = error
+    }
+    anaLogRead = nil
+    if let problem {
+      guard isRefresh else {
+        fail(problem)
+        return
+      }
+      // No event may ever tell again of what has been missed: the one that told has not been cleared.
+      if state != .requestingShutdown && state != .waitingForShutdown { anaLogRetry.failed(now) }
     }
     // Even where nothing new has been found out: somebody may be waiting for the answer.
     if isRefresh { actions.append(.anaChanged) }
@@ -41,16 +44,56 @@ extension ControllerStateMachine {
     refreshANALogIfIdle(now)
   }
 
-  /// A group may be in the state change for ANATT; a controller that takes longer is reset (NVMe Base 2.1, "ANA Change
-  /// state").
-  private mutating func watchANATransition(_ now: UInt64) {
-    guard anaLog?.groups.contains(where: { $0.state == .change }) == true else {
-      anaTransitionDeadlineNanoseconds = .max
-      return
+  private mutating func take(_ log: ANALog, _ now: UInt64) {
+    anaLog = log
+    anaLogRetry.succeeded()
+    // A namespace that has moved to another group is told of by this log alone (NVMe Base 2.1, section 5.1.2: the ANA change
+    // event tells of a changed ANAGRPID, too).
+    for group in log.groups {
+      for identifier in group.namespaceIdentifiers where namespaces[identifier] != nil {
+        namespaces[identifier]?.anaGroupIdentifier = group.identifier
+      }
     }
-    guard anaTransitionDeadlineNanoseconds == .max, let seconds = identification?.anaTransitionTimeSeconds, seconds > 0
-    else { return }
-    anaTransitionDeadlineNanoseconds = now &+ UInt64(seconds) * 1_000_000_000
+    watchANATransitions(now)
+  }
+
+  /// The namespaces that a scan has found. Where they are in other groups than the ANA log says, or in groups that it does
+  /// not have, the log is the older of the two, and is to be read again.
+  mutating func compareWithANALog(_ found: [UInt32: NamespaceInformation]) -> [UInt32: NamespaceInformation] {
+    guard let anaLog else { return found }
+    var groups: [UInt32: UInt32] = [:]
+    for group in anaLog.groups {
+      for identifier in group.namespaceIdentifiers { groups[identifier] = group.identifier }
+    }
+    let known = Set(anaLog.groups.map(\.identifier))
+    var result = found
+    for namespace in found.values {
+      let (identified, logged) = (namespace.anaGroupIdentifier, groups[namespace.identifier])
+      if identified == 0 {
+        // What Identify does not say the log may.
+        result[namespace.identifier]?.anaGroupIdentifier = logged ?? 0
+      } else if !known.contains(identified) || logged ?? identified != identified {
+        needsANALog = true
+      }
+    }
+    return result
+  }
+
+  /// A group may be in the state change for ANATT; a controller that takes longer is reset (NVMe Base 2.1, "ANA Change
+  /// state"). Each group has its own time, and each of its transitions.
+  private mutating func watchANATransitions(_ now: UInt64) {
+    var transitions: [UInt32: ANATransition] = [:]
+    if let seconds = identification?.anaTransitionTimeSeconds, seconds > 0 {
+      for group in anaLog?.groups ?? [] where group.state == .change {
+        let known = anaTransitions[group.identifier]
+        transitions[group.identifier] =
+          known?.changeCount == group.changeCount
+          ? known
+          : ANATransition(
+            changeCount: group.changeCount, deadlineNanoseconds: now &+ UInt64(seconds) * 1_000_000_000)
+      }
+    }
+    anaTransitions = transitions
   }
 
   mutating func refreshANALogIfIdle(_ now: UInt64) {

@@ -16,8 +16,8 @@ extension ControllerStateMachine {
       scan = nil
       nextKeepAliveNanoseconds = .max
       isLookingForTraffic = false
-      anaTransitionDeadlineNanoseconds = .max
-      rescanDeadlineNanoseconds = .max
+      anaTransitions = [:]
+      cancelRetries()
       state = .requestingShutdown
       pending = pending.filter { if case .asynchronousEvent = $0.value.purpose { true } else { false } }
       stepDeadlineNanoseconds = now &+ UInt64(configuration.shutdownTimeoutMilliseconds) * 1_000_000
@@ -54,8 +54,14 @@ extension ControllerStateMachine {
     stepDeadlineNanoseconds = .max
     pollDeadlineNanoseconds = .max
     nextKeepAliveNanoseconds = .max
-    anaTransitionDeadlineNanoseconds = .max
-    rescanDeadlineNanoseconds = .max
+    anaTransitions = [:]
+    cancelRetries()
     isLookingForTraffic = false
+  }
+
+  private mutating func cancelRetries() {
+    scanRetry.cancel()
+    changedListRetry.cancel()
+    anaLogRetry.cancel()
   }
 }

@@ -2,10 +2,6 @@ internal import NVMeProtocol
 
 /// Which namespaces there are, and when that is looked at again.
 extension ControllerStateMachine {
-  /// A scan that failed is made again after a second, then after twice as long each time, up to about a minute.
-  private static let rescanNanoseconds: UInt64 = 1_000_000_000
-  private static let maximumRescanDoublings = 6
-
   mutating func beginFirstScan(_ now: UInt64) {
     state = .scanningNamespaces
     scan = NamespaceScan()
@@ -30,9 +26,7 @@ extension ControllerStateMachine {
       } else {
         scan = nil
         // No event may ever tell again of what this scan has missed.
-        rescanDeadlineNanoseconds =
-          now &+ Self.rescanNanoseconds << UInt64(min(failedScanCount, Self.maximumRescanDoublings))
-        failedScanCount += 1
+        scanRetry.failed(now)
         startRescanIfIdle(now)
       }
       return
@@ -41,24 +35,26 @@ extension ControllerStateMachine {
       submitScan(now)
       return
     }
-    let changes = finished.changes(from: namespaces)
-    namespaces = finished.found
+    let found = compareWithANALog(finished.found)
+    let changes = NamespaceChange.changes(from: namespaces, to: found)
+    namespaces = found
     isNamespaceListTruncated = finished.isTruncated
     scan = nil
-    failedScanCount = 0
+    scanRetry.succeeded()
     if state == .scanningNamespaces {
       connectIOQueues()
     } else if !changes.isEmpty {
       actions.append(.namespacesChanged(changes))
     }
+    refreshANALogIfIdle(now)
     startRescanIfIdle(now)
   }
 
   mutating func startRescanIfIdle(_ now: UInt64) {
     guard needsRescan, scan == nil, state == .ready || state == .connectingIOQueues else { return }
     needsRescan = false
-    rescanDeadlineNanoseconds = .max
-    scan = NamespaceScan()
+    scanRetry.cancel()
+    scan = NamespaceScan(known: namespaces)
     submitScan(now)
   }
 
@@ -66,6 +62,7 @@ extension ControllerStateMachine {
   mutating func readChangedListIfIdle(_ now: UInt64) {
     guard needsChangedList, !isReadingChangedList else { return }
     needsChangedList = false
+    changedListRetry.cancel()
     isReadingChangedList = true
     submit(
       .changedNamespaceList, "reading the changed namespace list",

@@ -56,16 +56,17 @@ public struct ControllerStateMachine: Sendable {
   var stepDeadlineNanoseconds: UInt64 = .max
   var pollDeadlineNanoseconds: UInt64 = .max
   var nextKeepAliveNanoseconds: UInt64 = .max
-  var anaTransitionDeadlineNanoseconds: UInt64 = .max
+  /// ANA groups in the state change, and when that has taken too long.
+  var anaTransitions: [UInt32: ANATransition] = [:]
   var scan: NamespaceScan?
   var needsRescan = false
-  /// When a scan that failed is made again.
-  var rescanDeadlineNanoseconds: UInt64 = .max
-  var failedScanCount = 0
+  var scanRetry = RetrySchedule()
   var needsANALog = false
+  var anaLogRetry = RetrySchedule()
   var anaLogRead: ANALogRead?
   var needsChangedList = false
   var isReadingChangedList = false
+  var changedListRetry = RetrySchedule()
   /// Why the association has failed; nil while it has not, and when its end was wished for.
   public internal(set) var error: ControllerError?
   /// The controller has confirmed its shutdown: it executes nothing of this association any more.
@@ -96,8 +97,9 @@ public struct ControllerStateMachine: Sendable {
   /// When ``ControllerEvent/deadline`` is to be sent, nanoseconds of the monotonic clock.
   public var nextDeadlineNanoseconds: UInt64? {
     var deadline = min(
-      stepDeadlineNanoseconds, pollDeadlineNanoseconds, nextKeepAliveNanoseconds, anaTransitionDeadlineNanoseconds,
-      rescanDeadlineNanoseconds)
+      stepDeadlineNanoseconds, pollDeadlineNanoseconds, nextKeepAliveNanoseconds,
+      anaLogRetry.deadlineNanoseconds, scanRetry.deadlineNanoseconds, changedListRetry.deadlineNanoseconds)
+    for transition in anaTransitions.values { deadline = min(deadline, transition.deadlineNanoseconds) }
     for entry in pending.values { deadline = min(deadline, entry.deadlineNanoseconds) }
     return deadline == .max ? nil : deadline
   }
@@ -181,6 +183,12 @@ public struct ControllerStateMachine: Sendable {
     case .changedNamespaceList:
       // What the list says is of no interest: reading it re-arms the event, and everything is looked at again.
       isReadingChangedList = false
+      if completion.status.isSuccess || completion.status.doNotRetry {
+        changedListRetry.succeeded()
+      } else {
+        // The event is not told again before.
+        changedListRetry.failed(now)
+      }
       needsRescan = true
       startRescanIfIdle(now)
       readChangedListIfIdle(now)
@@ -195,10 +203,17 @@ public struct ControllerStateMachine: Sendable {
 
   private mutating func checkDeadlines(_ now: UInt64) {
     if state == .closing { return }
-    if rescanDeadlineNanoseconds <= now {
-      rescanDeadlineNanoseconds = .max
+    if scanRetry.takeDue(now) {
       needsRescan = true
       startRescanIfIdle(now)
+    }
+    if changedListRetry.takeDue(now) {
+      needsChangedList = true
+      readChangedListIfIdle(now)
+    }
+    if anaLogRetry.takeDue(now) {
+      needsANALog = true
+      refreshANALogIfIdle(now)
     }
     // The oldest: for which one the association is given up is not left to a hash table's order.
     if let entry = pending.filter({ $0.value.deadlineNanoseconds <= now }).min(by: { $0.key < $1.key })?.value {
@@ -225,7 +240,7 @@ public struct ControllerStateMachine: Sendable {
         submitStep("reading CSTS", .propertyGet(.controllerStatus), now)
       }
     }
-    if anaTransitionDeadlineNanoseconds <= now {
+    if anaTransitions.values.contains(where: { $0.deadlineNanoseconds <= now }) {
       fail(.anaTransitionTimeout(seconds: identification?.anaTransitionTimeSeconds ?? 0))
       return
     }

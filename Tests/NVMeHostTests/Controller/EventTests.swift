@@ -205,10 +205,91 @@ import Testing
     let log = try #require(harness.machine.anaLog)
     #expect(log == harness.controller.ana)
     let reads = harness.commands.filter { $0.entry.opcode == AdminOpcode.getLogPage.rawValue }
-    #expect(reads.map(\.dataInByteCount) == [8192, 3888])
-    #expect(reads.map(\.entry.cdw12) == [0, 8192])
+    #expect(reads.map(\.dataInByteCount) == [8192, 3888, 16])
+    #expect(reads.map(\.entry.cdw12) == [0, 8192, 0])
     // RAE on all but the last.
-    #expect(reads.map { $0.entry.cdw10 & 1 << 15 != 0 } == [true, false])
+    #expect(reads.map { $0.entry.cdw10 & 1 << 15 != 0 } == [true, true, false])
+  }
+
+  /// A change between two pieces of a log has no event of its own while an earlier one has not been cleared.
+  @Test func anANALogThatChangesBetweenItsPiecesIsReadAgain() {
+    var harness = Self.withANA { harness in
+      harness.controller.identify.maximumAllowedNamespaces = 3000
+      harness.controller.identify.maximumDataTransferSize = 1
+      harness.controller.ana.groups[1].namespaceIdentifiers = Array(2...3000)
+    }
+    let first = harness.count(of: "Get Log Page")
+    harness.override = { _, entry in entry.opcode == AdminOpcode.getLogPage.rawValue ? .hold : nil }
+    harness.raise(.anaChange)
+    harness.answerHeld("Get Log Page")
+    // The first group's descriptor is in the piece that has been read.
+    harness.controller.ana.changeCount = 2
+    harness.controller.ana.groups[0].state = .inaccessible
+    harness.override = nil
+    harness.answerHeld("Get Log Page")
+    #expect(harness.machine.anaLog == harness.controller.ana)
+    #expect(harness.count(of: "Get Log Page") == first + 6)
+    // One that changes during each reading is given up, and tried again later.
+    harness.override = { _, entry in
+      guard entry.opcode == AdminOpcode.getLogPage.rawValue, entry.cdw12 == 0 else { return nil }
+      return .data((0..<8192).map { _ in UInt8.random(in: 0...255) })
+    }
+    harness.raise(.anaChange)
+    #expect(harness.count(of: "Get Log Page") == first + 6 + 8 * 3)
+    #expect(harness.machine.state == .ready && harness.machine.anaLog == harness.controller.ana)
+    harness.override = nil
+    harness.controller.ana.groups[0].state = .nonOptimized
+    harness.pass(milliseconds: 1000)
+    #expect(harness.machine.anaLog == harness.controller.ana)
+  }
+
+  /// Linux nvmet and SPDK tell by an ANA change alone that a namespace has another ANAGRPID.
+  @Test func aNamespaceThatMovesToAnotherANAGroupHasItsState() {
+    var harness = Self.withANA()
+    #expect(harness.machine.namespaces[1]?.anaGroupIdentifier == 1)
+    harness.clearReports()
+    harness.controller.ana.groups[0].namespaceIdentifiers = []
+    harness.controller.ana.groups[1].namespaceIdentifiers = [1]
+    harness.raise(.anaChange)
+    #expect(harness.machine.namespaces[1]?.anaGroupIdentifier == 2 && harness.reports == [.anaChanged])
+    // What only Identify tells sends us to the log, once; and what the log says stays.
+    let before = harness.count(of: "Get Log Page")
+    harness.controller.namespaces[1]?.anaGroupIdentifier = 1
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.count(of: "Get Log Page") == before + 2)
+    #expect(harness.machine.namespaces[1]?.anaGroupIdentifier == 2)
+  }
+
+  @Test func aNamespaceInANewANAGroupIsLookedForInTheLog() {
+    var harness = Self.withANA()
+    harness.controller.namespaces[2] = IdentifyNamespace(blocks: 2048, dataSizeExponent: 9)
+    harness.controller.namespaces[2]?.anaGroupIdentifier = 3
+    harness.controller.ana.groups.append(
+      ANALog.Group(identifier: 3, state: .inaccessible, namespaceIdentifiers: [2]))
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.machine.namespaces[2]?.anaGroupIdentifier == 3)
+    #expect(harness.machine.anaState(ofGroup: 3) == .inaccessible)
+  }
+
+  /// The event is not told again before the log has been read: a path would stay inaccessible for ever.
+  @Test func anANALogThatCannotBeReadIsReadAgain() {
+    var harness = Self.withANA { $0.controller.ana.groups[0].state = .inaccessible }
+    harness.controller.ana.groups[0].state = .optimized
+    let first = harness.count(of: "Get Log Page")
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.getLogPage.rawValue ? .status(.internalError) : nil
+    }
+    harness.raise(.anaChange)
+    // After 1, 2, 4 seconds.
+    harness.pass(milliseconds: 7000)
+    #expect(harness.machine.state == .ready && harness.machine.anaState(ofGroup: 1) == .inaccessible)
+    #expect(harness.count(of: "Get Log Page") == first + 4)
+    harness.override = nil
+    harness.clearReports()
+    harness.pass(milliseconds: 8000)
+    #expect(harness.machine.anaState(ofGroup: 1) == .optimized && harness.reports == [.anaChanged])
+    harness.pass(milliseconds: 60_000)
+    #expect(harness.count(of: "Get Log Page") == first + 5)
   }
 
   @Test func anaLogProblems() {
@@ -235,6 +316,52 @@ import Testing
     }
     harness.raise(.anaChange)
     #expect(harness.machine.state == .ready && harness.machine.anaState(ofGroup: 2) == .inaccessible)
+  }
+
+  @Test func aNamespaceThatIsNotToldOfDoesNotKeepFromTheOthers() throws {
+    var harness = MachineHarness()
+    harness.controller.namespaces[2] = IdentifyNamespace(blocks: 100, dataSizeExponent: 9)
+    let refusal: (Int, SubmissionQueueEntry) -> ScriptedController.Answer? = { _, entry in
+      entry.opcode == AdminOpcode.identify.rawValue && entry.cdw10 & 0xFF == 0 && entry.namespaceIdentifier == 2
+        ? .status(StatusField(.generic, 0x06, doNotRetry: true)) : nil
+    }
+    harness.override = refusal
+    harness.start()
+    #expect(harness.machine.state == .ready && harness.machine.namespaces[1]?.unusableReason == nil)
+    #expect(harness.machine.namespaces[2]?.unusableReason?.contains("refused") == true)
+    // One that was told of before stays as it was, and news of others comes.
+    harness.override = nil
+    harness.raise(.namespaceAttributeChanged)
+    let known = try #require(harness.machine.namespaces[2])
+    #expect(known.unusableReason == nil)
+    harness.override = refusal
+    harness.controller.namespaces[3] = IdentifyNamespace(blocks: 100, dataSizeExponent: 9)
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.machine.namespaces[2] == known && harness.machine.namespaces[3] != nil)
+  }
+
+  @Test func aChangedNamespaceListThatCannotBeReadIsReadAgain() {
+    var harness = MachineHarness()
+    harness.start()
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.getLogPage.rawValue ? .status(.internalError) : nil
+    }
+    harness.raise(.namespaceAttributeChanged)
+    let first = harness.count(of: "Get Log Page")
+    // After 1, 2 seconds.
+    harness.pass(milliseconds: 3000)
+    #expect(harness.count(of: "Get Log Page") == first + 2)
+    harness.override = nil
+    harness.pass(milliseconds: 60_000)
+    #expect(harness.count(of: "Get Log Page") == first + 3 && harness.machine.state == .ready)
+    // One that does not have it is not asked again.
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.getLogPage.rawValue
+        ? .status(StatusField(.commandSpecific, 0x09, doNotRetry: true)) : nil
+    }
+    harness.raise(.namespaceAttributeChanged)
+    harness.pass(milliseconds: 60_000)
+    #expect(harness.count(of: "Get Log Page") == first + 4)
   }
 
   @Test func oddNamespaces() throws {

@@ -46,6 +46,25 @@ import Testing
     #expect(harness.closedError == .some(.anaTransitionTimeout(seconds: 7)))
   }
 
+  @Test func eachANAGroupHasItsOwnTime() {
+    var harness = anaHarness()
+    // Of two groups that change one after the other neither takes too long; nor does one that changes twice in a row.
+    harness.controller.ana.groups.append(ANALog.Group(identifier: 2, state: .optimized))
+    harness.controller.ana.groups[0].state = .change
+    harness.raise(.anaChange)
+    harness.pass(milliseconds: 6_000)
+    harness.controller.ana.groups[0].state = .optimized
+    harness.controller.ana.groups[1].state = .change
+    harness.raise(.anaChange)
+    harness.pass(milliseconds: 6_000)
+    harness.controller.ana.groups[1].changeCount = 5
+    harness.raise(.anaChange)
+    harness.pass(milliseconds: 6_999)
+    #expect(harness.machine.state == .ready)
+    harness.pass(milliseconds: 1)
+    #expect(harness.closedError == .some(.anaTransitionTimeout(seconds: 7)))
+  }
+
   @Test func anANATransitionThatEndsInTimeIsNoLoss() {
     var harness = anaHarness()
     for _ in 0..<3 {

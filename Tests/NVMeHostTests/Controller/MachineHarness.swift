@@ -64,6 +64,15 @@ struct MachineHarness: VirtualClock {
     send(.adminCompleted(tag: command.tag, completion, data: data))
   }
 
+  /// As the model would have answered.
+  mutating func answerHeld(_ name: String) {
+    guard let command = held.first(where: { $0.entry.commandName(onAdminQueue: true) == name }) else {
+      Issue.record("no \(name) is outstanding")
+      return
+    }
+    answerHeld(name, controller.answer(command.entry))
+  }
+
   /// Completes an Asynchronous Event Request.
   mutating func raise(_ event: AsynchronousEvent) {
     answerHeld("Asynchronous Event Request", .result(UInt64(event.rawValue)))
