@@ -16,6 +16,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   case notReady(timeoutMilliseconds: UInt64)
   /// CSTS.CFS: the controller reports a fatal status.
   case fatalStatus
+  /// The controller reports a Persistent Internal Error.
+  case persistentInternalError
   /// What the controller says of itself cannot be worked with.
   case unusable(String)
   /// The controller sent a structure that cannot be decoded.
@@ -48,6 +50,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
         "the controller did not become ready within the \(milliseconds) ms it asks for (CAP.TO); look at the target's log"
     case .fatalStatus:
       return "the controller reports a fatal status (CSTS.CFS); reset it at the target"
+    case .persistentInternalError:
+      return "the controller reports a persistent internal error; it is reset"
     case .unusable(let reason):
       return "the controller cannot be used: \(reason)"
     case .malformed(let error):

@@ -61,6 +61,10 @@ extension ControllerStateMachine {
       refreshANALogIfIdle(now)
     } else if event.matches(.discoveryLogPageChange) {
       actions.append(.discoveryLogChanged)
+    } else if event.matches(.persistentInternalError) {
+      // It cannot tell which commands are concerned, and CSTS.CFS may not be set: the host resets it (NVMe Base 2.1, section
+      // 5.1.2.1).
+      fail(.persistentInternalError)
     } else {
       actions.append(.asynchronousEvent(result: completion.dword0))
     }

@@ -11,8 +11,8 @@ extension ControllerError {
     case .invalidConfiguration, .invalidCommand: true
     case .connectRefused(_, let status, _, _, _): status.doNotRetry || status.matches(.authenticationRequired)
     case .refused(_, let status): status.doNotRetry
-    case .transport, .notReady, .fatalStatus, .unusable, .malformed, .adminTimeout, .keepAliveTimeout,
-      .anaTransitionTimeout, .disconnected, .cancelled:
+    case .transport, .notReady, .fatalStatus, .persistentInternalError, .unusable, .malformed, .adminTimeout,
+      .keepAliveTimeout, .anaTransitionTimeout, .disconnected, .cancelled:
       false
     }
   }

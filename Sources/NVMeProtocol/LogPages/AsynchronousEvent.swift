@@ -26,6 +26,8 @@ public struct AsynchronousEvent: RawRepresentable, Hashable, Sendable, CustomStr
   /// Bits 23:16: the page to read, which also clears the event.
   public var logPage: LogPageIdentifier { LogPageIdentifier(rawValue: UInt8(truncatingIfNeeded: rawValue >> 16)) }
 
+  public static let persistentInternalError = AsynchronousEvent(
+    kind: .errorStatus, information: 0x03, logPage: .errorInformation)
   public static let namespaceAttributeChanged = AsynchronousEvent(
     kind: .notice, information: 0x00, logPage: .changedNamespaceList)
   public static let anaChange = AsynchronousEvent(

@@ -13,6 +13,16 @@ import Testing
     #expect(harness.closedError == .some(.fatalStatus))
   }
 
+  @Test func aPersistentInternalErrorIsALoss() {
+    var harness = MachineHarness()
+    harness.start()
+    // One that passes is not.
+    harness.raise(AsynchronousEvent(kind: .errorStatus, information: 4, logPage: .errorInformation))
+    #expect(harness.machine.state == .ready)
+    harness.raise(.persistentInternalError)
+    #expect(harness.closedError == .some(.persistentInternalError))
+  }
+
   @Test func aControllerThatDoesNotTellItsStatusIsNoBrokenOne() {
     var harness = MachineHarness()
     harness.start()
