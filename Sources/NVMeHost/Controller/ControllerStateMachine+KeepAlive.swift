@@ -28,7 +28,9 @@ extension ControllerStateMachine {
     submit(
       .keepAlive, "a keep alive", .keepAlive(),
       deadlineNanoseconds: now &+ UInt64(configuration.keepAliveTimeoutMilliseconds) * 1_000_000)
-    if state == .ready {
+    // One at a time: of a controller that answers keep alives and nothing else, the admin queue would be full of them.
+    let isStatusAwaited = pending.values.contains { if case .statusCheck = $0.purpose { true } else { false } }
+    if state == .ready && !isStatusAwaited {
       submit(
         .statusCheck, "reading CSTS", .propertyGet(.controllerStatus), deadlineNanoseconds: adminDeadline(now))
     }

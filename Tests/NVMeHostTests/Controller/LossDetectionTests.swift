@@ -33,6 +33,17 @@ import Testing
     #expect(harness.machine.state == .ready)
   }
 
+  @Test func aStatusThatIsNotToldIsAskedForOnce() {
+    var harness = MachineHarness()
+    harness.start()
+    harness.override = { _, entry in entry.fabricsCommandType == .propertyGet ? .hold : nil }
+    let before = harness.count(of: "Property Get")
+    harness.pass(milliseconds: 59_000)
+    #expect(harness.count(of: "Property Get") == before + 1 && harness.machine.state == .ready)
+    harness.pass(milliseconds: 10_000)
+    #expect(harness.closedError == .some(.adminTimeout(step: "reading CSTS", milliseconds: 60_000)))
+  }
+
   private func anaHarness() -> MachineHarness {
     var harness = MachineHarness()
     harness.controller.identify.multipathCapabilities = 1 << 3
