@@ -3,6 +3,10 @@
 public enum PlantedWireBug: String, Sendable, CaseIterable {
   /// Writes of unknown outcome are sent again at once.
   case noFence
+  /// The wait forgets that the controller's keep alive timer is coarser than the host's.
+  case keepAliveGranularityIgnored
+  /// What has not been sent when a connection is closed is sent later.
+  case unsentNotDiscarded
   /// A second answer to a command that has ended is taken for the answer to the one that uses its slot now.
   case lateCompletionAccepted
   /// A read ends before all of its data has come.
@@ -17,8 +21,6 @@ public enum PlantedWireBug: String, Sendable, CaseIterable {
   case fewerQueuesIgnored
   /// A namespace with another identity is taken for the one that was there before.
   case identityIgnored
-  /// That a shutdown was asked for is taken for its completion.
-  case shutdownNotAwaited
   /// What the kernel says of a receive that it was asked to give back is not heard.
   case cancelledReceiveForgotten
 }

@@ -18,6 +18,8 @@ final class SimulatedConnection {
   private var isEstablished = false
   private var isBroken = false
   private var isHostClosed = false
+  /// The host's kernel sends nothing again once the host has closed its end.
+  private var discardsUnsent = false
   /// The host has been told that all has been sent before it has: for ``PlantedWireBug``.
   private var isSendTold = false
   /// Stands in for memory that the initiator may free: for ``PlantedWireBug``.
@@ -33,6 +35,7 @@ final class SimulatedConnection {
   /// Bytes of it have been changed on the way.
   private(set) var isCorrupted = false
 
+  private static let longestResendMilliseconds: UInt64 = 60_000
   private static let connectionReset: Int32 = -104
   private static let brokenPipe: Int32 = -32
   private static let cancelled: Int32 = -125
@@ -182,14 +185,16 @@ final class SimulatedConnection {
     moveOutbound()
   }
 
+  func discardUnsentOnClose() { discardsUnsent = !outbound.isEmpty || sending != nil }
+
   /// The host is done with it; what it has sent may still arrive.
   func closeHost() {
     if connecting != nil || receiving != nil || sending != nil && !isSendTold {
       timeline.violate("a socket is closed with operations in flight")
     }
     isHostClosed = true
-    guard isEstablished, !isBroken, let target else { return forget() }
-    if timeline.chance(0.3), !isSendTold {
+    guard isEstablished, !isBroken, target != nil else { return forget() }
+    if discardsUnsent || timeline.chance(0.3) && !isSendTold {
       outbound.bytesUntilReset = timeline.number(0...max(1, outbound.byteCount))
       if outbound.isEmpty { outbound.hasEnd = true }
     } else {
@@ -197,7 +202,7 @@ final class SimulatedConnection {
     }
     moveOutbound()
     // No longer: the kernel gives up sending again, and a peer that is not reached is not told.
-    timeline.after(UInt64(target.keepAliveMilliseconds) * Timeline.millisecond) { [self] in
+    timeline.after(Self.longestResendMilliseconds * Timeline.millisecond) { [self] in
       outbound.removeAll()
       outbound.hasEnd = false
       forget()
@@ -232,8 +237,12 @@ final class SimulatedConnection {
   }
 
   private func deliverOutbound() {
-    // Sent again when the network is there again.
-    guard let target, !target.faults.isPartitioned else { return }
+    guard let target else { return }
+    if target.faults.isPartitioned {
+      // Sent again when the network is there again.
+      if isHostClosed && discardsUnsent { forget() }
+      return
+    }
     guard let queue else {
       // Nobody there knows of this connection.
       if !isBroken { breakHost() }

@@ -42,7 +42,8 @@ extension SimulatedController {
     identify.commandRetryDelayTimes = [1, 3, 10]
     identify.asynchronousEventRequestLimit = 3
     identify.logPageAttributes = 1 << 2
-    identify.keepAliveSupport = 1
+    identify.keepAliveSupport =
+      target.bug == .keepAliveGranularityIgnored ? 1 : UInt16(target.keepAliveGranularityMilliseconds / 100)
     identify.anaTransitionTimeSeconds = 3
     identify.anaCapabilities = 0b0001_1111
     identify.anaGroupIdentifierMaximum = 1

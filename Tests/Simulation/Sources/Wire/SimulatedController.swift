@@ -60,16 +60,15 @@ final class SimulatedController {
 
   private func beginShutdown() {
     shutdown = .occurring
-    if target.bug == .shutdownNotAwaited { shutdown = .complete }
+    if target.confirmsShutdownAtOnce {
+      // What is outstanding is executed all the same, until the host's time is over.
+      shutdown = .complete
+      return
+    }
     timeline.after(timeline.milliseconds(0...300)) { [self] in
-      // From now on nothing is executed any more: that is what the host relies upon.
-      if target.bug == .shutdownNotAwaited {
-        beginQuiescing()
-      } else {
-        isQuiesced = true
-        for command in commands { drop(command) }
-        commands.removeAll()
-      }
+      isQuiesced = true
+      for command in commands { drop(command) }
+      commands.removeAll()
       shutdown = .complete
     }
   }

@@ -37,6 +37,10 @@ final class SimulatedNetwork: SimulatedKernel {
     connection.closeHost()
   }
 
+  func discardUnsentOnClose(_ fileDescriptor: Int32) {
+    if bug != .unsentNotDiscarded { connections[fileDescriptor]?.discardUnsentOnClose() }
+  }
+
   func endSending(_ fileDescriptor: Int32) { connections[fileDescriptor]?.endSending() }
 
   func sendNow(_ fileDescriptor: Int32, _ pieces: [UnsafeMutableRawBufferPointer]) -> Int32 {

@@ -10,18 +10,23 @@ final class SimulatedTarget {
   /// CQT; 0 = not reported.
   let quiesceMilliseconds: UInt16
   let hasTrafficBasedKeepAlive: Bool
+  /// KAS: what hosts ask for as keep alive time-out is rounded up to a multiple of this.
+  let keepAliveGranularityMilliseconds: UInt32
+  /// Confirms a shutdown whatever it has under way, as Linux nvmet does.
+  let confirmsShutdownAtOnce: Bool
   let queueEntries: Int
   let queuePairConfiguration: TargetQueuePairConfiguration
   /// Bytes of data an I/O command's capsule may hold.
   var inCapsuleByteCount: Int
   /// MDTS, an exponent.
-  let transferExponent: UInt8
+  var transferExponent: UInt8
   /// What a read or write takes where nothing is wrong.
   let usualMicroseconds: Int
   var faults = TargetFaults()
   var connections: [SimulatedConnection] = []
   private var controllers: [SimulatedController] = []
   private var nextControllerIdentifier: UInt16
+  static let coarsestKeepAliveMilliseconds: UInt32 = 4000
   private(set) var anaChangeCount: UInt64 = 1
   var report = SimulationReport()
 
@@ -32,6 +37,8 @@ final class SimulatedTarget {
     self.keepAliveMilliseconds = keepAliveMilliseconds
     quiesceMilliseconds = timeline.chance(0.4) ? 0 : UInt16(timeline.number(1...2500))
     hasTrafficBasedKeepAlive = timeline.chance(0.4)
+    confirmsShutdownAtOnce = timeline.chance(0.5)
+    keepAliveGranularityMilliseconds = timeline.pick([100, 100, 1000, Self.coarsestKeepAliveMilliseconds])
     queueEntries = timeline.pick([3, 5, 9, 33])
     var configuration = TargetQueuePairConfiguration()
     configuration.maximumH2CDataLength = UInt32(timeline.pick([4096, 4096, 8192, 131_072]))
@@ -50,11 +57,16 @@ final class SimulatedTarget {
 
   func makeController(hostKeepAliveMilliseconds: UInt32) -> SimulatedController {
     let controller = SimulatedController(
-      identifier: nextControllerIdentifier, target: self, keepAliveMilliseconds: hostKeepAliveMilliseconds)
+      identifier: nextControllerIdentifier, target: self,
+      keepAliveMilliseconds: Self.rounded(hostKeepAliveMilliseconds, to: keepAliveGranularityMilliseconds))
     nextControllerIdentifier += 1
     controllers.removeAll { $0.isOver }
     controllers.append(controller)
     return controller
+  }
+
+  static func rounded(_ milliseconds: UInt32, to granularity: UInt32) -> UInt32 {
+    (milliseconds + granularity - 1) / granularity * granularity
   }
 
   func controller(_ identifier: UInt16) -> SimulatedController? {

@@ -147,8 +147,8 @@ public final class WireWorld {
 
   /// The longest time that a lost write may still be executed in.
   private var longestFence: UInt64 {
-    UInt64(3 * keepAliveMilliseconds + max(keepAliveMilliseconds, Self.longestQuiesceMilliseconds))
-      * Timeline.millisecond
+    let keepAlive = SimulatedTarget.rounded(keepAliveMilliseconds, to: SimulatedTarget.coarsestKeepAliveMilliseconds)
+    return UInt64(3 * keepAlive + max(keepAlive, Self.longestQuiesceMilliseconds)) * Timeline.millisecond
   }
 
   private func play(until end: UInt64) throws(Violation) {
@@ -316,12 +316,13 @@ public final class WireWorld {
     }
   }
 
-  /// The controllers behind a port are gone; what comes back may be another one, or have fewer queues.
+  /// The controllers behind a port are gone; what comes back may be another one, or have fewer queues or other limits.
   private func restart(_ target: SimulatedTarget) {
     target.faults.grantedQueueCount = timeline.pick([64, 64, 1, 2])
     // Whichever namespace the device finds first is the one it goes by.
     target.faults.isStranger = timeline.chance(0.3) && device.map { $0.geometry.blockCount > 0 } == true
     target.inCapsuleByteCount = timeline.pick([0, 512, 4096, 8192])
+    target.transferExponent = timeline.pick([0, 0, 1, 2])
     // Half of the time nobody tells the host.
     if timeline.chance(0.5) { for connection in target.connections { connection.reset() } }
     target.restart()
