@@ -27,7 +27,9 @@ final class ChannelLoad: Load {
     self.shape = shape
     reactor = try Reactor()
     var controllers: [Controller] = []
-    for _ in 0..<(kind == .plain ? 1 : 2) { controllers.append(try Self.connect(on: reactor)) }
+    for identifier in UInt16(1)...(kind == .plain ? 1 : 2) {
+      controllers.append(try Self.connect(on: reactor, controllerIdentifier: identifier))
+    }
     self.controllers = controllers
     if kind == .twoPaths {
       var configuration = MultipathConfiguration()
@@ -50,7 +52,7 @@ final class ChannelLoad: Load {
     completions = .allocate(capacity: LoadShape.depth)
   }
 
-  private static func connect(on reactor: Reactor) throws -> Controller {
+  private static func connect(on reactor: Reactor, controllerIdentifier: UInt16) throws -> Controller {
     var configuration = ControllerConfiguration(
       subsystemNQN: nqn, hostNQN: "nqn.2014-08.org.nvmexpress:uuid:7f2d5ac2-4c3a-4f0e-9c66-0c6a1e7f3b12",
       hostIdentifier: Identifier128(high: 0x7f2d, low: 0x5ac4))
@@ -58,7 +60,9 @@ final class ChannelLoad: Load {
     configuration.queueCount = 1
     // Keep alive commands are not I/O: they would come at any time.
     configuration.keepAliveTimeoutMilliseconds = 0
-    let controller = Controller(transport: MemoryTransport(), configuration: configuration, home: reactor.handle)
+    let controller = Controller(
+      transport: MemoryTransport(controllerIdentifier: controllerIdentifier), configuration: configuration,
+      home: reactor.handle)
     controller.connect()
     let limit = MonotonicClock.nanoseconds() + 60_000_000_000
     _ = reactor.turn(untilNanoseconds: limit) { controller.condition == .connecting }

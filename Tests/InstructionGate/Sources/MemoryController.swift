@@ -21,12 +21,13 @@ struct MemoryController: ~Copyable {
 
   private static let capacity = (LoadShape.depth + 1) * (131_072 + 256)
   private static let maximumH2CDataByteCount: UInt32 = 131_072
-  static let controllerIdentifier: UInt16 = 1
+  private let controllerIdentifier: UInt16
   /// All controllers have the same namespace.
   private static let nguid = Identifier128(high: 0x7f2d, low: 0x5ac5)
 
-  init(isAdmin: Bool, hasResponseCapsule: Bool = false) {
+  init(isAdmin: Bool, hasResponseCapsule: Bool = false, controllerIdentifier: UInt16 = 1) {
     self.isAdmin = isAdmin
+    self.controllerIdentifier = controllerIdentifier
     self.hasResponseCapsule = hasResponseCapsule
     answers = .allocate(byteCount: Self.capacity, alignment: 4096)
     answers.initializeMemory(as: UInt8.self, repeating: 0, count: Self.capacity)
@@ -141,7 +142,7 @@ struct MemoryController: ~Copyable {
     var result: UInt64 = 0
     switch (type, entry.propertyFields.offset) {
     case (.connect, _):
-      result = UInt64(Self.controllerIdentifier)
+      result = UInt64(controllerIdentifier)
     case (.propertyGet, ControllerProperty.controllerCapabilities.offset):
       result = ControllerCapabilities(maximumQueueEntries: 1024, timeoutMilliseconds: 5000).rawValue
     case (.propertyGet, ControllerProperty.version.offset):
@@ -169,7 +170,7 @@ struct MemoryController: ~Copyable {
     case .identify:
       let bytes =
         switch IdentifyStructure(rawValue: UInt8(truncatingIfNeeded: entry.cdw10)) {
-        case .controller: Self.identification.encode()
+        case .controller: identification.encode()
         case .activeNamespaceList: NamespaceIdentifierList([1]).encode()
         case .namespace: IdentifyNamespace(blocks: 1 << 20, dataSizeExponent: 9).encode()
         case .namespaceDescriptors: NamespaceDescriptorList(nguid: Self.nguid, commandSet: .nvm).encode()
@@ -181,7 +182,7 @@ struct MemoryController: ~Copyable {
     }
   }
 
-  private static var identification: IdentifyController {
+  private var identification: IdentifyController {
     var identify = IdentifyController()
     identify.controllerIdentifier = controllerIdentifier
     identify.controllerType = 1

@@ -12,14 +12,15 @@ final class MemoryQueuePair: QueuePair {
 
   private let storage: UnsafeMutablePointer<State>
 
-  override init(reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters) {
+  init(reactor: Reactor, owner: ReactorSource, parameters: QueuePairParameters, controllerIdentifier: UInt16) {
     let configuration = HostQueuePairConfiguration(
       depth: parameters.depth, maximumInCapsuleByteCount: parameters.maximumInCapsuleByteCount)
     storage = .allocate(capacity: 1)
     storage.initialize(
       to: State(
         connection: MemoryConnection(
-          configuration: configuration, controller: MemoryController(isAdmin: parameters.queueIdentifier == 0))))
+          configuration: configuration, controller: MemoryController(
+            isAdmin: parameters.queueIdentifier == 0, controllerIdentifier: controllerIdentifier))))
     super.init(reactor: reactor, owner: owner, parameters: parameters)
     reactor.markDirty(self)
   }
