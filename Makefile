@@ -51,7 +51,7 @@ simulate: ## the initiator in simulated worlds: SEEDS=n FIRST_SEED=m; prints the
 	@Scripts/setup build
 	swift build -c release --product simulate
 	.build/release/simulate $(FIRST_SEED) $(SEEDS)
-	.build/release/simulate 0 400 planted
+	.build/release/simulate 0 1000 planted
 
 allocations: ## no allocation on the path of an I/O
 	Tests/AllocationGate/run

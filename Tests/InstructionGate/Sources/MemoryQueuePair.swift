@@ -19,7 +19,8 @@ final class MemoryQueuePair: QueuePair {
     storage.initialize(
       to: State(
         connection: MemoryConnection(
-          configuration: configuration, controller: MemoryController(
+          configuration: configuration,
+          controller: MemoryController(
             isAdmin: parameters.queueIdentifier == 0, controllerIdentifier: controllerIdentifier))))
     super.init(reactor: reactor, owner: owner, parameters: parameters)
     reactor.markDirty(self)

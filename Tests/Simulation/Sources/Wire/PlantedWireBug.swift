@@ -5,8 +5,6 @@ public enum PlantedWireBug: String, Sendable, CaseIterable {
   case noFence
   /// The wait forgets that the controller's keep alive timer is coarser than the host's.
   case keepAliveGranularityIgnored
-  /// What has not been sent when a connection is closed is sent later.
-  case unsentNotDiscarded
   /// A second answer to a command that has ended is taken for the answer to the one that uses its slot now.
   case lateCompletionAccepted
   /// A read ends before all of its data has come.

@@ -37,9 +37,7 @@ final class SimulatedNetwork: SimulatedKernel {
     connection.closeHost()
   }
 
-  func discardUnsentOnClose(_ fileDescriptor: Int32) {
-    if bug != .unsentNotDiscarded { connections[fileDescriptor]?.discardUnsentOnClose() }
-  }
+  func discardUnsentOnClose(_ fileDescriptor: Int32) { connections[fileDescriptor]?.discardUnsentOnClose() }
 
   func endSending(_ fileDescriptor: Int32) { connections[fileDescriptor]?.endSending() }
 
