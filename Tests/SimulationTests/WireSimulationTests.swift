@@ -16,7 +16,7 @@ import Testing
     }
     // Worlds in which nothing happens prove nothing. (Not a share of the requests: one world without a path, in which each
     // fails at once and the next is made, can have most of them.)
-    #expect(total.requestCount > 2000 && total.successCount > 1000)
+    #expect(total.successCount > 1000)
     #expect(total.connectionCount > 50 && total.lossCount > 5 && total.reconnectCount > 5)
     #expect(total.statistics.failoverCount > 0 && total.statistics.fenceCount > 0)
   }

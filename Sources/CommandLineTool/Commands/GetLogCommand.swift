@@ -21,7 +21,6 @@ struct GetLogCommand: AsyncParsableCommand {
       """ + ExitStatus.help)
 
   @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Host") var host: HostOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -29,6 +28,12 @@ struct GetLogCommand: AsyncParsableCommand {
     name: .customLong("log-id"),
     help: "The page: supported, error, smart, firmware, changed-ns, effects, ana, or a number")
   var page: LogPageArgument
+
+  @Option(
+    name: [.customLong("namespace-id"), .customLong("nsid")],
+    help: ArgumentHelp("The namespace whose page it is (default: none, the controller's page)", valueName: "nsid"),
+    transform: { try NamespaceOptions.number($0) })
+  var namespace: UInt32?
 
   @Option(
     name: [.customShort("l"), .customLong("log-len")],
@@ -56,6 +61,7 @@ struct GetLogCommand: AsyncParsableCommand {
   static let maximumByteCount: UInt64 = 256 << 20
 
   func validate() throws {
+    if namespace == 0 { throw ValidationError("--namespace-id is 1 or more, or 0xffffffff for the controller's page") }
     if let byteCount, byteCount.value == 0 || byteCount.value % 4 != 0 || byteCount.value > Self.maximumByteCount {
       throw ValidationError("--log-len is a multiple of 4 from 4 to 256 MiB, not \(byteCount)")
     }
@@ -113,7 +119,7 @@ struct GetLogCommand: AsyncParsableCommand {
   }
 
   /// A page that is no namespace's is asked for with all bits set (NVMe Base 2.1, section 5.1.12).
-  private var namespaceIdentifier: UInt32 { namespace.identifier ?? .max }
+  private var namespaceIdentifier: UInt32 { namespace ?? .max }
   private var namespaceText: String { "0x" + namespaceIdentifier.hexadecimal() }
 
   /// In pieces of at most MDTS, which all but the smallest pages may need.

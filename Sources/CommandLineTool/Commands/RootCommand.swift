@@ -31,7 +31,8 @@ struct RootCommand: AsyncParsableCommand {
     version: "nvmeof \(PackageVersion.current)",
     subcommands: [
       DiscoverCommand.self, ListCommand.self, IdentifyControllerCommand.self, IdentifyNamespaceCommand.self,
-      GetLogCommand.self, GetFeatureCommand.self, ReadCommand.self, WriteCommand.self, CopyCommand.self,
-      ExportCommand.self, TargetCommand.self,
+      ListNamespacesCommand.self, ShowRegistersCommand.self, GetLogCommand.self, GetFeatureCommand.self,
+      ReadCommand.self, WriteCommand.self, CompareCommand.self, VerifyCommand.self, WriteZeroesCommand.self,
+      DatasetManagementCommand.self, FlushCommand.self, CopyCommand.self, ExportCommand.self, TargetCommand.self,
     ])
 }

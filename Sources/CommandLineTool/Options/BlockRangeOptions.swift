@@ -1,7 +1,7 @@
 import ArgumentParser
 import BlockDevice
 
-/// Which blocks `read` and `write` are about.
+/// Which blocks a command is about.
 struct BlockRangeOptions: ParsableArguments {
   @Option(
     name: .customLong("start-block"), help: ArgumentHelp("The first block", valueName: "lba"))
@@ -64,12 +64,32 @@ struct BlockRangeOptions: ParsableArguments {
     }
   }
 
-  /// Calls `body` with pieces of the range that one request can have, in order.
+  /// Carries out an operation that moves no data on the blocks asked for, or on one where no number was given.
+  func carryOut(
+    _ operation: BlockOperation, _ options: BlockOptions, host: HostOptions, target address: AddressOptions,
+    namespace: NamespaceOptions
+  ) async throws {
+    let target = try address.resolve(.subsystem)
+    try await Session.run(host: host, target: target) { controller in
+      let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
+      let count = try blockCount(device.geometry) ?? 1
+      try check(count, device.geometry, name: device.name)
+      try await Self.forEachPiece(start: startBlock.value, count: count, device.geometry, atMost: 1 << 30) {
+        start, count in
+        do throws(BlockError) {
+          try await device.perform(
+            BlockRequest(operation, logicalBlockAddress: start, blockCount: count, options: options))
+        } catch { throw ToolError(error) }
+      }
+    }
+  }
+
+  /// Calls `body` with pieces of the range that one request can have, and of at most so many bytes, in order.
   static func forEachPiece(
-    start: UInt64, count: UInt64, _ geometry: BlockGeometry,
+    start: UInt64, count: UInt64, _ geometry: BlockGeometry, atMost byteCount: UInt64 = 1 << 20,
     _ body: (_ start: UInt64, _ count: UInt32) async throws -> Void
   ) async throws {
-    let most = max(1, min(UInt64(geometry.maximumRequestByteCount), 1 << 20) / UInt64(geometry.blockByteCount))
+    let most = max(1, min(UInt64(geometry.maximumRequestByteCount), byteCount) / UInt64(geometry.blockByteCount))
     var done: UInt64 = 0
     while done < count {
       let piece = min(most, count - done)

@@ -9,7 +9,7 @@ struct NamespaceOptions: ParsableArguments {
   var identifier: UInt32?
 
   /// Decimal, or hexadecimal as lists show it.
-  fileprivate static func number(_ text: String) throws -> UInt32 {
+  static func number(_ text: String) throws -> UInt32 {
     let value = text.lowercased().hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
     guard let value else { throw ValidationError("--namespace-id is a number, such as 1 or 0x1, not \"\(text)\"") }
     return value

@@ -11,7 +11,6 @@ enum CommandName {
   private static let advice: [String: String] = [
     "connect": nothingStaysConnected, "connect-all": nothingStaysConnected, "disconnect": nothingStaysConnected,
     "disconnect-all": nothingStaysConnected, "list-subsys": "\"nvmeof discover\" shows subsystems",
-    "list-ns": "\"nvmeof list\" shows namespaces",
   ]
 
   private static let nothingStaysConnected =

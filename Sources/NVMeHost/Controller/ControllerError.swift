@@ -73,6 +73,7 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   private static func connectRefusal(
     _ queue: UInt16, _ status: StatusField, _ result: UInt32, _ subsystemNQN: String, _ hostNQN: String
   ) -> String {
+    let name = status.description(for: .fabrics)
     let place = queue == 0 ? "connecting to \(subsystemNQN)" : "connecting I/O queue \(queue) to \(subsystemNQN)"
     if status.matches(.connectInvalidHost) {
       return
@@ -88,14 +89,14 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
       if isInData && offset == 16 { return "\(place) was refused: no controller with this CNTLID exists there" }
       if isInData && offset == 512 { return "\(place) was refused: the target does not like host NQN \(hostNQN)" }
       if isInData && offset == 0 { return "\(place) was refused: the target does not like our host identifier" }
-      return "\(place) was refused: \(isInData ? "connect data" : "command") byte \(offset) is invalid (\(status))"
+      return "\(place) was refused: \(isInData ? "connect data" : "command") byte \(offset) is invalid (\(name))"
     }
     if status.matches(.connectControllerBusy) {
-      return "\(place) was refused: the controller is busy or already in use (\(status)); try again later"
+      return "\(place) was refused: the controller is busy or already in use (\(name)); try again later"
     }
     if status.matches(.authenticationRequired) {
       return "\(place) was refused: the target wants in-band authentication, which is not supported yet"
     }
-    return "\(place) was refused: \(status)"
+    return "\(place) was refused: \(name)"
   }
 }

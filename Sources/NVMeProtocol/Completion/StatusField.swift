@@ -54,7 +54,12 @@ public struct StatusField: RawRepresentable, Hashable, Sendable, BitwiseCopyable
 
 extension StatusField: CustomStringConvertible {
   /// Name, type and code in hexadecimal, and the flags that are set: "LBA Out of Range (SCT 0h, SC 80h, DNR)".
-  public var description: String {
+  public var description: String { text(named: name) }
+
+  /// As ``description``, where the kind of the command is known: one name where a code has two.
+  public func description(for kind: CommandKind) -> String { text(named: name(for: kind)) }
+
+  private func text(named name: String) -> String {
     var flags = ""
     if commandRetryDelay != 0 { flags += ", CRD \(commandRetryDelay)" }
     if more { flags += ", More" }
