@@ -15,7 +15,12 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
     var messages: [@Sendable (Reactor) -> Void] = []
     var readySources: [SourceIdentifier] = []
     var jobs: [UnownedJob] = []
+    /// Takes no more messages.
     var isClosed = false
+    /// No reactor runs the jobs any more: one of the threads that bring them does.
+    var isLeft = false
+    /// One of them is at it.
+    var isRunningJobs = false
   }
 
   let mailbox = Mutex(Mailbox())
@@ -87,10 +92,38 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
       localJobs.pointee.append(job)
       return
     }
-    if !deliver({ $0.jobs.append(job) }) {
-      // The reactor is gone, but a task must never be lost: run it where we are.
-      run(job)
+    let (isTaken, isOurs) = mailbox.withLock { box in
+      box.jobs.append(job)
+      guard box.isLeft else { return (true, false) }
+      defer { box.isRunningJobs = true }
+      return (false, !box.isRunningJobs)
     }
+    if isTaken { signal() } else if isOurs { runLeftJobs() }
+  }
+
+  /// The reactor's last act: what it has left, and what comes from now on, is run by whoever brings it. A task must never be
+  /// lost; and what runs on one executor never runs side by side, so that one thread at a time does it for all.
+  func leaveJobs() {
+    isGone.store(true, ordering: .relaxed)
+    var jobs: [UnownedJob] = []
+    swap(&jobs, &localJobs.pointee)
+    mailbox.withLock { box in
+      box.jobs = jobs + box.jobs
+      box.isLeft = true
+      box.isRunningJobs = true
+    }
+    runLeftJobs()
+  }
+
+  private func runLeftJobs() {
+    func next() -> UnownedJob? {
+      mailbox.withLock { box in
+        guard box.jobs.isEmpty else { return box.jobs.removeFirst() }
+        box.isRunningJobs = false
+        return nil
+      }
+    }
+    while let job = next() { run(job) }
   }
 
   /// Runs a job here and now: on the reactor's thread, or where nobody else can be running one any more.
@@ -110,11 +143,14 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
       body(&box)
       return true
     }
-    if isOpen, !isSignalled.exchange(true, ordering: .acquiringAndReleasing), eventDescriptor >= 0 {
-      var one: UInt64 = 1
-      // EAGAIN would mean that the counter is full: the reactor is awake then anyway.
-      _ = write(eventDescriptor, &one, 8)
-    }
+    if isOpen { signal() }
     return isOpen
+  }
+
+  private func signal() {
+    guard !isSignalled.exchange(true, ordering: .acquiringAndReleasing), eventDescriptor >= 0 else { return }
+    var one: UInt64 = 1
+    // EAGAIN would mean that the counter is full: the reactor is awake then anyway.
+    _ = write(eventDescriptor, &one, 8)
   }
 }

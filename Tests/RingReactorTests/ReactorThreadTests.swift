@@ -1,5 +1,6 @@
 import Glibc
 import RingReactor
+import Synchronization
 import Testing
 
 @Suite("Reactor threads, executors and names")
@@ -168,5 +169,39 @@ struct ReactorThreadTests {
     var reactor: Reactor? = try Reactor()
     NameResolver.resolve(host: "host.invalid", port: 1, on: reactor!.handle) { _, _ in }
     reactor = nil
+  }
+
+  /// What is left of an actor when its reactor has ended still has its methods run one at a time.
+  @Test func jobsBehindTheEndDoNotRunSideBySide() async throws {
+    let thread = try ReactorThread()
+    let crowd = Crowd(thread.handle)
+    await crowd.enter()
+    thread.stop()
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<8 {
+        group.addTask { for _ in 0..<200 { await crowd.enter() } }
+      }
+    }
+    #expect(crowd.mostInside.load(ordering: .relaxed) == 1)
+    #expect(await crowd.count == 1601)
+  }
+
+  private actor Crowd {
+    nonisolated let handle: ReactorHandle
+    nonisolated var unownedExecutor: UnownedSerialExecutor { handle.asUnownedSerialExecutor() }
+    nonisolated let inside = Atomic<Int>(0)
+    nonisolated let mostInside = Atomic<Int>(0)
+    var count = 0
+
+    init(_ handle: ReactorHandle) { self.handle = handle }
+
+    func enter() {
+      let now = inside.add(1, ordering: .relaxed).newValue
+      mostInside.max(now, ordering: .relaxed)
+      // Long enough to be met by another.
+      for _ in 0..<1000 { _ = inside.load(ordering: .relaxed) }
+      count += 1
+      inside.subtract(1, ordering: .relaxed)
+    }
   }
 }

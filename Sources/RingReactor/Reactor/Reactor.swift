@@ -92,10 +92,7 @@ public final class Reactor {
       cancelAll()
       turn(.atMost(nanoseconds: 10_000_000))
     }
-    handle.isGone.store(true, ordering: .relaxed)
-    var jobs: [UnownedJob] = []
-    swap(&jobs, &handle.localJobs.pointee)
-    for job in jobs { handle.run(job) }
+    handle.leaveJobs()
   }
 
   private static let shutdownNanoseconds: UInt64 = 2_000_000_000
