@@ -24,6 +24,16 @@ import Testing
     #expect(log.thermalManagement2Seconds == 4)
   }
 
+  /// Six spaces and a byte that is no text: what stands for it does not fit, and spaces alone are an empty slot.
+  @Test func firmwareRevisionsThatAreCutToNothing() throws {
+    var bytes = [UInt8](repeating: 0, count: 512)
+    bytes.replaceSubrange(8..<15, with: [0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0xFF])
+    let log = try FirmwareSlotLog(decoding: bytes)
+    #expect(log.revisions[0] == "")
+    #expect(log.encode() == [UInt8](repeating: 0, count: 512))
+    #expect(try FirmwareSlotLog(decoding: log.encode()) == log)
+  }
+
   @Test func firmware() throws {
     let log = try FirmwareSlotLog(decoding: Vector.firmwareSlot.bytes)
     #expect(log.encode() == Vector.firmwareSlot.bytes)

@@ -22,10 +22,17 @@ public struct FirmwareSlotLog: WireStructure, FixedLayout, Hashable {
     visitor.integer(&activeFirmwareInformation, at: 0)
     while revisions.count < 7 { revisions.append("") }
     for slot in 0..<7 {
+      trim(slot)
       // An empty slot is all zero bytes, a used one is space filled.
       let padding: TextPadding = revisions[slot].isEmpty ? .zero : .space
       visitor.text(&revisions[slot], at: 8 + slot * 8, count: 8, padding: padding)
-      while revisions[slot].hasSuffix(" ") { revisions[slot].removeLast() }
+      trim(slot)
     }
+  }
+
+  /// What does not fit is cut, which may leave nothing but spaces: an empty slot.
+  private mutating func trim(_ slot: Int) {
+    while revisions[slot].utf8.count > 8 { revisions[slot].unicodeScalars.removeLast() }
+    while revisions[slot].unicodeScalars.last == " " { revisions[slot].unicodeScalars.removeLast() }
   }
 }
