@@ -17,30 +17,25 @@ struct CompareCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Blocks") var blocks: BlockRangeOptions
-  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup(title: "Blocks") var access: ForceUnitAccessOptions
+  @OptionGroup var place: DeviceOptions
 
   @Option(
     name: [.customShort("d"), .customLong("data")],
     help: ArgumentHelp("Where the data comes from (default: -, standard input)", valueName: "file"))
   var dataPath: String = "-"
 
-  func validate() throws {
-    if blocks.forceUnitAccess { throw ValidationError("--force-unit-access is not for compare here") }
-  }
-
   func run() async throws {
-    let target = try address.resolve(.subsystem)
+    let target = try place.resolve()
     let data = try BlockData(path: dataPath, blocks: blocks)
-    try await Session.run(host: host, target: target) { controller in
-      let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
+    try await place.withDevice(of: target) { device in
       try await data.forEachPiece(of: device) { start, bytes throws(BlockError) in
         try await device.perform(
           BlockRequest(
             .compare, logicalBlockAddress: start,
-            blockCount: UInt32(bytes.count / Int(device.geometry.blockByteCount)), buffer: bytes))
+            blockCount: UInt32(bytes.count / Int(device.geometry.blockByteCount)), buffer: bytes,
+            options: access.blockOptions))
       }
     }
   }

@@ -16,20 +16,17 @@ struct DatasetManagementCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Blocks") var blocks: BlockRangeOptions
-  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup var place: DeviceOptions
 
   @Flag(name: .customLong("ad"), help: "Deallocate: of what Dataset Management can do the one thing that is here")
   var deallocates = false
 
   func validate() throws {
     if !deallocates { throw ValidationError("give --ad: deallocating is all that dsm does here") }
-    if blocks.forceUnitAccess { throw ValidationError("--force-unit-access is nothing that dsm has") }
   }
 
   func run() async throws {
-    try await blocks.carryOut(.discard, [], host: host, target: address, namespace: namespace)
+    try await blocks.carryOut(.discard, [], on: place)
   }
 }

@@ -13,14 +13,10 @@ struct FlushCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
-  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup var place: DeviceOptions
 
   func run() async throws {
-    let target = try address.resolve(.subsystem)
-    try await Session.run(host: host, target: target) { controller in
-      let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
+    try await place.withDevice(of: try place.resolve()) { device in
       do throws(BlockError) { try await device.flush() } catch { throw ToolError(error) }
     }
   }

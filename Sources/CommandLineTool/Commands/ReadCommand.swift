@@ -18,10 +18,9 @@ struct ReadCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Blocks") var blocks: BlockRangeOptions
-  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup(title: "Blocks") var access: ForceUnitAccessOptions
+  @OptionGroup var place: DeviceOptions
 
   @Option(
     name: [.customShort("d"), .customLong("data")],
@@ -36,17 +35,14 @@ struct ReadCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let target = try address.resolve(.subsystem)
-    try await Session.run(host: host, target: target) { controller in
-      let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
+    try await place.withDevice(of: try place.resolve()) { device in
       let geometry = device.geometry
       let count = try blocks.blockCount(geometry) ?? 1
       try blocks.check(count, geometry, name: device.name)
       let showsHexdump = isHexdump || dataPath == nil && Console.isOutputTerminal
       let file = showsHexdump ? nil : try LocalFile(writing: dataPath ?? "-")
-      try await Self.read(
-        device, start: blocks.startBlock.value, count: count, options: blocks.forceUnitAccess ? .forceUnitAccess : []
-      ) { bytes, offset in
+      try await Self.read(device, start: blocks.startBlock.value, count: count, options: access.blockOptions) {
+        bytes, offset in
         if showsHexdump { Console.print(Hexdump.text(bytes, base: offset)) } else { try file?.write(bytes) }
       }
     }

@@ -15,16 +15,11 @@ struct VerifyCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Blocks") var blocks: BlockRangeOptions
-  @OptionGroup(title: "Host") var host: HostOptions
-
-  func validate() throws {
-    if blocks.forceUnitAccess { throw ValidationError("--force-unit-access is not for verify here") }
-  }
+  @OptionGroup(title: "Blocks") var access: ForceUnitAccessOptions
+  @OptionGroup var place: DeviceOptions
 
   func run() async throws {
-    try await blocks.carryOut(.verify, [], host: host, target: address, namespace: namespace)
+    try await blocks.carryOut(.verify, access.blockOptions, on: place)
   }
 }

@@ -18,10 +18,9 @@ struct WriteCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Blocks") var blocks: BlockRangeOptions
-  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup(title: "Blocks") var access: ForceUnitAccessOptions
+  @OptionGroup var place: DeviceOptions
 
   @Option(
     name: [.customShort("d"), .customLong("data")],
@@ -32,13 +31,11 @@ struct WriteCommand: AsyncParsableCommand {
   var flush = false
 
   func run() async throws {
-    let target = try address.resolve(.subsystem)
+    let target = try place.resolve()
     let data = try BlockData(path: dataPath, blocks: blocks)
-    try await Session.run(host: host, target: target) { controller in
-      let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
+    try await place.withDevice(of: target) { device in
       try await data.forEachPiece(of: device) { start, bytes throws(BlockError) in
-        try await device.write(
-          at: start, from: UnsafeRawBufferPointer(bytes), options: blocks.forceUnitAccess ? .forceUnitAccess : [])
+        try await device.write(at: start, from: UnsafeRawBufferPointer(bytes), options: access.blockOptions)
       }
       guard flush else { return }
       do throws(BlockError) { try await device.flush() } catch { throw ToolError(error) }

@@ -15,17 +15,15 @@ struct WriteZeroesCommand: AsyncParsableCommand {
 
       """ + ExitStatus.help)
 
-  @OptionGroup(title: "Target") var address: AddressOptions
-  @OptionGroup var namespace: NamespaceOptions
   @OptionGroup(title: "Blocks") var blocks: BlockRangeOptions
-  @OptionGroup(title: "Host") var host: HostOptions
+  @OptionGroup(title: "Blocks") var access: ForceUnitAccessOptions
+  @OptionGroup var place: DeviceOptions
 
   @Flag(name: [.customShort("D"), .customLong("deac")], help: "The device may deallocate the blocks")
   var deallocates = false
 
   func run() async throws {
-    var options: BlockOptions = deallocates ? [] : .noHole
-    if blocks.forceUnitAccess { options.insert(.forceUnitAccess) }
-    try await blocks.carryOut(.writeZeroes, options, host: host, target: address, namespace: namespace)
+    let options: BlockOptions = deallocates ? [] : .noHole
+    try await blocks.carryOut(.writeZeroes, options.union(access.blockOptions), on: place)
   }
 }

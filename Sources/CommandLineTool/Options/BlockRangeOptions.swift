@@ -21,11 +21,6 @@ struct BlockRangeOptions: ParsableArguments {
     help: ArgumentHelp("Bytes, a multiple of the block size", valueName: "bytes"))
   var byteCount: ByteCount?
 
-  @Flag(
-    name: [.customShort("f"), .customLong("force-unit-access")],
-    help: "Go to the media, past caches")
-  var forceUnitAccess = false
-
   func validate() throws {
     let given = [zeroesBasedCount, count, byteCount].compactMap { $0 }
     if given.count > 1 { throw ValidationError("give one of --block-count, --blocks and --data-size") }
@@ -66,12 +61,9 @@ struct BlockRangeOptions: ParsableArguments {
 
   /// Carries out an operation that moves no data on the blocks asked for, or on one where no number was given.
   func carryOut(
-    _ operation: BlockOperation, _ options: BlockOptions, host: HostOptions, target address: AddressOptions,
-    namespace: NamespaceOptions
+    _ operation: BlockOperation, _ options: BlockOptions, on place: DeviceOptions
   ) async throws {
-    let target = try address.resolve(.subsystem)
-    try await Session.run(host: host, target: target) { controller in
-      let device = try controller.device(namespace.identifier ?? target.namespaceIdentifier)
+    try await place.withDevice(of: try place.resolve()) { device in
       let count = try blockCount(device.geometry) ?? 1
       try check(count, device.geometry, name: device.name)
       try await Self.forEachPiece(start: startBlock.value, count: count, device.geometry, atMost: 1 << 30) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockDevice
 import EmbeddedTarget
+import Foundation
 import Testing
 
 @testable import CommandLineTool
@@ -144,6 +145,37 @@ import Testing
         #expect(error.description.contains("100 blocks of 512 bytes, the last is 99"))
       }
     }
+  }
+
+  /// As nvme-cli has it: Dataset Management and Flush have no such bit.
+  @Test func forceUnitAccessIsForCommandsThatHaveTheBit() throws {
+    let uri = "nvme+tcp://192.0.2.1/nqn.x:y"
+    for flag in ["-f", "--force-unit-access"] {
+      #expect(try ReadCommand.parse([uri, flag]).access.blockOptions == .forceUnitAccess)
+      #expect(try WriteCommand.parse([uri, flag]).access.blockOptions == .forceUnitAccess)
+      #expect(try CompareCommand.parse([uri, flag]).access.blockOptions == .forceUnitAccess)
+      #expect(try VerifyCommand.parse([uri, flag]).access.blockOptions == .forceUnitAccess)
+      #expect(try WriteZeroesCommand.parse([uri, flag]).access.blockOptions == .forceUnitAccess)
+      #expect(throws: (any Error).self) { _ = try DatasetManagementCommand.parse([uri, "--ad", flag]) }
+      #expect(throws: (any Error).self) { _ = try FlushCommand.parse([uri, flag]) }
+    }
+    #expect(try ReadCommand.parse([uri]).access.blockOptions == [])
+    #expect(!DatasetManagementCommand.helpMessage().contains("--force-unit-access"))
+  }
+
+  @Test func helpHasWhatACommandIsAboutInOnePlace() {
+    for help in [ReadCommand.helpMessage(), VerifyCommand.helpMessage(), DatasetManagementCommand.helpMessage()] {
+      let places = ["\nBLOCKS:\n", "\nTARGET:\n", "\nHOST:\n"].map { help.components(separatedBy: $0).count }
+      #expect(places == [2, 2, 2], "\(help)")
+    }
+  }
+
+  @Test func theNamespaceGivenGoesBeforeTheTargets() throws {
+    #expect(try DeviceOptions.parse(["nvme+tcp://h/nqn.x:y?nsid=2"]).resolve().namespaceIdentifier == 2)
+    #expect(
+      try DeviceOptions.parse(["nvme+tcp://h/nqn.x:y?nsid=2", "--nsid", "3"]).resolve().namespaceIdentifier == 3)
+    #expect(try DeviceOptions.parse(["nvme+tcp://h/nqn.x:y"]).resolve().namespaceIdentifier == nil)
+    #expect(throws: ToolError.self) { _ = try DeviceOptions.parse(["-a", "h"]).resolve() }
   }
 
   @Test func logPages() {

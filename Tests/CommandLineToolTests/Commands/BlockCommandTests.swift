@@ -43,7 +43,7 @@ import Testing
       var bytes = pattern(3 << 20)
       #expect(try ToolProcess.run("write", uri, "--start-block", "16", input: bytes).status == 0)
       try await ToolScene.withFile(bytes) { path in
-        let same = try ToolProcess.run("compare", uri, "--start-block", "16", "--data", path)
+        let same = try ToolProcess.run("compare", uri, "--start-block", "16", "--data", path, "-f")
         #expect(same.status == 0, "\(same.errors)")
       }
       bytes[(2 << 20) + 700] ^= 1
@@ -60,7 +60,7 @@ import Testing
 
   @Test func flushAndVerifyAreSent() async throws {
     try await ToolScene.withTarget { target, _, uri, _ in
-      for (opcode, command) in [(UInt8(0x00), ["flush"]), (0x0C, ["verify", "--blocks", "100"])] {
+      for (opcode, command) in [(UInt8(0x00), ["flush"]), (0x0C, ["verify", "--blocks", "100", "-f"])] {
         let sound = try ToolProcess(command + [uri]).finish()
         #expect(sound.status == 0, "\(sound.errors)")
         let fault = try await target.addFault(
