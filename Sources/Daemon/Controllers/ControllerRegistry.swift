@@ -26,6 +26,8 @@ package actor ControllerRegistry {
   nonisolated let logger: Logger
   /// Who we are where a request does not say.
   package nonisolated let identity: HostIdentity
+  /// How long a detach waits for an attach of the same name.
+  private let detachPatience: Duration
   private nonisolated let published = Mutex(Published())
   private var lanes = SerialLanes()
   /// Ways that controllers are being connected by, beside those that are attached.
@@ -37,13 +39,15 @@ package actor ControllerRegistry {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { control.asUnownedSerialExecutor() }
 
   package init(
-    devices: DeviceRegistry, control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity, logger: Logger
+    devices: DeviceRegistry, control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity, logger: Logger,
+    detachPatience: Duration = .seconds(10)
   ) {
     self.devices = devices
     self.control = control
     self.reactors = reactors
     self.identity = identity
     self.logger = logger
+    self.detachPatience = detachPatience
   }
 
   // MARK: What there is, for any thread
@@ -365,14 +369,16 @@ package actor ControllerRegistry {
 
   /// - Returns: false when others have been at it for longer than that; there is nothing to leave then.
   private func enter(_ name: String, within duration: Duration?) async -> Bool {
-    await withUnsafeContinuation { continuation in
-      let ticket = lanes.enter(name, continuation)
-      guard let duration else { return }
-      Task {
-        try? await Task.sleep(for: duration)
+    var timer: Task<Void, any Error>?
+    let isEntered = await withUnsafeContinuation { continuation in
+      guard let ticket = lanes.enter(name, continuation), let duration else { return }
+      timer = Task {
+        try await Task.sleep(for: duration)
         lanes.giveUp(name, ticket)
       }
     }
+    timer?.cancel()
+    return isEntered
   }
 
   // MARK: Several addresses of one controller
@@ -419,14 +425,11 @@ package actor ControllerRegistry {
 
   // MARK: Detaching
 
-  /// How long a detach waits for an attach of the same name.
-  private static let detachPatience = Duration.seconds(10)
-
   /// Detaches the paths of a controller that fit, and waits until nothing of them is left.
   ///
   /// - Throws: -19 for a name that there is not; -6 when no path fits; -110 when an attach of the name does not end.
   package func detach(_ name: String, _ filter: PathFilter) async throws(RPCError) {
-    guard await enter(name, within: Self.detachPatience) else {
+    guard await enter(name, within: detachPatience) else {
       throw .system(ETIMEDOUT, detail: "an attach of \(name) is under way")
     }
     defer { lanes.leave(name) }

@@ -11,15 +11,15 @@ struct SerialLanes {
 
   /// Takes the lane if it is free; else the continuation is resumed, with true, when it is the caller's.
   ///
-  /// - Returns: what ``giveUp(_:_:)`` needs.
-  mutating func enter(_ key: String, _ continuation: UnsafeContinuation<Bool, Never>) -> UInt64 {
-    nextTicket += 1
-    if waiting[key] == nil {
+  /// - Returns: what ``giveUp(_:_:)`` needs; nil where there is nothing to wait for.
+  mutating func enter(_ key: String, _ continuation: UnsafeContinuation<Bool, Never>) -> UInt64? {
+    guard waiting[key] != nil else {
       waiting[key] = []
       continuation.resume(returning: true)
-    } else {
-      waiting[key]?.append(Waiting(ticket: nextTicket, continuation: continuation))
+      return nil
     }
+    nextTicket += 1
+    waiting[key]?.append(Waiting(ticket: nextTicket, continuation: continuation))
     return nextTicket
   }
 

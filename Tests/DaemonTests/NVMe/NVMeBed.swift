@@ -18,7 +18,7 @@ final class NVMeBed: Sendable {
 
   init(
     namespaces: [UInt32: NamespaceConfiguration] = [1: .memory(byteCount: 1 << 22)], reactorCount: Int = 1,
-    target configure: (inout TargetConfiguration) -> Void = { _ in }
+    detachPatience: Duration = .seconds(10), target configure: (inout TargetConfiguration) -> Void = { _ in }
   ) async throws {
     var configuration = TargetConfiguration()
     configure(&configuration)
@@ -29,16 +29,18 @@ final class NVMeBed: Sendable {
     port = try await target.addPort()
     control = try ReactorThread(name: "control")
     reactors = try (0..<reactorCount).map { try ReactorThread(name: "io_\($0)") }
-    service = Self.makeService(control: control, reactors: reactors)
+    service = Self.makeService(control: control, reactors: reactors, detachPatience: detachPatience)
     table = RPCMethodTable(NVMeMethods.all(service))
   }
 
-  static func makeService(control: ReactorThread, reactors: [ReactorThread]) -> NVMeService {
+  static func makeService(
+    control: ReactorThread, reactors: [ReactorThread], detachPatience: Duration = .seconds(10)
+  ) -> NVMeService {
     let devices = DeviceRegistry()
     let controllers = ControllerRegistry(
       devices: devices, control: control.handle, reactors: reactors.map(\.handle),
       identity: HostIdentity(hostNQN: hostNQN, hostIdentifier: Identifier128(high: 0x7f2d, low: 0x5ac2)),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, detachPatience: detachPatience)
     return NVMeService(
       controllers: controllers, devices: devices,
       ioThreads: reactors.enumerated().map { NVMeService.IOThread(name: "io_\($0)", reactor: $1.handle) },
