@@ -78,6 +78,50 @@ import Testing
     #expect(Set(result.map(\.byteCount)).count > 2)
   }
 
+  /// The means are those of fio 3.33 with the null engine, a region of 64 MiB and the same options.
+  @Test(arguments: [("4k/60:64k/40", 15.75), ("4k/50:28k/50", 11.03), ("4k/50:64k/50", 20.09), ("4k/80:64k/20", 8.05)])
+  func aMapLeavesMixedSizesTheMeanThatFioHas(split: String, kibibytes: Double) throws {
+    let result = try operations(try job("--rw=randread", "--bssplit=\(split)"), capacity: 64 << 20)
+    let sum = result.reduce(UInt64(0)) { $0 + UInt64($1.byteCount) }
+    #expect(sum == 64 << 20)
+    let mean = Double(sum) / 1024 / Double(result.count)
+    #expect(abs(mean / kibibytes - 1) < 0.1, "\(mean) KiB")
+  }
+
+  @Test func aMapBeginsAnewWhenItIsFull() throws {
+    let options = try job("--rw=randread", "--bssplit=4k/50:16k/50", "--loops=3")
+    let result = try operations(options, capacity: 1 << 20)
+    var visits = [Int](repeating: 0, count: 256)
+    for operation in result {
+      for block in 0..<Int(operation.byteCount / 4096) { visits[Int(operation.offset / 4096) + block] += 1 }
+    }
+    #expect(visits.allSatisfy { $0 == 3 })
+  }
+
+  @Test(arguments: [1, 63, 64, 65, 128, 4095, 4096, 4097, 300_000] as [UInt64])
+  func aMapFindsTheNextFreeBlock(count: UInt64) {
+    var random = RandomGenerator(seed: count)
+    var map = BlockBitmap(count: count)
+    var free = Set(0..<count)
+    while map.freeCount > 0 {
+      let start = random.below(count)
+      let block = map.firstFree(from: start)
+      guard free.contains(block) else {
+        Issue.record("block \(block) of \(count) is not free, seen from \(start)")
+        return
+      }
+      // Nothing free was passed over; of many blocks not each is looked at every time.
+      let distance = (block + count - start) % count
+      #expect((0..<min(distance, 100)).allSatisfy { !free.contains((start + $0) % count) })
+      let length = map.freeRun(from: block, limit: 1 + random.below(max(1, count / 20)))
+      map.insert(block, length: length)
+      free.subtract(block..<block + length)
+    }
+    #expect(free.isEmpty)
+    map.clear()
+    #expect(map.freeCount == count && map.firstFree(from: count - 1) == count - 1)
+  }
+
   @Test func theSameSeedGivesTheSame() throws {
     let options = try job("--rw=randrw", "--bssplit=4k/50:8k/50", "--randseed=9", "--norandommap")
     let first = try operations(options, capacity: 1 << 24, limit: 1000)

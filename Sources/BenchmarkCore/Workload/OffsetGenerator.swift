@@ -3,7 +3,7 @@
 struct OffsetGenerator: ~Copyable {
   private enum Mode {
     case sequential
-    /// Every granule once a pass; `usesMap` when I/Os of several sizes share the region.
+    /// Every granule once a pass: in a permuted order, or with a map when I/Os of several sizes share the region.
     case covering(usesMap: Bool)
     case uniform
     case skewed
@@ -150,13 +150,13 @@ struct OffsetGenerator: ~Copyable {
     return PlannedOperation(direction: direction, offset: offset, byteCount: byteCount)
   }
 
+  /// As fio does it: a granule anywhere, or the next free one behind it, so that what is free is used up from its
+  /// beginnings and stays in long runs; free granules drawn one by one would soon leave room for small blocks only.
   private mutating func mapped(_ direction: DataDirection, _ byteCount: UInt32) -> PlannedOperation {
-    // Each candidate is looked at once a pass, so skipping taken granules costs no more than the pass has granules.
-    while map.contains(permutation[index]) { advance() }
-    let block = permutation[index]
+    if map.freeCount == 0 { map.clear() }
+    let block = map.firstFree(from: random.below(granuleCount))
     let length = map.freeRun(from: block, limit: UInt64(byteCount) / granule)
     map.insert(block, length: length)
-    advance()
     return PlannedOperation(
       direction: direction, offset: region.start + block * granule, byteCount: UInt32(length * granule))
   }
@@ -167,6 +167,5 @@ struct OffsetGenerator: ~Copyable {
     index = 0
     pass += 1
     permutation = BlockPermutation(count: granuleCount, key: seed &+ pass &* 0x9e37_79b9_7f4a_7c15)
-    map.clear()
   }
 }
