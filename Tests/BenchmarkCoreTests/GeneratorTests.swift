@@ -168,7 +168,27 @@ import Testing
     #expect(Set(same.map(\.offset)).count <= 100)
   }
 
+  @Test(arguments: [
+    ["--rw=trimwrite"], ["--rw=randtrimwrite"], ["--rw=trimwrite", "--bssplit=4k/50:8k/50"],
+    ["--rw=randtrimwrite", "--bssplit=4k/50:8k/50"],
+  ])
+  func whatIsTrimmedIsWritten(arguments: [String]) throws {
+    let result = try operations(try plan(["--name=a"] + arguments).jobs[0], capacity: 1 << 20)
+    for index in stride(from: 0, to: result.count, by: 2) {
+      var write = result[index]
+      #expect(write.direction == .trim)
+      write.direction = .write
+      #expect(result[index + 1] == write)
+    }
+    // All of the region is trimmed, and all of it is written.
+    #expect(result.reduce(UInt64(0)) { $0 + UInt64($1.byteCount) } == 2 << 20)
+  }
+
   @Test func amounts() throws {
+    // As fio counts: so many trims, and a write for each.
+    let both = try operations(try job("--rw=trimwrite", "--number_ios=7"), capacity: 1 << 20)
+    #expect(both.count == 14 && both.count { $0.direction == .write } == 7)
+    #expect(try operations(try job("--rw=trimwrite", "--io_size=64k"), capacity: 1 << 20).count == 32)
     #expect(try operations(try job("--rw=read", "--number_ios=7"), capacity: 1 << 20).count == 7)
     #expect(
       try operations(try job("--rw=read", "--io_size=10k", "--bs=4k"), capacity: 1 << 20).map(\.byteCount) == [

@@ -42,6 +42,18 @@ import Testing
     #expect(device.storage.allSatisfy { $0 == 0 })
   }
 
+  @Test func trimsThenWrites() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    let statistics = try run(try job("--rw=trimwrite", "--bs=4k", "--rate_iops=,2000,2000"), on: device).statistics
+    #expect(statistics.directions.trim.operations == 16 && statistics.directions.write.operations == 16)
+    #expect(statistics.directions.read.operations == 0)
+    let expected = (0..<16).flatMap { [(ChannelOperation.trim, UInt64($0) * 4096), (.write, UInt64($0) * 4096)] }
+    #expect(device.issued.map(\.operation) == expected.map(\.0))
+    #expect(device.issued.map(\.offset) == expected.map(\.1))
+    // Each direction by its own rate.
+    #expect(device.issued.last.map { $0.at - device.issued[0].at >= 7_500_000 } == true)
+  }
+
   @Test func contents() throws {
     let device = FakeDevice(byteCount: 8192)
     device.storage = [UInt8](repeating: 0xee, count: 8192)

@@ -192,7 +192,7 @@ import Testing
     ["--verify=crc32c", "--rw=trim"], ["--verify_only"], ["--wait_for=nobody"],
     ["--thinktime=1", "--thinktime_spin=2"],
     ["--verify=md5", "--rw=write", "--bssplit=4k/50:6k/50"], ["--verify=md5", "--rw=write", "--verify_interval=64"],
-    ["--loops=0"], ["--connections=64", "--iodepth=1024"],
+    ["--loops=0"], ["--connections=64", "--iodepth=1024"], ["--rw=trimwrite", "--bs=4k,8k,4k"],
   ])
   func conflicts(_ arguments: [String]) throws {
     let error = #expect(throws: OptionError.self) { try plan(["--name=job"] + arguments) }
@@ -215,6 +215,7 @@ import Testing
     #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=randwrite"]) }
     #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=randrw"]) }
     #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=trim"]) }
+    #expect(throws: OptionError.self) { try plan(["--readonly", "--name=a", "--rw=trimwrite"]) }
     #expect(try plan(["--readonly", "--name=a", "--rw=randread"]).jobs.count == 1)
   }
 

@@ -8,37 +8,42 @@ public enum IOPattern: String, CaseIterable, Sendable {
   case randtrim
   case rw
   case randrw
+  /// Each block is trimmed, then written.
+  case trimwrite
+  case randtrimwrite
 
   public var isRandom: Bool {
     switch self {
-    case .randread, .randwrite, .randtrim, .randrw: true
-    case .read, .write, .trim, .rw: false
+    case .randread, .randwrite, .randtrim, .randrw, .randtrimwrite: true
+    case .read, .write, .trim, .rw, .trimwrite: false
     }
   }
 
   public var isMixed: Bool { self == .rw || self == .randrw }
 
+  public var writesWhatItTrims: Bool { self == .trimwrite || self == .randtrimwrite }
+
   public func includes(_ direction: DataDirection) -> Bool {
     switch direction {
     case .read: self == .read || self == .randread || isMixed
-    case .write: self == .write || self == .randwrite || isMixed
-    case .trim: self == .trim || self == .randtrim
+    case .write: self == .write || self == .randwrite || isMixed || writesWhatItTrims
+    case .trim: self == .trim || self == .randtrim || writesWhatItTrims
     }
   }
 
-  /// The one direction of a pattern that is not mixed.
-  public var onlyDirection: DataDirection? {
-    isMixed ? nil : DataDirection.allCases.first { includes($0) }
-  }
+  public var directions: [DataDirection] { DataDirection.allCases.filter(includes) }
+
+  /// The one direction of a pattern that has no other.
+  public var onlyDirection: DataDirection? { directions.count == 1 ? directions[0] : nil }
 
   /// The letter of the status line.
   public var statusLetter: Character {
     switch self {
     case .read: "R"
-    case .write: "W"
+    case .write, .trimwrite: "W"
     case .trim: "D"
     case .randread: "r"
-    case .randwrite: "w"
+    case .randwrite, .randtrimwrite: "w"
     case .randtrim: "d"
     case .rw: "M"
     case .randrw: "m"

@@ -109,6 +109,9 @@ public struct JobPlanner {
     if UInt64(job.depth) * UInt64(job.connectionCount) > 65_535 {
       throw conflict("connections=\(job.connectionCount) with iodepth=\(job.depth): more than 65535 I/Os in flight")
     }
+    if job.pattern.writesWhatItTrims, job.blockSizes.trim != job.blockSizes.write {
+      throw conflict("rw=\(job.pattern.rawValue) writes the blocks that it has trimmed: give both the same block sizes")
+    }
     if let problem = job.paths.problem { throw conflict(problem) }
     if job.thinkTimeSpin > job.thinkTime { throw conflict("thinktime_spin is longer than thinktime") }
     if let name = job.waitFor {

@@ -44,18 +44,21 @@ extension OptionCatalogue {
     "libblkio",
   ]
 
+  private static let patterns =
+    "read, write, trim, randread, randwrite, randtrim, rw (readwrite), randrw, trimwrite or randtrimwrite"
+
   static var accessOptions: [OptionDefinition] {
     [
       value(
         "rw readwrite", .access, "pattern",
-        "read, write, trim, randread, randwrite, randtrim, rw (readwrite) or randrw; \":N\" after a random pattern\n"
-          + "is how many I/Os share one place, after a sequential one how many bytes are skipped"
+        "\(patterns);\n"
+          + "trimwrite trims each block, then writes it; \":N\" after a random pattern is how many I/Os share one place,\n"
+          + "after a sequential one how many bytes are skipped"
       ) { options, text, context throws(OptionValueError) in
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let word = parts[0].trimmedSpaces.lowercased()
         guard let pattern = IOPattern(rawValue: word == "readwrite" ? "rw" : word) else {
-          throw OptionValueError(
-            "read, write, trim, randread, randwrite, randtrim, rw (readwrite) or randrw")
+          throw OptionValueError(patterns)
         }
         options.pattern = pattern
         options.accessesPerOffset = 1

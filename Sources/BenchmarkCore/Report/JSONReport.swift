@@ -179,7 +179,7 @@ struct JSONReport {
     let given = Set(entry.options.given.map(\.name) + report.globalOptions.map(\.name))
     let always = [
       ("rw", entry.options.pattern.rawValue),
-      ("bs", String(sizes[entry.options.pattern.onlyDirection ?? .read].smallest)),
+      ("bs", String(sizes[entry.options.pattern.directions[0]].smallest)),
       ("iodepth", String(entry.options.depth)),
       ("numjobs", String(entry.options.jobCount)),
     ]

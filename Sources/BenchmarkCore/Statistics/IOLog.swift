@@ -59,7 +59,7 @@ public final class IOLog: @unchecked Sendable {
   ///   - byteLimit: how much memory entries of single I/Os may take.
   init(_ options: LogOptions, pattern: IOPattern, byteLimit: UInt64) {
     self.options = options
-    directions = DataDirection.allCases.filter(pattern.includes)
+    directions = pattern.directions
     mostChunks = max(1, Int(clamping: byteLimit) / (Self.chunkLength * MemoryLayout<Entry>.stride))
     sums = .allocate(capacity: 3)
     sums.initialize(repeating: Sums(), count: 3)

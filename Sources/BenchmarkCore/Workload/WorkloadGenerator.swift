@@ -7,6 +7,9 @@ public struct WorkloadGenerator: ~Copyable {
   private var sizeRandom: RandomGenerator
   private let sizes: PerDirection<BlockSizePicker>
   private let only: DataDirection?
+  private let writesWhatItTrims: Bool
+  /// What has been trimmed and is to be written.
+  private var trimmed: PlannedOperation?
   private let readPercent: UInt64
   private let granule: UInt64
   /// Bytes still to transfer; nil without limit.
@@ -24,6 +27,7 @@ public struct WorkloadGenerator: ~Copyable {
       read: BlockSizePicker(options.blockSizes.read), write: BlockSizePicker(options.blockSizes.write),
       trim: BlockSizePicker(options.blockSizes.trim))
     only = options.pattern.onlyDirection
+    writesWhatItTrims = options.pattern.writesWhatItTrims
     readPercent = UInt64(options.readMixPercent)
     granule = UInt64(options.smallestBlock)
     bytesLeft = byteLimit.map {
@@ -37,12 +41,27 @@ public struct WorkloadGenerator: ~Copyable {
   @inline(__always)
   public mutating func nextDirection() -> DataDirection {
     if let only { return only }
+    if writesWhatItTrims { return trimmed == nil ? .trim : .write }
     return mixRandom.below(100) < readPercent ? .read : .write
   }
 
-  /// The next I/O in `direction`; nil when the amount is done.
+  /// The next I/O in `direction`, which is what ``nextDirection()`` said where blocks are trimmed and written; nil when the
+  /// amount is done. A write of what has been trimmed is none of the amount: as with fio, all of it is trimmed, and
+  /// written.
   @inline(__always)
   public mutating func next(_ direction: DataDirection) -> PlannedOperation? {
+    guard writesWhatItTrims else { return draw(direction) }
+    if var operation = trimmed {
+      trimmed = nil
+      operation.direction = .write
+      return operation
+    }
+    trimmed = draw(direction)
+    return trimmed
+  }
+
+  @inline(__always)
+  private mutating func draw(_ direction: DataDirection) -> PlannedOperation? {
     if let left = operationsLeft {
       guard left > 0 else { return nil }
       operationsLeft = left - 1
