@@ -193,6 +193,7 @@ import Testing
     ["--thinktime=1", "--thinktime_spin=2"],
     ["--verify=md5", "--rw=write", "--bssplit=4k/50:6k/50"], ["--verify=md5", "--rw=write", "--verify_interval=64"],
     ["--loops=0"], ["--connections=64", "--iodepth=1024"], ["--rw=trimwrite", "--bs=4k,8k,4k"],
+    ["--latency_target=1ms"],
   ])
   func conflicts(_ arguments: [String]) throws {
     let error = #expect(throws: OptionError.self) { try plan(["--name=job"] + arguments) }

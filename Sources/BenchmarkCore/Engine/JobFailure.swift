@@ -7,7 +7,7 @@ public struct JobFailure: Error, Sendable, Equatable, CustomStringConvertible {
     case io
     /// Blocks read back differ.
     case verify
-    /// An I/O took longer than max_latency, or did not come back at all.
+    /// An I/O took longer than max_latency or latency_target, or did not come back at all.
     case timeout
   }
 

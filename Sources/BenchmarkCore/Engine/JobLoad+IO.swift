@@ -6,7 +6,7 @@ extension JobLoad {
   @inline(__always)
   mutating func next(_ now: inout UInt64) -> Next {
     if prepared < 0 {
-      guard inFlight < loop.depth else { return .nothing }
+      guard inFlight < inFlightLimit else { return .nothing }
       if !hasPending {
         if sourceIsDry { return .nothing }
         if !fetchNext(now) {
@@ -191,6 +191,7 @@ extension JobLoad {
           "an I/O at offset \(slot.offset) took \(total / 1000) µs, longer than max_latency"))
       giveUp()
     }
+    if !isRamping { search?.record(total) }
     if slot.purpose == .verify || loop.checksWorkReads {
       check(index, slot)
     } else if loop.keepsLedger, slot.direction == .write {
@@ -253,7 +254,7 @@ extension JobLoad {
     if !setup.options.continueOnError.contains(tolerated) { giveUp() }
   }
 
-  private mutating func giveUp() {
+  mutating func giveUp() {
     hasGivenUp = true
     isStopping = true
   }

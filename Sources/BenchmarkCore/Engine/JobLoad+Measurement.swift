@@ -38,6 +38,7 @@ extension JobLoad {
 
   /// Adds the phase's length to the directions that did something in it.
   mutating func closePhase() {
+    endSearch()
     let now = clock.now()
     for direction in DataDirection.allCases where operationsInPhase(direction) > 0 {
       directions[direction.rawValue].runtime += now - phaseStart
@@ -46,7 +47,33 @@ extension JobLoad {
     phaseStart = now
   }
 
-  /// The ramp is over: what was counted so far was only for show.
+  /// Where a depth is searched for: how many may be in flight, and whether it is found.
+  @inline(never)
+  mutating func searchDepth(_ now: UInt64) {
+    guard !isRamping, let verdict = search?.look(now, inFlight: inFlight) else { return }
+    inFlightLimit = search?.limit ?? loop.depth
+    searchedDepth = search?.depth
+    switch verdict {
+    case .goOn: break
+    case .found: resetForMeasurement(now)
+    case .ended: isStopping = true
+    case .failed:
+      note(
+        JobFailure(
+          .timeout,
+          "latency_target=\(setup.options.latencyTarget / 1000) µs is too short: an I/O took longer with no other one "
+            + "in flight"))
+      giveUp()
+    }
+  }
+
+  /// The work is over: what follows it has the whole depth.
+  private mutating func endSearch() {
+    search = nil
+    inFlightLimit = loop.depth
+  }
+
+  /// The ramp, or a search, is over: what was counted so far was only for show.
   private mutating func resetForMeasurement(_ now: UInt64) {
     for index in 0..<3 {
       switch index {
@@ -70,6 +97,7 @@ extension JobLoad {
     iopsWindow.begin(at: now)
     log?.begin(jobStart: progress.startNanoseconds, at: now)
     usageAtStart = ProcessorUsage.ofCallingThread()
+    search?.begin(at: now)
   }
 
   func publish() {
@@ -110,6 +138,7 @@ extension JobLoad {
 
   func assembled(detached: Bool) -> JobStatistics {
     var result = detached ? statistics.detachedCopy() : statistics
+    result.searchedDepth = searchedDepth
     for direction in DataDirection.allCases {
       let part = directions[direction.rawValue]
       result.directions[direction] = detached ? part.detachedCopy() : part

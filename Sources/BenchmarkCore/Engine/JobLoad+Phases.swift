@@ -26,6 +26,7 @@ extension JobLoad {
     if let runtime = options.runtime { end = rampEnd &+ runtime }
     progress.state = isRamping ? .ramping : .running
     usageAtStart = ProcessorUsage.ofCallingThread()
+    search?.begin(at: begin)
     readPacer?.start(at: begin)
     writePacer?.start(at: begin)
     trimPacer?.start(at: begin)
@@ -78,6 +79,7 @@ extension JobLoad {
   @inline(__always)
   mutating func look(_ now: UInt64) {
     if now >= nextPeriodic { periodic(now) }
+    if search != nil { searchDepth(now) }
     if !isStopping, now >= end || stop.isStopped { isStopping = true }
     if isStopping, !sourceIsDry {
       sourceIsDry = true

@@ -33,6 +33,9 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   let buffers: UnsafeMutableRawPointer
   let bufferStride: Int
   var inFlight = 0
+  /// How many may be, which is the queue depth but for a search.
+  var inFlightLimit: Int
+  var search: DepthSearch?
   /// Memory that a device may still write to is not given back.
   var leaksBuffers = false
 
@@ -63,6 +66,7 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   var finalIndex = 0
 
   // Results.
+  var searchedDepth: Int?
   let directions: UnsafeMutablePointer<DirectionStatistics>
   var statistics = JobStatistics()
   var failure: JobFailure?
@@ -102,6 +106,8 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     freeSlots = .allocate(capacity: loop.depth)
     for index in 0..<loop.depth { freeSlots[index] = UInt32(loop.depth - 1 - index) }
     freeCount = loop.depth
+    search = DepthSearch(options)
+    inFlightLimit = search?.limit ?? loop.depth
     bufferStride = (Int(options.largestBlock) + 4095) / 4096 * 4096
     buffers = .allocate(byteCount: bufferStride * loop.depth, alignment: 4096)
     let all = UnsafeMutableRawBufferPointer(start: buffers, count: bufferStride * loop.depth)

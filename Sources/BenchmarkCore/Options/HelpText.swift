@@ -15,6 +15,9 @@ public enum HelpText {
         nvmeof-bench --name=cable --rw=randrw --bs=4k --size=256m --verify=crc32c --verify_backlog=1024 \\
             --runtime=60 --time_based --filename='nvme+tcp://192.0.2.7/NQN?nsid=1&kato=2000' --paths=198.51.100.7
             two paths: pull a cable, and read what it cost on the lines "paths"
+        nvmeof-bench --name=limit --rw=randread --bs=4k --iodepth=256 --runtime=60 --time_based --latency_target=500us \\
+            --latency_window=1s --latency_percentile=99 --filename=…
+            the greatest depth at which 99 % of the I/Os take 500 µs at most
         nvmeof-bench --output-format=json+ --output=result.json jobs.fio
 
       Options

@@ -58,6 +58,14 @@ public struct JobOptions: Sendable {
   /// Every write with force unit access.
   public var forceUnitAccess = false
   public var maximumLatency: UInt64?
+  /// `latency_target`: the greatest depth is looked for at which latencies stay below it; 0: none is.
+  public var latencyTarget: UInt64 = 0
+  /// How long a depth is tried.
+  public var latencyWindow: UInt64 = 0
+  /// How many of the I/Os, in percent, must take no longer.
+  public var latencyPercentile = 100.0
+  /// `latency_run`: the search does not end.
+  public var searchesOn = false
   public var allowedProcessors: [Int] = []
 
   // Content and its verification.

@@ -112,6 +112,9 @@ public struct JobPlanner {
     if job.pattern.writesWhatItTrims, job.blockSizes.trim != job.blockSizes.write {
       throw conflict("rw=\(job.pattern.rawValue) writes the blocks that it has trimmed: give both the same block sizes")
     }
+    if job.latencyTarget > 0, job.latencyWindow == 0 {
+      throw conflict("latency_target needs latency_window, the time for which each depth is tried")
+    }
     if let problem = job.paths.problem { throw conflict(problem) }
     if job.thinkTimeSpin > job.thinkTime { throw conflict("thinktime_spin is longer than thinktime") }
     if let name = job.waitFor {

@@ -53,6 +53,22 @@ extension OptionCatalogue {
         options, text, context throws(OptionValueError) in
         options.rateIOPS = try optionalNumbers(text, context)
       },
+      time(
+        "latency_target", .rate,
+        "look for the greatest depth up to iodepth at which no I/O takes longer (µs), and report what was\n"
+          + "measured there; without such a depth the job fails",
+        unit: 1000, \.latencyTarget),
+      time("latency_window", .rate, "how long latency_target tries a depth (µs)", unit: 1000, \.latencyWindow),
+      value("latency_percentile", .rate, "percent", "share of I/Os that latency_target is for [100]") {
+        options, text, _ throws(OptionValueError) in
+        guard let percent = Double(text.trimmedSpaces), percent > 0, percent <= 100 else {
+          throw OptionValueError("a percentage above 0 up to 100, such as 99.9")
+        }
+        options.latencyPercentile = percent
+      },
+      flag("latency_run", .rate, "latency_target goes on adjusting the depth until the job's end") {
+        $0.searchesOn = $1
+      },
       choice("rate_process", .rate, "how planned starts are spread [linear]", \.rateProcess),
       flag("rate_ignore_thinktime", .rate, "do not catch up on the rate after a pause") {
         $0.rateIgnoresThinkTime = $1

@@ -127,9 +127,7 @@ extension OptionCatalogue {
       "there is no replay of recorded I/O")
       + unsupported(
         ["write_hist_log"], "there are no logs of histograms; use --output-format=json+, or write_lat_log")
-      + unsupported(
-        ["latency_target", "latency_window", "latency_percentile", "latency_run", "steadystate", "ss"],
-        "there is no search for a depth or a steady state; give runtime and ramp_time")
+      + unsupported(["steadystate", "ss"], "there is no search for a steady state; give runtime and ramp_time")
       + unsupported(["zonemode", "zonesize", "zonerange", "zoneskip"], "zoned access is not offered")
       + unsupported(["rate_min", "rate_iops_min"], "compare the reported rate instead")
       + unsupported(

@@ -111,10 +111,11 @@ struct JSONReport {
       ("latency_ns", table(statistics.latencies.nanosecondCounts, names)),
       ("latency_us", table(statistics.latencies.microsecondCounts, names)),
       ("latency_ms", table(statistics.latencies.millisecondCounts, names + ["2000", ">=2000"])),
-      ("latency_depth", .integer(Int(entry.options.totalDepth))),
-      ("latency_target", .integer(0)),
-      ("latency_percentile", .fixed(100)),
-      ("latency_window", .integer(0)),
+      ("latency_depth", .integer(entry.depth)),
+      ("latency_target", .integer(entry.options.latencyTarget)),
+      ("latency_percentile", .fixed(entry.options.latencyPercentile)),
+      // Microseconds beside nanoseconds, as with fio.
+      ("latency_window", .integer(entry.options.latencyWindow / 1000)),
     ]
     if let time = statistics.measuredTime {
       // So that whoever watches this process from outside knows which part of what it saw was measured.

@@ -204,7 +204,10 @@ struct NormalReport {
     line("     complete  : " + row(statistics.completeBatches, batches))
     let counts = DataDirection.allCases.map { String(statistics.directions[$0].operations) }.joined(separator: ",")
     line("     issued rwts: total=\(counts),\(statistics.sync.count) short=0,0,0,0 dropped=0,0,0,0")
-    line("     latency   : target=0, window=0, percentile=100.00%, depth=\(entry.options.totalDepth)")
+    let options = entry.options
+    line(
+      "     latency   : target=\(options.latencyTarget), window=\(options.latencyWindow / 1000), "
+        + "percentile=\(Formatting.fixed(options.latencyPercentile, 2))%, depth=\(entry.depth)")
   }
 
   private mutating func paths(_ report: PathReport, _ statistics: JobStatistics) {

@@ -28,6 +28,9 @@ public struct ReportEntry: Sendable {
     self.elapsedSeconds = elapsedSeconds
   }
 
+  /// I/Os that were kept in flight: as the options say, or what `latency_target` has come to.
+  var depth: Int { statistics.searchedDepth ?? Int(options.totalDepth) }
+
   mutating func join(_ other: ReportEntry) {
     jobCount += other.jobCount
     statistics.merge(other.statistics)

@@ -20,6 +20,8 @@ public struct JobStatistics: Sendable {
 
   /// The longest an I/O took that failed, from its start to its end, in nanoseconds; 0 without failures.
   public var longestFailure: UInt64 = 0
+  /// The depth that `latency_target` has come to; nil without one.
+  public var searchedDepth: Int?
   /// What became of the job's paths; nil where a lost connection is the end.
   public var paths: PathReport?
 
@@ -44,6 +46,7 @@ public struct JobStatistics: Sendable {
     verifiedBlocks += other.verifiedBlocks
     verifyFailures += other.verifyFailures
     longestFailure = max(longestFailure, other.longestFailure)
+    searchedDepth = searchedDepth ?? other.searchedDepth
     if let others = other.paths {
       var sum = paths ?? PathReport()
       sum.merge(others)
