@@ -54,6 +54,47 @@ import Testing
     #expect((300_000...393_216).contains(next))
   }
 
+  @Test func histogramsOfWindows() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    // Reads take 10 µs, and from the middle on 100 µs; writes 50 µs.
+    let change = device.time.now + 200_000_000
+    device.service = { [unowned device] _, command in
+      command.operation == .write ? 50_000 : device.time.now < change ? 10_000 : 100_000
+    }
+    let outcome = try run(
+      try job(
+        "--rw=randrw", "--rate_iops=1000,500", "--time_based", "--runtime=390ms", "--iodepth=4", "--write_hist_log=x",
+        "--log_hist_msec=100"), on: device)
+    #expect(outcome.log == nil)
+    let windows = try #require(outcome.histogramLog).windows
+    let reads = windows.filter { $0.direction == .read }
+    #expect(reads.count == 4 && windows.count == 8 && windows.allSatisfy { $0.byteCount == 4096 })
+    func sum(_ windows: [HistogramLog.Window]) -> UInt64 {
+      windows.reduce(0) { $1.counts.reduce($0) { $0 + $1.count } }
+    }
+    // Nothing is counted twice, or left out.
+    #expect(sum(reads) == outcome.statistics.directions.read.operations)
+    #expect(sum(windows) == outcome.statistics.operations)
+    for (index, window) in reads.enumerated() {
+      #expect((95...111).contains(window.counts.reduce(0) { $0 + $1.count }) || index == 3)
+      let longest = try #require(window.counts.last).bucket
+      #expect(LatencyHistogram.value(at: Int(longest)) < 50_000 || index >= 2)
+      let shortest = try #require(window.counts.first).bucket
+      #expect(LatencyHistogram.value(at: Int(shortest)) > 50_000 || index <= 2)
+    }
+    #expect(try run(try job("--rw=read", "--write_hist_log=x"), on: device).histogramLog == nil)
+  }
+
+  @Test func optionsOfHistograms() throws {
+    let log = try job("--write_hist_log=here", "--log_hist_msec=250", "--log_hist_coarseness=3").log
+    #expect(log.histogramPrefix == "here" && log.histogramWindow == 250_000_000 && log.histogramCoarseness == 3)
+    #expect(log.isWanted && !log.hasEntries)
+    #expect(try job("--log_hist_coarseness=0").log.histogramCoarseness == 0)
+    for wrong in ["7", "-1", "x"] {
+      #expect(throws: OptionError.self) { try job("--log_hist_coarseness=\(wrong)") }
+    }
+  }
+
   @Test func prefixesAreThoseOfTheJob() throws {
     let file = "[global]\nwrite_bw_log\nwrite_lat_log=/tmp/${jobname}\n[first]\n[second]\nwrite_iops_log=z\n"
     let jobs = try plan(["f"], files: ["f": file]).jobs

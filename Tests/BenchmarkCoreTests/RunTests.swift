@@ -387,14 +387,16 @@ import ToolOutput
 
   @Test func logsTellOfEveryIO() async throws {
     let prefix = "\(NSTemporaryDirectory())nvmeof-bench-log-\(UInt64.random(in: 0 ... .max))"
-    let names = ["bw", "iops", "slat", "clat", "lat"].flatMap { kind in (1...2).map { "\(prefix)_\(kind).\($0).log" } }
+    let kinds = ["bw", "iops", "slat", "clat", "lat", "clat_hist"]
+    let names = kinds.flatMap { kind in (1...2).map { "\(prefix)_\(kind).\($0).log" } }
     defer { for path in names + ["\(prefix).json"] { unlink(path) } }
     let code = try await onThread {
       BenchmarkCommand.run(
         [
           "--eta=never", "--output=\(prefix).json", "--output-format=json", "--filename=memory:1m", "--rw=randrw",
           "--write_bw_log=\(prefix)", "--write_iops_log=\(prefix)", "--write_lat_log=\(prefix)", "--log_offset=1",
-          "--iodepth=4", "--name=a", "--name=b", "--bs=8k",
+          "--write_hist_log=\(prefix)", "--log_hist_msec=60000", "--log_hist_coarseness=2", "--iodepth=4", "--name=a",
+          "--name=b", "--bs=8k",
         ], stop: StopSignal(), open: TargetOpener.open)
     }
     #expect(code == .success)
@@ -422,6 +424,11 @@ import ToolOutput
         let measured = try #require(jobs[number - 1][direction] as? [String: Any])
         let reported = try #require(measured["lat_ns"] as? [String: Any])
         #expect(reported["N"] as? UInt64 == UInt64(latencies.count))
+        // Of the one window that there was.
+        let histograms = try rows("clat_hist", number).filter { $0[1] == UInt64(index) }
+        #expect(histograms.count == 1 && histograms[0].count == 3 + LatencyHistogram.bucketCount / 4)
+        #expect(histograms[0][2] == byteCount)
+        #expect(histograms[0][3...].reduce(0, +) == UInt64(latencies.count))
         #expect(reported["min"] as? UInt64 == latencies.min())
         #expect(reported["max"] as? UInt64 == latencies.max())
       }

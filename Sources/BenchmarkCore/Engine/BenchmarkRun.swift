@@ -53,9 +53,9 @@ public final class BenchmarkRun {
   public func writeLogs() throws -> [String] {
     var remarks: [String] = []
     for thread in threads {
-      guard let log = monitor.read({ thread.outcome?.log }) else { continue }
-      try logWriter(thread).write(log)
-      guard log.droppedCount > 0 else { continue }
+      guard let outcome = monitor.read({ thread.outcome }) else { continue }
+      try logWriter(thread).write(outcome)
+      guard let log = outcome.log, log.droppedCount > 0 else { continue }
       remarks.append(
         "\(thread.setup.options.name): \(log.droppedCount) I/Os are missing at the end of its logs, which may take an "
           + "eighth of the memory; give log_avg_msec")

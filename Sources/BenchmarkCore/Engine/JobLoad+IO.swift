@@ -175,6 +175,9 @@ extension JobLoad {
       result.pointee.completion.record(completionLatency)
       if loop.wantsCompletionPercentiles { result.pointee.completionHistogram.record(completionLatency) }
       statistics.latencies.record(completionLatency)
+      if let histogramLog, !isRamping {
+        histogramLog.record(direction, byteCount: slot.byteCount, completion: completionLatency)
+      }
     }
     if loop.recordsTotal {
       result.pointee.total.record(total)

@@ -10,7 +10,10 @@ extension JobLoad {
       progress.state = .running
     }
     publish()
-    if let log, !isRamping { log.periodic(now) }
+    if !isRamping {
+      log?.periodic(now)
+      histogramLog?.periodic(now)
+    }
     if setup.options.measuresBandwidth, !isRamping {
       sampleBandwidth(now)
       sampleIOPS(now)
@@ -96,6 +99,7 @@ extension JobLoad {
     bandwidthWindow.begin(at: now)
     iopsWindow.begin(at: now)
     log?.begin(jobStart: progress.startNanoseconds, at: now)
+    histogramLog?.begin(jobStart: progress.startNanoseconds, at: now)
     usageAtStart = ProcessorUsage.ofCallingThread()
     search?.begin(at: now)
   }

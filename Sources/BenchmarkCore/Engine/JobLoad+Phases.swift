@@ -20,6 +20,7 @@ extension JobLoad {
     bandwidthWindow.begin(at: begin)
     iopsWindow.begin(at: begin)
     log?.begin(jobStart: begin, at: begin)
+    histogramLog?.begin(jobStart: begin, at: begin)
     nextPeriodic = begin &+ Self.periodicInterval
     isRamping = options.rampTime > 0
     rampEnd = begin &+ options.rampTime
@@ -68,9 +69,10 @@ extension JobLoad {
     statistics.measuredTime = measureStart...finish
     publish()
     log?.periodic(finish, isEnd: true)
+    histogramLog?.periodic(finish, isEnd: true)
     var outcome = JobOutcome(
       statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
-      threadIdentifier: ThreadIdentity.current(), log: log)
+      threadIdentifier: ThreadIdentity.current(), log: log, histogramLog: histogramLog)
     outcome.endedInRamp = isRamping
     return outcome
   }

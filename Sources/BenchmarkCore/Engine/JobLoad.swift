@@ -83,6 +83,7 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   var iopsWindow: SampleWindow
   /// Of single I/Os or windows; nil where none is wanted.
   let log: IOLog?
+  let histogramLog: HistogramLog?
   var publishedBase: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
 
   init(setup: JobSetup, clock: Clock) {
@@ -131,7 +132,10 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     bandwidthWindow = SampleWindow(nanoseconds: options.bandwidthWindow)
     iopsWindow = SampleWindow(nanoseconds: options.iopsWindow)
     let logByteLimit = JobSetup.logByteLimit(options)
-    log = options.log.isWanted ? IOLog(options.log, pattern: options.pattern, byteLimit: logByteLimit) : nil
+    log = options.log.hasEntries ? IOLog(options.log, pattern: options.pattern, byteLimit: logByteLimit) : nil
+    histogramLog =
+      options.log.histogramPrefix == nil || options.log.histogramWindow == 0
+      ? nil : HistogramLog(windowNanoseconds: options.log.histogramWindow)
     directions = .allocate(capacity: 3)
     for index in 0..<3 { (directions + index).initialize(to: DirectionStatistics()) }
   }

@@ -11,15 +11,18 @@ public struct JobOutcome: Sendable {
   public var endedInRamp = false
   /// What its logs are written from; nil where none is wanted.
   public var log: IOLog?
+  public var histogramLog: HistogramLog?
 
   public init(
     statistics: JobStatistics = JobStatistics(), failure: JobFailure? = nil, failureCount: UInt64 = 0,
-    threadIdentifier: Int32 = 0, log: IOLog? = nil
+    threadIdentifier: Int32 = 0, log: IOLog? = nil,
+    histogramLog: HistogramLog? = nil
   ) {
     self.statistics = statistics
     self.failure = failure
     self.failureCount = failureCount
     self.threadIdentifier = threadIdentifier
     self.log = log
+    self.histogramLog = histogramLog
   }
 }

@@ -9,8 +9,17 @@ public struct LogOptions: Sendable, Equatable {
   /// Of a window's latencies the longest instead of the mean.
   public var showsLongest = false
   public var showsOffsets = false
+  public var histogramPrefix: String?
+  /// Length of a histogram's window in nanoseconds; 0: the log stays empty, as with fio.
+  public var histogramWindow: UInt64 = 0
+  /// Each step puts two buckets together.
+  public var histogramCoarseness = 0
 
   public init() {}
 
-  public var isWanted: Bool { latencyPrefix != nil || bandwidthPrefix != nil || iopsPrefix != nil }
+  /// Whether there is any log.
+  public var isWanted: Bool { hasEntries || histogramPrefix != nil }
+
+  /// Whether there is one of I/Os, or windows of them.
+  public var hasEntries: Bool { latencyPrefix != nil || bandwidthPrefix != nil || iopsPrefix != nil }
 }

@@ -65,6 +65,17 @@ extension OptionCatalogue {
         $0.log.showsLongest = $1
       },
       flag("log_offset", .report, "logs have each I/O's offset") { $0.log.showsOffsets = $1 },
+      log("write_hist_log", "histograms of completion latencies to PREFIX_clat_hist.N.log", \.histogramPrefix),
+      time(
+        "log_hist_msec", .report, "write_hist_log has a histogram for so long (ms), in steps of 10 ms; else none",
+        unit: 1_000_000, \.log.histogramWindow),
+      value("log_hist_coarseness", .report, "0-6", "each step halves the number of a histogram's bins, 1856 [0]") {
+        options, text, _ throws(OptionValueError) in
+        guard let coarseness = Int(text.trimmedSpaces), (0...6).contains(coarseness) else {
+          throw OptionValueError("a number from 0 to 6")
+        }
+        options.log.histogramCoarseness = coarseness
+      },
     ]
   }
 
@@ -125,8 +136,6 @@ extension OptionCatalogue {
     unsupported(
       ["read_iolog", "write_iolog", "replay_redirect", "replay_no_stall", "read_iolog_chunked"],
       "there is no replay of recorded I/O")
-      + unsupported(
-        ["write_hist_log"], "there are no logs of histograms; use --output-format=json+, or write_lat_log")
       + unsupported(["steadystate", "ss"], "there is no search for a steady state; give runtime and ramp_time")
       + unsupported(["zonemode", "zonesize", "zonerange", "zoneskip"], "zoned access is not offered")
       + unsupported(["rate_min", "rate_iops_min"], "compare the reported rate instead")

@@ -5,6 +5,10 @@ internal import ToolOutput
 ///
 ///     milliseconds since the job's start, value, direction, block size, [offset,] 0
 ///
+/// and of PREFIX_clat_hist.N.log
+///
+///     milliseconds since the job's start, direction, block size, I/Os in the first bin, in the second, …
+///
 /// The value is in KiB/s, I/Os (of a window: a second) or nanoseconds; the direction 0, 1 or 2 for reads, writes and
 /// trims. Of a window the block size is 0. The last number is the priority that nothing has here.
 struct LogWriter {
@@ -18,6 +22,7 @@ struct LogWriter {
 
   private let options: LogOptions
   private let files: [(kind: Kind, path: String)]
+  private let histogramPath: String?
 
   /// - Parameter number: the job's, over all jobs of the run, from 0.
   init(_ options: JobOptions, number: Int) {
@@ -32,33 +37,52 @@ struct LogWriter {
       if options.measuresTotal { kinds.append((.total, prefix)) }
     }
     files = kinds.map { ($0, "\($1)_\($0.rawValue).\(number + 1).log") }
+    histogramPath = log.histogramPrefix.map { "\($0)_clat_hist.\(number + 1).log" }
   }
 
   /// Makes the files, and empties those that are there: whether they can be written is to be known before the job.
   func prepare() throws(OutputError) {
-    for file in files { _ = try OutputFile(path: file.path) }
+    for path in files.map(\.path) + [histogramPath].compactMap(\.self) { _ = try OutputFile(path: path) }
   }
 
-  func write(_ log: IOLog) throws(OutputError) {
-    for (kind, path) in files {
-      let file = try OutputFile(path: path)
-      var text = Text()
-      if options.window > 0 {
-        for window in log.windows {
-          guard let value = Self.value(kind, window) else { continue }
-          text.line(window.milliseconds, value, window.direction, 0, options.showsOffsets ? 0 : nil)
-          try text.flush(to: file, whenLongerThan: Text.pieceLength)
-        }
-      } else {
-        try log.forEachEntry { entry throws(OutputError) in
-          text.line(
-            entry.milliseconds, Self.value(kind, entry), entry.direction, entry.byteCount,
-            options.showsOffsets ? entry.offset : nil)
-          try text.flush(to: file, whenLongerThan: Text.pieceLength)
-        }
-      }
-      try text.flush(to: file, whenLongerThan: 0)
+  func write(_ outcome: JobOutcome) throws(OutputError) {
+    if let log = outcome.log {
+      for (kind, path) in files { try write(kind, of: log, to: OutputFile(path: path)) }
     }
+    if let log = outcome.histogramLog, let histogramPath {
+      try write(log, to: OutputFile(path: histogramPath))
+    }
+  }
+
+  private func write(_ log: HistogramLog, to file: OutputFile) throws(OutputError) {
+    var text = Text()
+    var bins = [UInt64](repeating: 0, count: LatencyHistogram.bucketCount >> options.histogramCoarseness)
+    for window in log.windows {
+      for index in bins.indices { bins[index] = 0 }
+      for (bucket, count) in window.counts { bins[Int(bucket) >> options.histogramCoarseness] += count }
+      text.line(window.milliseconds, window.direction, window.byteCount, bins)
+      try text.flush(to: file, whenLongerThan: Text.pieceLength)
+    }
+    try text.flush(to: file, whenLongerThan: 0)
+  }
+
+  private func write(_ kind: Kind, of log: IOLog, to file: OutputFile) throws(OutputError) {
+    var text = Text()
+    if options.window > 0 {
+      for window in log.windows {
+        guard let value = Self.value(kind, window) else { continue }
+        text.line(window.milliseconds, value, window.direction, 0, options.showsOffsets ? 0 : nil)
+        try text.flush(to: file, whenLongerThan: Text.pieceLength)
+      }
+    } else {
+      try log.forEachEntry { entry throws(OutputError) in
+        text.line(
+          entry.milliseconds, Self.value(kind, entry), entry.direction, entry.byteCount,
+          options.showsOffsets ? entry.offset : nil)
+        try text.flush(to: file, whenLongerThan: Text.pieceLength)
+      }
+    }
+    try text.flush(to: file, whenLongerThan: 0)
   }
 
   /// nil for latencies of a window in which nothing ended.
@@ -96,6 +120,16 @@ struct LogWriter {
       for number in [value, UInt64(direction.rawValue), UInt64(byteCount)] { separate(number) }
       if let offset { separate(offset) }
       separate(0)
+      bytes.append(UInt8(ascii: "\n"))
+    }
+
+    mutating func line(
+      _ milliseconds: UInt32, _ direction: DataDirection, _ byteCount: UInt32, _ bins: [UInt64]
+    ) {
+      add(UInt64(milliseconds))
+      separate(UInt64(direction.rawValue))
+      separate(UInt64(byteCount))
+      for bin in bins { separate(bin) }
       bytes.append(UInt8(ascii: "\n"))
     }
 
