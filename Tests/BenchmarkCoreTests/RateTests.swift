@@ -68,6 +68,17 @@ import Testing
     }
   }
 
+  /// Making the data takes a reading of the clock: as much in a job whose other direction is rated as in one without rates.
+  @Test func makingDataIsNoLatencyWhereNothingIsPlanned() throws {
+    func shortest(_ more: String...) throws -> UInt64 {
+      let device = FakeDevice(byteCount: 1 << 20)
+      device.time.step = 1000
+      let options = try plan(["--name=a", "--rw=randrw", "--refill_buffers", "--number_ios=500"] + more).jobs[0]
+      return try run(options, on: device).statistics.directions.write.total.minimum
+    }
+    #expect(try shortest("--rate_iops=1000,") == shortest())
+  }
+
   @Test func bytesASecond() throws {
     let device = FakeDevice(byteCount: 1 << 24)
     let outcome = try run(

@@ -19,11 +19,12 @@ extension JobLoad {
       if loop.keepsLedger, pending.purpose != .flush, ledger.isBusy(pending.offset, pending.byteCount) {
         return .nothing
       }
+      let isPlanned = pending.start > 0
       let fills = prepare(now)
       if fills {
-        // Making the data is not part of the I/O.
+        // Making the data is not part of the I/O, unless it was to start at a certain time.
         now = clock.now()
-        if !loop.isRated { slots[prepared].start = now }
+        if !isPlanned { slots[prepared].start = now }
       }
     }
     return .submit(preparedCommand())
