@@ -190,8 +190,7 @@ extension TargetConnection {
     }
     switch view.kind {
     case .memory:
-      view.region!._withUnsafeGuaranteedRef { $0.zero(offset: Int(offset), byteCount: byteCount) }
-      st.pointee.engine.respond(index)
+      zero(index, view.region!, [Int(offset)..<Int(offset) + byteCount])
     case .null, .none:
       st.pointee.engine.respond(index)
     case .file:
@@ -303,31 +302,65 @@ extension TargetConnection {
       fail(index, .namespaceIsWriteProtected.withDoNotRetry)
       return
     }
+    if view.kind == .memory {
+      let ranges = (0..<count).map { position in
+        let (start, blocks) = range(position)
+        return Int(start << UInt64(view.blockShift))..<Int((start + blocks) << UInt64(view.blockShift))
+      }
+      zero(index, view.region!, ranges)
+      return
+    }
     var entries = 0
-    if view.kind == .file { begin(index, FileOperation()) }
+    begin(index, FileOperation())
     for position in 0..<count {
       let (start, blocks) = range(position)
-      let offset = start << UInt64(view.blockShift)
-      let byteCount = blocks << UInt64(view.blockShift)
       guard blocks > 0 else { continue }
-      if view.kind == .memory {
-        view.region!._withUnsafeGuaranteedRef { $0.zero(offset: Int(offset), byteCount: Int(byteCount)) }
-      } else {
-        if entries > 0 { st.pointee.fileOperationCount += 1 }
-        entries += 1
-        view.file!._withUnsafeGuaranteedRef {
-          $0.allocate(
-            .punchHole, offset: offset, byteCount: byteCount, source: self, operation: Operation.fileOther,
-            tag: UInt16(index))
-        }
+      if entries > 0 { st.pointee.fileOperationCount += 1 }
+      entries += 1
+      view.file!._withUnsafeGuaranteedRef {
+        $0.allocate(
+          .punchHole, offset: start << UInt64(view.blockShift), byteCount: blocks << UInt64(view.blockShift),
+          source: self, operation: Operation.fileOther, tag: UInt16(index))
       }
     }
-    if view.kind == .file {
-      st.pointee.fileOperations![index].remaining = entries
-      if entries > 0 { return }
-      st.pointee.fileOperationCount -= 1
-    }
+    st.pointee.fileOperations![index].remaining = entries
+    if entries > 0 { return }
+    st.pointee.fileOperationCount -= 1
     st.pointee.engine.respond(index)
+  }
+
+  // MARK: Zeroes in memory
+
+  /// Has ranges of a command's namespace zeroed, then answers it: at once if that takes no time.
+  private func zero(_ index: Int, _ region: Unmanaged<MemoryRegion>, _ ranges: [Range<Int>]) {
+    var zeroing = MemoryZeroing(
+      slot: index, generation: st.pointee.engine.slots[index].generation, ranges: ranges.reversed())
+    if region._withUnsafeGuaranteedRef({ zeroing.advance(in: $0) }) {
+      st.pointee.engine.respond(index)
+    } else {
+      st.pointee.zeroings.append(zeroing)
+      markReady()
+    }
+  }
+
+  /// Does the next piece of what takes longer.
+  func advanceZeroing() {
+    guard !st.pointee.isClosing, let first = st.pointee.zeroings.first else { return }
+    // It may have been aborted, or its namespace be gone.
+    let slot = st.pointee.engine.slots[first.slot]
+    if slot.phase != .owned || slot.generation != first.generation {
+      st.pointee.zeroings.removeFirst()
+    } else if let region = view(first.slot, slot.command)?.region {
+      if region._withUnsafeGuaranteedRef({ st.pointee.zeroings[0].advance(in: $0) }) {
+        st.pointee.zeroings.removeFirst()
+        answer(first.slot)
+      }
+    } else {
+      st.pointee.zeroings.removeFirst()
+      fail(first.slot, .invalidNamespaceOrFormat.withDoNotRetry)
+      answeredLater()
+    }
+    if !st.pointee.zeroings.isEmpty { markReady() }
   }
 
   // MARK: Flush

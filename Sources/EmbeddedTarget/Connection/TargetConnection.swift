@@ -34,6 +34,9 @@ final class TargetConnection: ReactorSource {
     var deferred: [DeferredCommand] = []
     var isBeginningDeferred = false
 
+    // Commands that have memory zeroed, the oldest first.
+    var zeroings: [MemoryZeroing] = []
+
     // The end.
     var isSilent = false
     var closesWhenSent = false
@@ -166,6 +169,8 @@ final class TargetConnection: ReactorSource {
     let vectors = st.pointee.engine.sendVectors
     st.pointee.socket.send(vectors: UnsafeMutableRawPointer(vectors.baseAddress!), count: vectors.count, source: self)
   }
+
+  override func run() { advanceZeroing() }
 
   private func received(_ count: Int) {
     guard !st.pointee.isSilent else { return }
