@@ -332,11 +332,18 @@ final class TargetCore {
   func accepted(fileDescriptor: Int32, port: TargetPort) {
     let connection = TargetConnection(reactor: reactor, core: self, port: port, fileDescriptor: fileDescriptor)
     connections[ObjectIdentifier(connection)] = connection
-    if connections.count > configuration.maximumConnections || stopCompletion != nil {
-      connection.close()
-    } else {
-      connection.start()
-    }
+    if connections.count > configuration.maximumConnections { makeRoom(for: connection) }
+    if stopCompletion != nil { connection.close() }
+    if !connection.st.pointee.isClosing { connection.start() }
+  }
+
+  /// Connections that say nothing are not to keep others out until their time is over.
+  private func makeRoom(for newcomer: TargetConnection) {
+    let open = connections.values.filter { !$0.st.pointee.isClosing }
+    guard open.count > configuration.maximumConnections else { return }
+    let silent = open.filter { !$0.st.pointee.isInitialized && $0 !== newcomer }
+    let oldest = silent.min { $0.st.pointee.handshakeDeadline < $1.st.pointee.handshakeDeadline }
+    (oldest ?? newcomer).close()
   }
 
   func connectionClosed(_ connection: TargetConnection) {

@@ -24,6 +24,9 @@ final class TargetConnection: ReactorSource {
     var accessStates: UnsafeMutablePointer<UInt8>?
     var statistics: UnsafeMutablePointer<TargetStatistics>?
 
+    /// ICReq has come.
+    var isInitialized = false
+
     // Time.
     var handshakeDeadline: UInt64
     var keepAliveDeadline: UInt64 = .max
@@ -186,6 +189,7 @@ final class TargetConnection: ReactorSource {
       case .dataComplete(let index):
         dataCompleted(index)
       case .initialized:
+        st.pointee.isInitialized = true
         if core.hasFaults {
           for action in core.faults(.initialization, port: port.identifier, subsystem: nil, command: nil) {
             applyToConnection(action)
