@@ -206,20 +206,20 @@ public final class EmbeddedTarget: Sendable {
   /// - Returns: the rule's name for ``removeFault(_:)`` and ``faultCount(_:)``.
   @discardableResult
   public func addFault(_ rule: FaultRule) async throws -> UInt64 {
-    try await perform { $0.addFault(rule) }
+    try await perform { $0.faults.add(rule) }
   }
 
   public func removeFault(_ identifier: UInt64) async throws {
-    try await perform { $0.removeFault(identifier) }
+    try await perform { $0.faults.remove(identifier) }
   }
 
   public func removeAllFaults() async throws {
-    try await perform { $0.removeAllFaults() }
+    try await perform { $0.faults.removeAll() }
   }
 
   /// How often a rule has acted.
   public func faultCount(_ identifier: UInt64) async throws -> UInt64 {
-    try await perform { $0.faultCount(identifier) }
+    try await perform { $0.faults.count(of: identifier) }
   }
 
   /// Drops connections from the target's side.

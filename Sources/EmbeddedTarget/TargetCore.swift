@@ -23,18 +23,8 @@ final class TargetCore {
   /// Namespaces that were removed, each with the connections that may still move data out of their memory or into it.
   private var removedNamespaces: [(namespace: TargetNamespace, users: Set<ObjectIdentifier>)] = []
 
-  private var rules: [ActiveRule] = []
-  private(set) var hasFaults = false
-  private var nextRule: UInt64 = 1
-  private var generator: SeededGenerator
+  var faults: FaultRules
   private var stopCompletion: (() -> Void)?
-
-  private struct ActiveRule {
-    var identifier: UInt64
-    var rule: FaultRule
-    var matches: UInt64 = 0
-    var actions: UInt64 = 0
-  }
 
   enum ConnectResult {
     case accepted(UInt16)
@@ -49,7 +39,7 @@ final class TargetCore {
     maximumTransferByteCount = configuration.maximumTransferByteCount
     maximumIOQueues = configuration.maximumIOQueues
     do { zeroes = try MemoryRegion(byteCount: 1 << 20, isReadOnly: true) } catch { throw TargetError("\(error)") }
-    generator = SeededGenerator(seed: seed)
+    faults = FaultRules(seed: seed)
   }
 
   /// The discovery subsystem's own name; hosts may use the well-known one as well (NVMe Base 2.1, section 3.1.3.3).
@@ -256,68 +246,6 @@ final class TargetCore {
       throw TargetError("namespace \(identifier) has \(namespace.byteCount) bytes")
     }
     (base + Int(offset)).copyMemory(from: bytes, byteCount: bytes.count)
-  }
-
-  // MARK: Faults
-
-  func addFault(_ rule: FaultRule) -> UInt64 {
-    let identifier = nextRule
-    nextRule += 1
-    rules.append(ActiveRule(identifier: identifier, rule: rule))
-    hasFaults = true
-    return identifier
-  }
-
-  func removeFault(_ identifier: UInt64) {
-    rules.removeAll { $0.identifier == identifier }
-    hasFaults = !rules.isEmpty
-  }
-
-  func removeAllFaults() {
-    rules = []
-    hasFaults = false
-  }
-
-  /// How often a rule has acted; 0 for one that is not there.
-  func faultCount(_ identifier: UInt64) -> UInt64 { rules.first { $0.identifier == identifier }?.actions ?? 0 }
-
-  /// The actions of all rules that match, in the order they were added.
-  func faults(
-    _ trigger: FaultRule.Trigger, port: UInt16, subsystem: String?, command: SubmissionQueueEntry?
-  ) -> [FaultRule.Action] {
-    var actions: [FaultRule.Action] = []
-    for position in rules.indices {
-      let rule = rules[position].rule
-      guard Self.matches(rule.trigger, trigger), rule.subsystemNQN == nil || rule.subsystemNQN == subsystem else {
-        continue
-      }
-      if let identifier = rule.portIdentifier, port != identifier { continue }
-      if let identifier = rule.namespaceIdentifier, command?.namespaceIdentifier != identifier { continue }
-      if let blocks = rule.blocks {
-        guard let command, case .ioCommand = trigger else { continue }
-        let last = command.startingLBA.addingReportingOverflow(UInt64(command.blockCount - 1))
-        guard !last.overflow, command.startingLBA <= blocks.upperBound, last.partialValue >= blocks.lowerBound else {
-          continue
-        }
-      }
-      if rule.probability < 1, Double.random(in: 0..<1, using: &generator) >= rule.probability { continue }
-      rules[position].matches += 1
-      guard rules[position].matches > rule.skipCount, rules[position].actions < rule.count ?? .max else { continue }
-      rules[position].actions += 1
-      actions.append(rule.action)
-    }
-    return actions
-  }
-
-  private static func matches(_ rule: FaultRule.Trigger, _ event: FaultRule.Trigger) -> Bool {
-    switch (rule, event) {
-    case (.connection, .connection), (.initialization, .initialization): true
-    case (.adminCommand(let wanted), .adminCommand(let opcode)): wanted == nil || wanted == opcode
-    case (.adminCommand(let wanted), .fabricsCommand): wanted == nil || wanted == AdminOpcode.fabrics.rawValue
-    case (.ioCommand(let wanted), .ioCommand(let opcode)): wanted == nil || wanted == opcode
-    case (.fabricsCommand(let wanted), .fabricsCommand(let type)): wanted == nil || wanted == type
-    default: false
-    }
   }
 
   // MARK: Connections

@@ -4,7 +4,7 @@ extension TargetConnection {
   /// A command capsule has come.
   func execute(_ index: Int) {
     let command = st.pointee.engine.slots[index].command
-    if core.hasFaults && applyFaults(index, command) { return }
+    if !core.faults.isEmpty && applyFaults(index, command) { return }
     if command.opcode == AdminOpcode.fabrics.rawValue {
       executeFabrics(index, command)
     } else if !st.pointee.isConnected {

@@ -114,8 +114,8 @@ final class TargetConnection: ReactorSource {
 
   /// Begins to read. Apart from the initializer, because faults may end the connection here.
   func start() {
-    if core.hasFaults {
-      for action in core.faults(.connection, port: port.identifier, subsystem: nil, command: nil) {
+    if !core.faults.isEmpty {
+      for action in core.faults.actions(at: .connection, port: port.identifier) {
         applyToConnection(action)
       }
     }
@@ -190,8 +190,8 @@ final class TargetConnection: ReactorSource {
         dataCompleted(index)
       case .initialized:
         st.pointee.isInitialized = true
-        if core.hasFaults {
-          for action in core.faults(.initialization, port: port.identifier, subsystem: nil, command: nil) {
+        if !core.faults.isEmpty {
+          for action in core.faults.actions(at: .initialization, port: port.identifier) {
             applyToConnection(action)
           }
         }
@@ -342,8 +342,8 @@ final class TargetConnection: ReactorSource {
     } else {
       trigger = .ioCommand(opcode: command.opcode)
     }
-    for action in core.faults(
-      trigger, port: port.identifier, subsystem: controller?.subsystem?.nqn, command: command)
+    for action in core.faults.actions(
+      at: trigger, port: port.identifier, subsystem: controller?.subsystem?.nqn, command: command)
     {
       switch action {
       case .delay(let nanoseconds):
