@@ -46,7 +46,7 @@ public struct StreamSocket: ~Copyable {
   public init(accepted fileDescriptor: Int32) {
     self.init()
     self.fileDescriptor = fileDescriptor
-    setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    hint(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
   }
 
   deinit {
@@ -58,7 +58,19 @@ public struct StreamSocket: ~Copyable {
   /// True while the kernel may still use memory given to this socket.
   public var hasOperationsInFlight: Bool { isConnecting || isReceiving || isSending || cancellationCount > 0 }
 
-  private func setOption(_ level: Int32, _ name: Int32, _ value: Int32) {
+  /// Sets an option that somebody asked for.
+  private func setOption(
+    _ level: Int32, _ name: Int32, _ value: Int32, _ description: @autoclosure () -> String
+  ) throws(RingError) {
+    if kernel != nil { return }
+    var value = value
+    guard setsockopt(fileDescriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
+      throw .systemCall(name: description(), errno: errno)
+    }
+  }
+
+  /// Sets an option that makes things better where there is such a thing: a Unix-domain socket has none of TCP's.
+  private func hint(_ level: Int32, _ name: Int32, _ value: Int32) {
     if kernel != nil { return }
     var value = value
     setsockopt(fileDescriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
@@ -66,8 +78,8 @@ public struct StreamSocket: ~Copyable {
 
   /// The kernel's receive and send buffer sizes in bytes; nil leaves the kernel's automatic sizing.
   public func setBufferSizes(receiveBytes: Int32?, sendBytes: Int32?) {
-    if let receiveBytes { setOption(SOL_SOCKET, SO_RCVBUF, receiveBytes) }
-    if let sendBytes { setOption(SOL_SOCKET, SO_SNDBUF, sendBytes) }
+    if let receiveBytes { hint(SOL_SOCKET, SO_RCVBUF, receiveBytes) }
+    if let sendBytes { hint(SOL_SOCKET, SO_SNDBUF, sendBytes) }
   }
 
   /// The shortest round trip of the connection lately, as the kernel has measured it, in microseconds; nil where it is not
@@ -80,13 +92,13 @@ public struct StreamSocket: ~Copyable {
 
   /// Keeps the kernel's receive buffer at this size, instead of the kernel's automatic one, until
   /// ``releaseReceiveBuffer(keepingSendBuffer:)``.
-  public func holdReceiveBuffer(byteCount: Int32) { setOption(SOL_SOCKET, SO_RCVBUF, byteCount) }
+  public func holdReceiveBuffer(byteCount: Int32) { hint(SOL_SOCKET, SO_RCVBUF, byteCount) }
 
   /// Has the kernel size the receive buffer by itself again, from its present size on (SO_BUF_LOCK, Linux 5.15).
   ///
   /// - Parameter keepingSendBuffer: the send buffer was given a size that is to stay.
   public func releaseReceiveBuffer(keepingSendBuffer: Bool) {
-    setOption(SOL_SOCKET, Self.bufferLockOption, keepingSendBuffer ? Self.sendBufferLock : 0)
+    hint(SOL_SOCKET, Self.bufferLockOption, keepingSendBuffer ? Self.sendBufferLock : 0)
   }
 
   /// Whether a held receive buffer can be released again.
@@ -101,15 +113,25 @@ public struct StreamSocket: ~Copyable {
 
   /// How long sent data may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT);
   /// 0 = the system's default.
-  public func setUserTimeout(milliseconds: UInt32) {
-    setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds))
+  ///
+  /// - Throws: ``RingError/systemCall(name:errno:)`` where the kernel does not do so.
+  public func setUserTimeout(milliseconds: UInt32) throws(RingError) {
+    try setOption(
+      Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds),
+      "setting a user timeout of \(milliseconds) ms (TCP_USER_TIMEOUT)")
   }
 
   /// The priority of what is sent (SO_PRIORITY).
-  public func setPriority(_ priority: Int32) { setOption(SOL_SOCKET, SO_PRIORITY, priority) }
+  ///
+  /// - Throws: ``RingError/systemCall(name:errno:)`` for one that this process may not set.
+  public func setPriority(_ priority: Int32) throws(RingError) {
+    try setOption(
+      SOL_SOCKET, SO_PRIORITY, priority,
+      "setting the priority \(priority) (SO_PRIORITY, which takes CAP_NET_ADMIN outside of 0…6)")
+  }
 
   /// Has the kernel look now and then whether a peer that is silent is still there (SO_KEEPALIVE).
-  public func setKeepAlive() { setOption(SOL_SOCKET, SO_KEEPALIVE, 1) }
+  public func setKeepAlive() { hint(SOL_SOCKET, SO_KEEPALIVE, 1) }
 
   /// Tells the peer that nothing more will be sent, once what has been sent is with it.
   public func endSending() {
@@ -138,17 +160,26 @@ public struct StreamSocket: ~Copyable {
     setResetOnClose(isSending || !isKnown || byteCount > 0)
   }
 
-  /// Starts connecting to `address`. The deadline is the owner's: it closes the socket when its time is over.
+  /// Makes the socket for an address of this family, so that options can be set before it connects.
+  ///
+  /// - Throws: ``RingError/systemCall(name:errno:)`` when there is none to be had.
+  public mutating func open(for address: SocketAddress, source: ReactorSource) throws(RingError) {
+    precondition(fileDescriptor < 0, "a socket is opened once")
+    kernel = source.reactor.kernel
+    fileDescriptor = kernel?.openSocket() ?? socket(address.family, Int32(nvmeof_stream_socket_type), 0)
+    guard fileDescriptor >= 0 else { throw .systemCall(name: "socket", errno: errno) }
+    hint(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+  }
+
+  /// Starts connecting to `address`, with the socket that was opened for it, if one was. The deadline is the owner's: it
+  /// closes the socket when its time is over.
   ///
   /// - Parameter local: the address to connect from, of the same family; port 0 is any.
   public mutating func connect(
     to address: SocketAddress, from local: SocketAddress? = nil, source: ReactorSource
   ) throws(RingError) {
-    precondition(fileDescriptor < 0, "a socket connects once")
-    kernel = source.reactor.kernel
-    fileDescriptor = kernel?.openSocket() ?? socket(address.family, Int32(nvmeof_stream_socket_type), 0)
-    guard fileDescriptor >= 0 else { throw .systemCall(name: "socket", errno: errno) }
-    setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    precondition(!isConnecting, "a socket connects once")
+    if fileDescriptor < 0 { try open(for: address, source: source) }
     if let local, kernel == nil {
       let code = local.withSocketAddress { bind(fileDescriptor, $0, $1) }
       guard code == 0 else { throw .systemCall(name: "bind to \(local.host)", errno: errno) }

@@ -137,16 +137,17 @@ final class TCPQueuePair: QueuePair {
     }
     do throws(RingError) {
       st.pointee.socket = StreamSocket()
-      try st.pointee.socket.connect(to: address, from: st.pointee.sourceAddress, source: self)
+      try st.pointee.socket.open(for: address, source: self)
       // Should this process be killed: what it has not sent is not to be executed behind its successor's back.
       st.pointee.socket.setResetOnClose()
-      if let priority = transport.options.socketPriority { st.pointee.socket.setPriority(priority) }
+      if let priority = transport.options.socketPriority { try st.pointee.socket.setPriority(priority) }
       st.pointee.socket.setBufferSizes(
         receiveBytes: transport.options.socketReceiveBufferByteCount,
         sendBytes: transport.options.socketSendBufferByteCount)
       if transport.options.userTimeoutMilliseconds > 0 {
-        st.pointee.socket.setUserTimeout(milliseconds: transport.options.userTimeoutMilliseconds)
+        try st.pointee.socket.setUserTimeout(milliseconds: transport.options.userTimeoutMilliseconds)
       }
+      try st.pointee.socket.connect(to: address, from: st.pointee.sourceAddress, source: self)
     } catch {
       connectNext(after: TransportError(.local, "\(address): \(error)"))
     }

@@ -24,7 +24,7 @@ public struct TCPTransportOptions: Sendable, Hashable {
   public var addressFamily: AddressFamily?
   /// The local address to connect from, numeric; nil: the system's choice. Targets of the other family are not reached.
   public var sourceAddress: String?
-  /// SO_PRIORITY of the sockets, 0...6 without privileges; nil: the system's default.
+  /// SO_PRIORITY of the sockets, 0...6 without privileges; nil: the system's default. Without it there is no connection.
   public var socketPriority: Int32?
 
   public init() {}

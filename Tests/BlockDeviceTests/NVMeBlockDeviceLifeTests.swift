@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -62,6 +63,37 @@ struct NVMeBlockDeviceLifeTests {
     let error = await #expect(throws: ControllerError.self) { _ = try await other.connect() }
     #expect("\(error!)".contains("the address to connect from is \"lo\", which is not numeric"))
     #expect(try await other.end(openFaces: 0) == 0)
+  }
+
+  @Test
+  func `A priority that this process may not set is no connection, and says so`() async throws {
+    var options = TCPTransportOptions()
+    options.socketPriority = 7
+    let bed = try await TestBed(options: options)
+    let isDropped = try await bed.thread.handle.perform { _ in Self.dropNetworkCapabilities() }
+    try #require(isDropped)
+    let error = await #expect(throws: ControllerError.self) { _ = try await bed.connect() }
+    let text = error.map { "\($0)" } ?? ""
+    #expect(text.contains("setting the priority 7 (SO_PRIORITY, which takes CAP_NET_ADMIN outside of 0…6) failed"))
+    #expect(try await bed.end(openFaces: 0) == 0)
+    options.socketPriority = 6
+    let other = try await TestBed(options: options)
+    _ = try await other.thread.handle.perform { _ in Self.dropNetworkCapabilities() }
+    _ = try await other.connect()
+    #expect(try await other.end(openFaces: 0) == 0)
+  }
+
+  /// Takes CAP_NET_ADMIN and CAP_NET_RAW, which newer kernels take as well, from the calling thread, as if it were not
+  /// root's. The C library has the calls, and no header.
+  private static func dropNetworkCapabilities() -> Bool {
+    typealias Call = @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Int32
+    guard let get = dlsym(nil, "capget"), let set = dlsym(nil, "capset") else { return false }
+    // _LINUX_CAPABILITY_VERSION_3, this thread; effective, permitted and inheritable ones, twice.
+    var header: (UInt32, Int32) = (0x2008_0522, 0)
+    var data: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0, 0, 0)
+    guard unsafeBitCast(get, to: Call.self)(&header, &data) == 0 else { return false }
+    data.0 &= ~(1 << 12 | 1 << 13)
+    return unsafeBitCast(set, to: Call.self)(&header, &data) == 0
   }
 
   @Test

@@ -43,6 +43,20 @@ import Testing
     _ = try ListeningSocket(address: address)
   }
 
+  /// TCP's user timeout, which a Unix-domain socket does not have; hints that it does not take are let go.
+  @Test func whatIsAskedForAndCannotBeIsTold() throws {
+    let address = try address()
+    let reactor = try Reactor()
+    let source = SocketSource(reactor: reactor)
+    try source.socket.open(for: address, source: source)
+    let error = #expect(throws: RingError.self) { try source.socket.setUserTimeout(milliseconds: 5) }
+    #expect(error.map { "\($0)" }?.contains("a user timeout of 5 ms (TCP_USER_TIMEOUT) failed") == true)
+    try source.socket.setPriority(1)
+    source.socket.setKeepAlive()
+    source.close()
+    #expect(reactor.sourceCount == 0)
+  }
+
   @Test func whoListensStays() throws {
     let address = try address()
     let first = try ListeningSocket(address: address)
