@@ -151,7 +151,7 @@ let package = Package(
     .testTarget(name: "RingReactorTests", dependencies: ["RingReactor", "CEpoll"], swiftSettings: strict),
     .testTarget(
       name: "TCPTransportTests",
-      dependencies: ["BlockDevice", "TCPTransport", "NVMeHost", "NVMeTCPProtocol", "RingReactor"],
+      dependencies: ["BlockDevice", "TCPTransport", "NVMeHost", "NVMeTCPProtocol", "RingReactor", "TestSupport"],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC"], swiftSettings: strict),
@@ -206,7 +206,10 @@ let package = Package(
       name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests",
-      dependencies: ["Conformance", "ConformanceTool", "EmbeddedTarget", "NvmetGuest", "BlockDevice"],
+      dependencies: [
+        "Conformance", "ConformanceTool", "EmbeddedTarget", "NvmetGuest", "BlockDevice", "NVMeProtocol",
+        "NVMeTCPProtocol", "CCRC32C", "TestSupport",
+      ],
       swiftSettings: strict),
   ]
 )

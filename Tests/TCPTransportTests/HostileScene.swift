@@ -3,6 +3,7 @@ import NVMeHost
 import NVMeProtocol
 import RingReactor
 import TCPTransport
+import TestSupport
 import Testing
 
 /// A host's reactor that controllers of hostile targets come and go on.

@@ -1,13 +1,13 @@
-import Glibc
+internal import Glibc
 
 /// Runs what blocks on a thread of its own.
-enum DetachedThread {
+public enum DetachedThread {
   private final class Body: Sendable {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
-  static func run(_ body: @escaping @Sendable () -> Void) {
+  public static func run(_ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
     let code = pthread_create(
       &thread, nil,
