@@ -341,8 +341,11 @@ final class TargetCore {
     guard controller.hostNQN == hostNQN else { return Self.invalid(dataOffset: 512) }
     guard controller.hostIdentifier == hostIdentifier else { return Self.invalid(dataOffset: 0) }
     guard controller.isReady else { return .refused(.commandSequenceError.withDoNotRetry, 0) }
-    guard Int(fields.queueIdentifier) <= controller.grantedIOQueues, controller.queues[fields.queueIdentifier] == nil
-    else { return Self.invalid(commandOffset: 42) }
+    guard Int(fields.queueIdentifier) <= controller.grantedIOQueues else { return Self.invalid(commandOffset: 42) }
+    // A queue that exists (NVMe Base 2.1, section 3.3.2.3).
+    guard controller.queues[fields.queueIdentifier] == nil else {
+      return .refused(.commandSequenceError.withDoNotRetry, 0)
+    }
     connection.become(queue: fields.queueIdentifier, of: controller, fields: fields)
     return .accepted(controllerIdentifier)
   }
