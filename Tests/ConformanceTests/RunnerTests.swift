@@ -89,7 +89,7 @@ struct RunnerTests {
     ]).run()
     #expect(
       results[0].outcome
-        == .failed("too many (NVMe/TCP Transport 1.1, section 3.6.2.2, MAXR2T, and 3.6.2.10)"))
+        == .failed("too many (NVMe/TCP Transport 1.1, section 3.3.2.2 and 3.6.2.2, MAXR2T)"))
   }
 
   @Test("an unreachable target is said to be so")

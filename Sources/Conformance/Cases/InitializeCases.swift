@@ -1,16 +1,15 @@
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
 
-/// The first PDUs of a connection (NVMe/TCP Transport Specification 1.1, sections 3.3 and 3.6.2.2).
+/// The first PDUs of a connection (NVMe/TCP Transport Specification 1.1, sections 3.1, 3.3 and 3.6.2).
 enum InitializeCases {
   static let all = [
     ConformanceCase("initialize.digests", "every combination of digests is answered and then works") { context in
       for digests: PDUDigests in [[], .header, .data, [.header, .data]] {
         try await offPool {
           let controller = try RawController(context.target, request: ICRequest(digests: digests))
+          // Digests that were not asked for have been found by the rules of ICResp.
           let granted = controller.admin.response!.digests
-          try expect(
-            digests.isSuperset(of: granted), "digests \(granted.rawValue) were granted, \(digests.rawValue) asked")
           context.notes.add("digests asked \(digests.rawValue), granted \(granted.rawValue)")
           // Data in both directions, through whatever digests there are now.
           try controller.enable()
@@ -20,10 +19,9 @@ enum InitializeCases {
     },
     ConformanceCase("initialize.limits", "MAXH2CDATA is 4096 or more and a multiple of 4") { context in
       try await offPool {
+        // ICResp is held against the rules as it comes.
         let response = try RawConnection(context.target).initialize()
         context.notes.add("MAXH2CDATA \(response.maximumH2CDataLength), CPDA \(response.controllerPDUDataAlignment)")
-        try expect(response.maximumH2CDataLength >= 4096, "MAXH2CDATA is \(response.maximumH2CDataLength)")
-        try expect(response.maximumH2CDataLength % 4 == 0, "MAXH2CDATA is \(response.maximumH2CDataLength)")
       }
     },
     ConformanceCase("initialize.alignment", "data comes aligned as the host asks (HPDA)") { context in

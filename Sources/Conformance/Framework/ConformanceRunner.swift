@@ -93,7 +93,7 @@ public struct ConformanceRunner: Sendable {
           outcome = .skipped(skip.description)
         } catch RawError.malformed(let problem) {
           // Whatever the case is about: it has come upon a PDU that must not be.
-          outcome = .failed("\(RawError.malformed(problem)) (NVMe/TCP Transport 1.1, section 3.6.2)")
+          outcome = .failed("\(RawError.malformed(problem)) (NVMe/TCP Transport 1.1, sections 3.3 and 3.6.2)")
         } catch {
           outcome = .failed("\(error)" + place(of: conformanceCase))
         }

@@ -193,7 +193,7 @@ extension TargetQueuePair {
     }
     slot.pointee.phase = .owned
     if slot.pointee.hasDigestError {
-      // NVMe/TCP 1.1, section 3.3.1: the command fails, the connection goes on.
+      // NVMe/TCP 1.1, section 3.5: the command fails, the connection goes on.
       respond(index, status: .transientTransportError)
       return nil
     }

@@ -92,7 +92,7 @@ extension HostQueuePair {
     guard receiver.common.type == PDUType.controllerToHostData.rawValue else { return }
     let slot = slots + receivingSlot
     if receiver.hasDataDigestError {
-      // NVMe/TCP 1.1, section 3.3.1: not fatal for the connection; the command fails, whatever the response says.
+      // NVMe/TCP 1.1, section 3.5: not fatal for the connection; the command fails, whatever the response says.
       slot.pointee.outcome = .dataDigestError
       slot.pointee.status = .transientTransportError
     }
