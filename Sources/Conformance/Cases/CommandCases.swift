@@ -7,14 +7,14 @@ enum CommandCases {
     ConformanceCase("admin.unknown-opcode", "an unknown admin command is refused") { context in
       try await withController(context) { controller in
         let completion = try controller.admin.execute(SubmissionQueueEntry(opcode: 0xFE), "sending opcode FEh")
-        try expectStatus(completion.status, .invalidCommandOpcode, of: "admin opcode FEh")
+        try expectStatus(completion, .invalidCommandOpcode, of: "admin opcode FEh")
       }
     },
     ConformanceCase("admin.unknown-log-page", "an unknown log page is refused") { context in
       try await withController(context) { controller in
         let completion = try controller.admin.execute(
-          .getLogPage(LogPageIdentifier(rawValue: 0xBF), byteCount: 512), readByteCount: 512, "getting log page BFh")
-        try expectStatus(completion.status, .invalidLogPage, .invalidFieldInCommand, of: "Get Log Page BFh")
+          .getLogPage(LogPageIdentifier(rawValue: 0x6F), byteCount: 512), readByteCount: 512, "getting log page 6Fh")
+        try expectStatus(completion, .invalidLogPage, .invalidFieldInCommand, of: "Get Log Page 6Fh")
       }
     },
     ConformanceCase("admin.active-namespaces", "the active namespace list ascends and each can be identified") {
@@ -40,10 +40,11 @@ enum CommandCases {
           .identify(.namespace, namespaceIdentifier: UInt32(count) + 1), readByteCount: IdentifyStructure.byteCount,
           "identifying namespace \(count + 1)")
         if completion.status.isSuccess, completion.data.allSatisfy({ $0 == 0 }) {
+          try expectEqual(completion.data.count, IdentifyStructure.byteCount, "the length of Identify's data")
           context.notes.deviation("Identify of the invalid namespace \(count + 1) succeeds with zeroes")
         } else {
           try expectError(
-            completion.status, .invalidNamespaceOrFormat, of: "Identify of namespace \(count + 1)", context.notes)
+            completion, .invalidNamespaceOrFormat, of: "Identify of namespace \(count + 1)", context.notes)
         }
       }
     },
@@ -60,7 +61,7 @@ enum CommandCases {
         }
         let completion = try controller.admin.completion(of: last, "waiting for the refusal")
         try expectStatus(
-          completion.status, .asynchronousEventRequestLimitExceeded, of: "request \(limit + 1)")
+          completion, .asynchronousEventRequestLimitExceeded, of: "request \(limit + 1)")
       }
     },
     ConformanceCase("admin.before-enable", "an admin command before CC.EN is refused") { context in
@@ -68,7 +69,7 @@ enum CommandCases {
         let controller = try RawController(context.target)
         let completion = try controller.admin.execute(
           .identify(.controller), readByteCount: IdentifyStructure.byteCount, "identifying before CC.EN")
-        try expectError(completion.status, .commandSequenceError, of: "Identify before CC.EN", context.notes)
+        try expectError(completion, .commandSequenceError, of: "Identify before CC.EN", context.notes)
         try controller.enable()
         _ = try controller.identify(.controller)
       }
@@ -86,7 +87,7 @@ enum CommandCases {
         ]
         for (name, command) in commands {
           let completion = try admin.execute(command, "sending a \(name)")
-          try expectError(completion.status, .invalidFieldInCommand, of: name, context.notes)
+          try expectError(completion, .invalidFieldInCommand, of: name, context.notes)
         }
       }
     },
@@ -95,7 +96,7 @@ enum CommandCases {
       try await withController(context) { controller in
         let completion = try controller.admin.execute(
           .abort(commandIdentifier: 0xF00D, queueIdentifier: 0), "aborting a command that is not there")
-        try expectStatus(completion.status, .success, of: "Abort")
+        try expectStatus(completion, .success, of: "Abort")
         try expectEqual(completion.entry.dword0 & 1, 1, "bit 0 of Abort's dword 0 (not aborted)")
       }
     },
@@ -108,10 +109,8 @@ enum CommandCases {
         let namespace = try RawNamespace(controller)
         var heads: [UInt16] = []
         for _ in 0..<20 {
-          let completion = try queue.execute(
-            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
-            readByteCount: namespace.blockByteCount, "reading")
-          try expectStatus(completion.status, .success, of: "Read")
+          let completion = try queue.read(namespace)
+          try expectStatus(completion, .success, of: "Read")
           heads.append(completion.entry.submissionQueueHead)
         }
         for (head, next) in zip(heads, heads.dropFirst()) {
@@ -126,23 +125,14 @@ enum CommandCases {
         try controller.enable()
         try controller.requestOneQueue()
         let (queue, connected) = try controller.connectQueue(1, hasFlowControl: false)
-        try expectStatus(connected.status, .success, of: "Connect of I/O queue 1")
+        try expectStatus(connected, .success, of: "Connect of I/O queue 1")
         // SQHD FFFFh grants it; SUCCESS may stand in for responses only then.
         queue.hasFlowControl = connected.entry.submissionQueueHead != 0xFFFF
         context.notes.add("flow control is \(queue.hasFlowControl ? "on all the same" : "off")")
         let namespace = try RawNamespace(controller)
-        for _ in 0..<40 {
-          let completion = try queue.execute(
-            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
-            readByteCount: namespace.blockByteCount, "reading")
-          try expectStatus(completion.status, .success, of: "Read")
-          try expectEqual(completion.data.count, namespace.blockByteCount, "the length of the data read")
-        }
+        for _ in 0..<40 { try queue.contents(namespace) }
         // A failure has a response capsule always.
-        let refused = try queue.execute(
-          .read(namespaceIdentifier: 0xFFFF_FFF0, startingLBA: 0, blockCount: 1),
-          readByteCount: namespace.blockByteCount, "reading namespace FFFFFFF0h")
-        try expectStatus(refused.status, .invalidNamespaceOrFormat, of: "Read of namespace FFFFFFF0h")
+        try expectInvalidNamespace(queue, namespace)
       }
     },
     ConformanceCase("io.pointers", "a command with PRPs is refused, as Fabrics have SGLs only") { context in
@@ -151,22 +141,19 @@ enum CommandCases {
           namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1)
         command.flags = 0
         let completion = try queue.execute(command, readByteCount: namespace.blockByteCount, "reading with PSDT 00b")
-        try expectError(completion.status, .invalidFieldInCommand, of: "Read with PSDT 00b", context.notes)
+        try expectError(completion, .invalidFieldInCommand, of: "Read with PSDT 00b", context.notes)
       }
     },
     ConformanceCase("io.unknown-opcode", "an unknown I/O command is refused") { context in
       try await withQueue(context) { queue, namespace in
         let completion = try queue.execute(
           SubmissionQueueEntry(opcode: 0x7E, namespaceIdentifier: namespace.identifier), "sending opcode 7Eh")
-        try expectStatus(completion.status, .invalidCommandOpcode, of: "I/O opcode 7Eh")
+        try expectStatus(completion, .invalidCommandOpcode, of: "I/O opcode 7Eh")
       }
     },
     ConformanceCase("io.invalid-namespace", "a read of a namespace that does not exist is refused") { context in
       try await withQueue(context) { queue, namespace in
-        let completion = try queue.execute(
-          .read(namespaceIdentifier: 0xFFFF_FFF0, startingLBA: 0, blockCount: 1),
-          readByteCount: namespace.blockByteCount, "reading namespace FFFFFFF0h")
-        try expectStatus(completion.status, .invalidNamespaceOrFormat, of: "Read of namespace FFFFFFF0h")
+        try expectInvalidNamespace(queue, namespace)
       }
     },
     ConformanceCase("io.out-of-range", "reads beyond the last block are refused, up to it they are not") { context in
@@ -176,14 +163,12 @@ enum CommandCases {
           (.max, 1, false), (.max - 1, 4, false),
         ]
         for (address, count, isInside) in ranges {
-          let completion = try queue.execute(
-            .read(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count),
-            readByteCount: count * namespace.blockByteCount, "reading block \(address)")
-          let what = "Read of \(count) blocks at \(address)"
           if isInside {
-            try expectStatus(completion.status, .success, of: what)
+            try queue.contents(namespace, at: address, count: count)
           } else {
-            try expectError(completion.status, .lbaOutOfRange, of: what, context.notes)
+            try expectError(
+              try queue.read(namespace, at: address, count: count), .lbaOutOfRange,
+              of: "Read of \(count) blocks at \(address)", context.notes)
           }
         }
       }
@@ -193,29 +178,23 @@ enum CommandCases {
         let controller = try RawController(context.target)
         let queue = try controller.readyQueue()
         let namespace = try RawNamespace(controller)
-        let exponent = try controller.identify(.controller)[77]
-        // MDTS counts the smallest page, 4096 bytes unless CAP.MPSMIN says otherwise; 0 is no limit but the 16 bits of
-        // the block count.
-        let page = 4096 << Int(try controller.property(.controllerCapabilities) >> 48 & 0xF)
-        guard exponent < 20 else { throw ConformanceSkip("MDTS is \(exponent)") }
-        let limit = exponent == 0 ? 65536 : min(65536, (page << Int(exponent)) / namespace.blockByteCount)
+        let byteCount = try controller.maximumTransferByteCount()
+        // Without a limit there are still the 16 bits of the block count.
+        let limit = min(65536, byteCount.map { $0 / namespace.blockByteCount } ?? 65536)
         guard UInt64(limit) < namespace.blockCount, limit * namespace.blockByteCount <= 64 << 20 else {
           throw ConformanceSkip("the namespace is too small for \(limit) blocks, or these are too large to be tried")
         }
-        context.notes.add("MDTS \(exponent): \(limit) blocks of \(namespace.blockByteCount) bytes")
-        func read(_ count: Int) throws -> RawCompletion {
-          try queue.execute(
-            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
-            readByteCount: count * namespace.blockByteCount, "reading \(count) blocks")
-        }
-        let largest = try read(limit)
-        if exponent == 0, !largest.status.isSuccess {
-          context.notes.deviation("MDTS names no limit, but a read of \(limit) blocks ends with \(largest.status)")
+        noteLimit(context, byteCount, limit, namespace)
+        let largest = try queue.read(namespace, count: limit)
+        if byteCount == nil, !largest.status.isSuccess {
+          context.notes.deviation("MDTS names no limit, but a read of \(limit) blocks ends with \(largest.statusText)")
         } else {
-          try expectStatus(largest.status, .success, of: "Read of \(limit) blocks")
+          try expectStatus(largest, .success, of: "Read of \(limit) blocks")
+          try expectEqual(largest.data.count, limit * namespace.blockByteCount, "the length of the data read")
         }
         if limit < 65536 {
-          try expectError(try read(limit + 1).status, .invalidFieldInCommand, of: "Read beyond MDTS", context.notes)
+          try expectError(
+            try queue.read(namespace, count: limit + 1), .invalidFieldInCommand, of: "Read beyond MDTS", context.notes)
         }
         controller.admin.socket.close()
       }
@@ -228,15 +207,13 @@ enum CommandCases {
         let controller = try RawController(context.target)
         let queue = try controller.readyQueue()
         let namespace = try RawNamespace(controller)
-        let exponent = try controller.identify(.controller)[77]
-        let page = 4096 << Int(try controller.property(.controllerCapabilities) >> 48 & 0xF)
+        let byteCount = try controller.maximumTransferByteCount()
         // Without a limit, a length that every target can be expected to take.
-        let byteCount = exponent == 0 || exponent >= 20 ? 1 << 20 : page << Int(exponent)
-        let limit = min(65535, byteCount / namespace.blockByteCount)
+        let limit = min(65535, (byteCount ?? 1 << 20) / namespace.blockByteCount)
         guard UInt64(limit) < namespace.blockCount, limit * namespace.blockByteCount <= 16 << 20 else {
           throw ConformanceSkip("the namespace is too small for \(limit) blocks, or these are too large to be tried")
         }
-        context.notes.add("MDTS \(exponent): \(limit) blocks of \(namespace.blockByteCount) bytes")
+        noteLimit(context, byteCount, limit, namespace)
         func write(_ count: Int) throws -> (RawCompletion, [UInt8]) {
           let data = (0..<count * namespace.blockByteCount).map {
             UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9 &+ count)
@@ -249,16 +226,12 @@ enum CommandCases {
         }
         for count in [limit - 1, limit] where count > 0 {
           let (completion, data) = try write(count)
-          try expectStatus(completion.status, .success, of: "Write of \(count) blocks")
-          let read = try queue.execute(
-            .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
-            readByteCount: data.count, "reading \(count) blocks")
-          try expectStatus(read.status, .success, of: "Read of \(count) blocks")
-          try expect(read.data == data, "\(count) blocks read back differently")
+          try expectStatus(completion, .success, of: "Write of \(count) blocks")
+          try expect(try queue.contents(namespace, count: count) == data, "\(count) blocks read back differently")
         }
-        if exponent > 0, exponent < 20, limit < 65535 {
+        if byteCount != nil, limit < 65535 {
           try expectError(
-            try write(limit + 1).0.status, .invalidFieldInCommand, of: "Write beyond MDTS", context.notes)
+            try write(limit + 1).0, .invalidFieldInCommand, of: "Write beyond MDTS", context.notes)
         }
         controller.admin.socket.close()
       }
@@ -271,14 +244,13 @@ enum CommandCases {
         let queue = try controller.readyQueue()
         let namespace = try RawNamespace(controller)
         let hasZeroes = try controller.identify(.controller).littleEndian(at: 520, count: 2) >> 3 & 1 == 1
-        func write(_ address: UInt64, _ count: Int, _ byte: UInt8) throws -> StatusField {
+        func write(_ address: UInt64, _ count: Int, _ byte: UInt8) throws -> RawCompletion {
           let data = [UInt8](repeating: byte, count: count * namespace.blockByteCount)
           let capsule = queue.capsule(
             .write(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count),
             inCapsule: data.count <= 4096 ? data : [], transferByteCount: data.count)
           try queue.send(capsule.bytes, "writing block \(address)")
-          let completion = try queue.completion(of: capsule.identifier, writing: data, "writing block \(address)")
-          return completion.status
+          return try queue.completion(of: capsule.identifier, writing: data, "writing block \(address)")
         }
         let last = namespace.blockCount - 1
         for address in [0, last] { try expectStatus(try write(address, 1, 0x6B), .success, of: "Write of \(address)") }
@@ -290,14 +262,12 @@ enum CommandCases {
           let zeroes = try queue.execute(
             .writeZeroes(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count), "zeroing")
           try expectError(
-            zeroes.status, .lbaOutOfRange, of: "Write Zeroes of \(count) blocks at \(address)", context.notes)
+            zeroes, .lbaOutOfRange, of: "Write Zeroes of \(count) blocks at \(address)", context.notes)
         }
         // The first: addresses that go round would come to it.
-        let read = try queue.execute(
-          .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1),
-          readByteCount: namespace.blockByteCount, "reading")
-        try expectStatus(read.status, .success, of: "Read")
-        try expect(read.data.allSatisfy { $0 == 0x6B }, "block 0 was changed by a write beyond the last block")
+        try expect(
+          try queue.contents(namespace).allSatisfy { $0 == 0x6B },
+          "block 0 was changed by a write beyond the last block")
       }
     },
     ConformanceCase(
@@ -308,9 +278,7 @@ enum CommandCases {
         let controller = try RawController(context.target)
         let queue = try controller.readyQueue()
         let namespace = try RawNamespace(controller)
-        let exponent = try controller.identify(.controller)[77]
-        let page = 4096 << Int(try controller.property(.controllerCapabilities) >> 48 & 0xF)
-        let byteCount = exponent == 0 || exponent >= 20 ? 1 << 20 : min(1 << 20, page << Int(exponent))
+        let byteCount = min(1 << 20, try controller.maximumTransferByteCount() ?? 1 << 20)
         let count = min(byteCount / namespace.blockByteCount, Int(clamping: namespace.blockCount), 65_536)
         let data = (0..<count * namespace.blockByteCount).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
         guard try controller.inCapsuleByteCount() < data.count else { throw ConformanceSkip("all fits the capsule") }
@@ -338,12 +306,8 @@ enum CommandCases {
           try queue.send(data, for: ready, "sending the data")
         }
         let completion = try queue.completion(of: capsule.identifier, "waiting for the end of the write")
-        try expectStatus(completion.status, .success, of: "Write of \(count) blocks")
-        let read = try queue.execute(
-          .read(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: count),
-          readByteCount: data.count, "reading back")
-        try expectStatus(read.status, .success, of: "Read")
-        try expect(read.data == data, "\(count) blocks read back differently")
+        try expectStatus(completion, .success, of: "Write of \(count) blocks")
+        try expect(try queue.contents(namespace, count: count) == data, "\(count) blocks read back differently")
       }
     },
     ConformanceCase("io.header-digest", "a command with a wrong header digest ends the connection") { context in
@@ -368,29 +332,24 @@ enum CommandCases {
         }
         let namespace = try RawNamespace(controller)
         let count = namespace.blockByteCount
-        func command(_ isWrite: Bool) -> SubmissionQueueEntry {
-          isWrite
-            ? .write(namespaceIdentifier: namespace.identifier, startingLBA: 3, blockCount: 1)
-            : .read(namespaceIdentifier: namespace.identifier, startingLBA: 3, blockCount: 1)
-        }
+        let write = SubmissionQueueEntry.write(
+          namespaceIdentifier: namespace.identifier, startingLBA: 3, blockCount: 1)
         let before = [UInt8](repeating: 0x5A, count: count)
-        try expectStatus(
-          try queue.execute(command(true), inCapsule: before, "writing").status, .success, of: "Write")
+        try expectStatus(try queue.execute(write, inCapsule: before, "writing"), .success, of: "Write")
         let after = [UInt8](repeating: 0xC3, count: count)
-        let capsule = queue.capsule(command(true), inCapsule: after, corruptData: true)
+        let capsule = queue.capsule(write, inCapsule: after, corruptData: true)
         do {
           try queue.send(capsule.bytes, "sending a wrong data digest")
           let completion = try queue.completion(of: capsule.identifier, "waiting for the end of the write")
           try expectStatus(
-            completion.status, .transientTransportError, .dataTransferError, of: "Write with a wrong data digest")
+            completion, .transientTransportError, .dataTransferError, of: "Write with a wrong data digest")
         } catch let error as RawError where error.isEndOfConnection {
           context.notes.add("\(error)")
         }
         let again = try RawController(context.target).readyQueue()
-        let read = try again.execute(command(false), readByteCount: count, "reading back")
-        try expectStatus(read.status, .success, of: "Read")
         // What a write that failed leaves in its blocks is not specified.
-        context.notes.add(read.data == before ? "the block is as before" : "the block was changed")
+        context.notes.add(
+          try again.contents(namespace, at: 3) == before ? "the block is as before" : "the block was changed")
       }
     },
     ConformanceCase(
@@ -412,7 +371,7 @@ enum CommandCases {
           try queue.send(capsule.bytes, "sending too much in-capsule data")
           let completion = try queue.completion(of: capsule.identifier, "waiting for the refusal")
           try expect(!completion.status.isSuccess, "the write of \(blocks) blocks in capsule succeeded")
-          context.notes.add("\(completion.status)")
+          context.notes.add(completion.statusText)
         } catch let error as RawError where error.isEndOfConnection {
           context.notes.add("\(error)")
         }
@@ -433,7 +392,7 @@ enum CommandCases {
         do {
           let completion = try queue.completion(
             of: capsule.identifier, writing: data, "waiting for the end of the write", within: .seconds(5))
-          try expectStatus(completion.status, .success, of: "Write")
+          try expectStatus(completion, .success, of: "Write")
         } catch RawError.timedOut {
           context.notes.deviation("a write of one block that is not in the capsule is never answered")
         }
@@ -484,6 +443,20 @@ enum CommandCases {
       guard queue.response?.digests == digests else { throw ConformanceSkip("the target does not grant these digests") }
       try body(queue, try RawNamespace(controller))
     }
+  }
+
+  private static func expectInvalidNamespace(_ queue: RawConnection, _ namespace: RawNamespace) throws {
+    let completion = try queue.execute(
+      .read(namespaceIdentifier: 0xFFFF_FFF0, startingLBA: 0, blockCount: 1),
+      readByteCount: namespace.blockByteCount, "reading namespace FFFFFFF0h")
+    try expectStatus(completion, .invalidNamespaceOrFormat, of: "Read of namespace FFFFFFF0h")
+  }
+
+  private static func noteLimit(
+    _ context: ConformanceContext, _ byteCount: Int?, _ limit: Int, _ namespace: RawNamespace
+  ) {
+    let source = byteCount.map { "MDTS is \($0) bytes" } ?? "MDTS names no limit"
+    context.notes.add("\(source): \(limit) blocks of \(namespace.blockByteCount) bytes")
   }
 
   private static func expectEnd(

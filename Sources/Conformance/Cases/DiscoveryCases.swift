@@ -114,8 +114,8 @@ enum DiscoveryCases {
         try controller.enable()
         do {
           let (_, completion) = try controller.connectQueue(1)
-          try expectNotSuccess(completion.status, of: "Connect of an I/O queue to a discovery controller")
-          context.notes.add("\(completion.status)")
+          try expectNotSuccess(completion, of: "Connect of an I/O queue to a discovery controller")
+          context.notes.add(completion.statusText)
         } catch let error as RawError where error.isEndOfConnection {
           context.notes.add("\(error)")
         }
@@ -190,7 +190,7 @@ enum DiscoveryCases {
     let completion = try controller.admin.execute(
       .getLogPage(.discovery, byteCount: byteCount, offset: offset), readByteCount: byteCount,
       "reading the discovery log")
-    try expectStatus(completion.status, .success, of: "Get Log Page (discovery) at \(offset)")
+    try expectStatus(completion, .success, of: "Get Log Page (discovery) at \(offset)")
     try expectEqual(completion.data.count, byteCount, "the length of the discovery log's piece")
     return completion.data
   }

@@ -14,23 +14,31 @@ func expectEqual<Value: Equatable>(
 
 /// Fails the case unless the status has one of the types and codes; DNR, More and CRD do not count.
 func expectStatus(
-  _ status: StatusField, _ expected: StatusField..., of what: @autoclosure () -> String
+  _ completion: RawCompletion, _ expected: StatusField..., of what: @autoclosure () -> String
 ) throws(ConformanceFailure) {
-  for candidate in expected where status.matches(candidate) { return }
-  let list = expected.map { "\($0)" }.joined(separator: " or ")
-  throw ConformanceFailure("\(what()) ended with \(status), not with \(list)")
+  try expectStatus(completion, expected, of: what())
+}
+
+/// As the other, with a list.
+func expectStatus(
+  _ completion: RawCompletion, _ expected: [StatusField], of what: @autoclosure () -> String
+) throws(ConformanceFailure) {
+  for candidate in expected where completion.status.matches(candidate) { return }
+  let list = expected.map { $0.description(for: completion.kind) }.joined(separator: " or ")
+  throw ConformanceFailure("\(what()) ended with \(completion.statusText), not with \(list)")
 }
 
 /// Fails the case unless the status is an error; another error than the one expected is a deviation.
 func expectError(
-  _ status: StatusField, _ expected: StatusField, of what: @autoclosure () -> String, _ notes: ConformanceNotes
+  _ completion: RawCompletion, _ expected: StatusField, of what: @autoclosure () -> String, _ notes: ConformanceNotes
 ) throws(ConformanceFailure) {
-  if status.matches(expected) { return }
-  try expectNotSuccess(status, of: what())
-  notes.deviation("\(what()) ends with \(status), not with \(expected)")
+  if completion.status.matches(expected) { return }
+  try expectNotSuccess(completion, of: what())
+  notes.deviation(
+    "\(what()) ends with \(completion.statusText), not with \(expected.description(for: completion.kind))")
 }
 
 /// Fails the case if the status is success.
-func expectNotSuccess(_ status: StatusField, of what: @autoclosure () -> String) throws(ConformanceFailure) {
-  if status.isSuccess { throw ConformanceFailure("\(what()) succeeded") }
+func expectNotSuccess(_ completion: RawCompletion, of what: @autoclosure () -> String) throws(ConformanceFailure) {
+  if completion.status.isSuccess { throw ConformanceFailure("\(what()) succeeded") }
 }

@@ -110,17 +110,22 @@ final class VerifyingLoad: Sendable {
       return Place(address: nextAddress)
     }
     for _ in 0..<Self.placesPerWorker { outcome.places.append(try fresh()) }
+    var nextIndex = 0
+    var isCompared = false
     repeat {
-      let index = outcome.requestCount / 2 % Self.placesPerWorker
+      let index = nextIndex
       let place = outcome.places[index]
       let start = ContinuousClock.now
       outcome.requestCount += 1
       do {
-        if outcome.requestCount % 2 == 1, let seed = place.seed {
+        if !isCompared, let seed = place.seed {
           try await check.read(read, at: place.address)
           written.fill(seed: seed)
           outcome.note(place, isEqual: read.isEqual(to: written))
+          isCompared = true
         } else {
+          isCompared = false
+          nextIndex = (index + 1) % Self.placesPerWorker
           let seed = UInt64(worker) << 32 | UInt64(outcome.requestCount)
           outcome.places[index].seed = nil
           written.fill(seed: seed)

@@ -138,7 +138,25 @@ final class RawConnection {
     let (bytes, identifier) = capsule(
       command, inCapsule: inCapsule, transferByteCount: max(writing.count, readByteCount))
     try send(bytes, what)
-    return try completion(of: identifier, writing: writing, readByteCount: readByteCount, what)
+    var completion = try completion(of: identifier, writing: writing, readByteCount: readByteCount, what)
+    if command.opcode == AdminOpcode.fabrics.rawValue { completion.kind = .fabrics }
+    return completion
+  }
+
+  /// Reads blocks, with whatever end.
+  func read(_ namespace: RawNamespace, at address: UInt64 = 0, count: Int = 1) throws(RawError) -> RawCompletion {
+    try execute(
+      .read(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count),
+      readByteCount: count * namespace.blockByteCount, "reading \(count) blocks at \(address)")
+  }
+
+  /// Reads blocks and returns what is in them, which must succeed.
+  @discardableResult
+  func contents(_ namespace: RawNamespace, at address: UInt64 = 0, count: Int = 1) throws -> [UInt8] {
+    let completion = try read(namespace, at: address, count: count)
+    try expectStatus(completion, .success, of: "Read of \(count) blocks at \(address)")
+    try expectEqual(completion.data.count, count * namespace.blockByteCount, "the length of the data read")
+    return completion.data
   }
 
   /// Waits for the end of a command that was sent.
@@ -183,7 +201,10 @@ final class RawConnection {
       case .readyToTransfer:
         let ready = pdu.load(ReadyToTransferHeader.init(loading:))
         let end = Int(ready.offset) + Int(ready.length)
-        guard ready.commandIdentifier == identifier, end <= writing.count, Int(ready.offset) >= requestedCount else {
+        guard ready.commandIdentifier == identifier else {
+          throw .malformed("R2T for command \(ready.commandIdentifier), outstanding is \(identifier)")
+        }
+        guard end <= writing.count, Int(ready.offset) == requestedCount else {
           throw .malformed(
             "R2T for \(ready.length) bytes at \(ready.offset); the command has \(writing.count), of which "
               + "\(requestedCount) were asked for")

@@ -19,19 +19,19 @@ final class RawController {
       .fabricsConnect(
         queueIdentifier: 0, entries: 32, keepAliveTimeoutMilliseconds: keepAliveTimeoutMilliseconds),
       inCapsule: RawConnectData(target).bytes, "connecting the admin queue")
-    try expectStatus(completion.status, .success, of: "Connect of the admin queue")
+    try expectStatus(completion, .success, of: "Connect of the admin queue")
     controllerIdentifier = UInt16(truncatingIfNeeded: completion.entry.dword0)
   }
 
   func property(_ property: ControllerProperty) throws -> UInt64 {
     let completion = try admin.execute(.propertyGet(property), "getting the property at \(property.offset)")
-    try expectStatus(completion.status, .success, of: "Property Get of \(property.offset)")
+    try expectStatus(completion, .success, of: "Property Get of \(property.offset)")
     return completion.entry.result
   }
 
   func set(_ property: ControllerProperty, to value: UInt64) throws {
     let completion = try admin.execute(.propertySet(property, value: value), "setting the property")
-    try expectStatus(completion.status, .success, of: "Property Set of \(property.offset)")
+    try expectStatus(completion, .success, of: "Property Set of \(property.offset)")
   }
 
   /// Sets CC.EN with 64-byte and 16-byte entries, and waits for CSTS.RDY within CAP.TO.
@@ -63,7 +63,7 @@ final class RawController {
     let completion = try admin.execute(
       .identify(structure, namespaceIdentifier: namespaceIdentifier), readByteCount: IdentifyStructure.byteCount,
       "identifying (CNS \(structure.rawValue))")
-    try expectStatus(completion.status, .success, of: "Identify (CNS \(structure.rawValue))")
+    try expectStatus(completion, .success, of: "Identify (CNS \(structure.rawValue))")
     try expectEqual(completion.data.count, IdentifyStructure.byteCount, "the length of Identify's data")
     return completion.data
   }
@@ -75,10 +75,18 @@ final class RawController {
     return count
   }
 
+  /// The most bytes of data that MDTS allows a command; nil where it names no limit that could be tried.
+  func maximumTransferByteCount() throws -> Int? {
+    let exponent = try identify(.controller)[77]
+    // MDTS counts the smallest page: 4096 bytes unless CAP.MPSMIN says otherwise.
+    let page = 4096 << Int(try property(.controllerCapabilities) >> 48 & 0xF)
+    return exponent == 0 || exponent >= 20 ? nil : page << Int(exponent)
+  }
+
   /// Sets Number of Queues (feature 07h) to one pair, as a host must before it connects I/O queues.
   func requestOneQueue() throws {
     let completion = try admin.execute(.setFeatures(.numberOfQueues, value: 0), "setting the number of queues")
-    try expectStatus(completion.status, .success, of: "Set Features (Number of Queues)")
+    try expectStatus(completion, .success, of: "Set Features (Number of Queues)")
   }
 
   /// Connects an I/O queue and returns it with Connect's end, whatever that is.
@@ -106,7 +114,7 @@ final class RawController {
     try enable()
     try requestOneQueue()
     let (connection, completion) = try connectQueue(1, entries: entries, request: request)
-    try expectStatus(completion.status, .success, of: "Connect of I/O queue 1")
+    try expectStatus(completion, .success, of: "Connect of I/O queue 1")
     return connection
   }
 }

@@ -1,0 +1,230 @@
+import NVMeProtocol
+import NVMeTCPProtocol
+
+/// Associations and namespaces that do not come, stay or go as they must.
+extension Mutant {
+  static let life: [Mutant] = [
+    Mutant(
+      "waits for ever for Keep Alive",
+      fails: ["keep-alive.expires": "nothing came in time while waiting for keep-alive to expire"]
+    ) { passage in
+      if passage.isAdminConnect { passage.changeCommand { $0.cdw12 = 0 } }
+    },
+    Mutant(
+      "answers when keep alive expires",
+      fails: ["keep-alive.expires": "a PDU of type 5 came, not the end of the association"]
+    ) { passage in
+      if passage.isResponse, passage.isOf(.propertyGet), passage.propertyOffset == 0x1C {
+        passage.after = [passage.pdu]
+      }
+    },
+    Mutant(
+      "does not wait for Keep Alive",
+      fails: [
+        "keep-alive.expires": "before its time-out of 1 s",
+        "keep-alive.sustains": "the target closed the connection while sending Keep Alive",
+        "recovery.idle": "the controller's condition after 5 s is ",
+      ]
+    ) { passage in
+      if passage.isAdminConnect { passage.changeCommand { $0.cdw12 = 300 } }
+    },
+    Mutant(
+      "refuses Keep Alive", fails: ["keep-alive.sustains": "Keep Alive ended with Invalid Command Opcode"],
+      answers: .invalidCommandOpcode, to: { $0.isOf(admin: .keepAlive) }),
+    Mutant(
+      "does not shut down", fails: ["disconnect.orderly": "Property Set of 20 ended with Internal Error"],
+      answers: .internalError, to: { $0.isOf(.propertySet) && ($0.command?.propertyFields.value ?? 0) >> 14 & 3 != 0 }
+    ),
+    Mutant(
+      "never lets a controller go", fails: reconnecting,
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isAdminConnect else { return }
+          count += 1
+          if count > 1 { passage.answer(.connectControllerBusy) }
+        }
+      }),
+    Mutant(
+      "is worn out by hosts that vanish",
+      fails: [
+        "disconnect.abrupt": "Read of 1 blocks at 0 ended with Internal Error",
+        "recovery.attach-detach": "Internal Error",
+      ],
+      remembering: {
+        var count = 0
+        return { passage in
+          if passage.isAdminConnect { count += 1 }
+          if count > 8, passage.isCommand, passage.isOf(.read) { passage.answer(.internalError) }
+          if count > 20, passage.isCommand, passage.isOf(.propertySet) { passage.answer(.internalError) }
+        }
+      }),
+    Mutant(
+      "reads nothing after a reset", fails: ["recovery.reset": "Internal Error"],
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isCommand, passage.isOf(.read) else { return }
+          count += 1
+          if count > 1 { passage.answer(.internalError) }
+        }
+      }),
+    Mutant(
+      "ends reads wrongly when it loses connections",
+      fails: ["recovery.killed": "a read ended with ", "recovery.silent": "a read ended with "],
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isCommand, passage.isOf(.read) else { return }
+          count += 1
+          if count == 20 { passage.answer(.internalError) }
+        }
+      }),
+  ]
+
+  /// What cannot be done with a target that lets nobody connect again.
+  private static let reconnecting = [
+    "disconnect.orderly": "Connect of the admin queue ended with Connect Controller Busy (SCT 1h, SC 81h), not with ",
+    "disconnect.queue": "Connect of the admin queue ended with Connect Controller Busy",
+    "disconnect.abrupt": "Connect of the admin queue ended with Connect Controller Busy",
+    "disconnect.during-write": "Connect of the admin queue ended with Connect Controller Busy",
+    "recovery.reset": "Controller Busy",
+    "recovery.killed": "Controller Busy",
+    "recovery.silent": "Controller Busy",
+    "recovery.attach-detach": "Controller Busy",
+  ]
+
+  static let changes: [Mutant] = [
+    Mutant(
+      "tells no news",
+      fails: [
+        "namespaces.added-and-removed": "the new namespace did not come within 20",
+        "namespaces.removed-in-use": "the new namespace did not come within 20",
+        "namespaces.resized-in-use": "the new namespace did not come within 20",
+        "namespaces.disabled": "the new namespace did not come within 20",
+        "discovery.news": "the news did not come within 20",
+        "discovery.persistent": "the subsystems that were added did not show within 20",
+      ]
+    ) { passage in
+      if passage.isResponse, passage.isOf(admin: .asynchronousEventRequest) { passage.isDropped = true }
+    },
+    Mutant(
+      "makes a new namespace too small",
+      fails: ["namespaces.added-and-removed": "the new namespace's size is 2097152, not 4194304"]
+    ) { passage in
+      if passage.isReadData, passage.isOf(.namespace), passage.command?.namespaceIdentifier == 400 {
+        passage.setData(512, at: 0, count: 8)
+      }
+    },
+    Mutant(
+      "ends the association with a namespace",
+      fails: ["namespaces.removed-in-use": "the controller's condition is closed"],
+      remembering: {
+        var isGone = false
+        return { passage in
+          if passage.isReadData, passage.isOf(.activeNamespaceList) {
+            let start = passage.pdu.dataRange.lowerBound
+            let list = (0..<4).map { passage.pdu.number(at: start + 4 * $0, count: 4) }
+            if isGone, !list.contains(401) { passage.isLast = true }
+            if list.contains(401) { isGone = true }
+          }
+        }
+      }),
+    Mutant(
+      "does not write to what a namespace has grown by", fails: ["namespaces.resized-in-use": "LBA Out of Range"],
+      answers: .lbaOutOfRange,
+      to: { $0.isOf(.write) && $0.command?.namespaceIdentifier == 402 && $0.blocks.upperBound > 1024 }),
+    Mutant(
+      "reads nothing while a namespace is resized", fails: ["namespaces.resized-in-use": "Namespace Not Ready"],
+      answers: StatusField(.generic, 0x82, doNotRetry: true),
+      to: { $0.isOf(.read) && $0.command?.namespaceIdentifier == 402 && $0.command?.blockCount == 2 }),
+    Mutant(
+      "brings back a namespace that cannot be written", fails: ["namespaces.disabled": "Namespace is Write Protected"],
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isCommand, passage.isOf(.write), passage.command?.namespaceIdentifier == 403 else { return }
+          count += 1
+          if count > 3 { passage.answer(.namespaceIsWriteProtected) }
+        }
+      }),
+  ]
+
+  static let multipath: [Mutant] = [
+    Mutant(
+      "acknowledges a write that it does not carry out",
+      fails: Dictionary(
+        uniqueKeysWithValues: [
+          "killed", "port-removed", "ana", "silent", "dropped", "keep-alive", "namespace", "fewer-queues", "restart",
+          "fast-fail", "controller-loss", "dead-port",
+        ].map { ("multipath.\($0)", "acknowledged writes are corrupted or lost: blocks from ") }),
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isCommand, passage.isOf(.write) else { return }
+          count += 1
+          if count == 120 { passage.answer() }
+        }
+      }),
+    Mutant(
+      "writes nothing once a host has come back",
+      fails: Dictionary(
+        uniqueKeysWithValues: ["killed", "port-removed", "silent", "dropped", "keep-alive", "restart"].map {
+          ("multipath.\($0)", "Write Fault")
+        }),
+      remembering: {
+        var count = 0
+        return { passage in
+          if passage.isAdminConnect { count += 1 }
+          if count > 2, passage.isCommand, passage.isOf(.write) {
+            passage.answer(StatusField(.mediaAndDataIntegrity, 0x80, doNotRetry: true))
+          }
+        }
+      }),
+  ]
+
+  static let discovery: [Mutant] = [
+    Mutant(
+      "leaves a subsystem out of its discovery log",
+      fails: [
+        "discovery.log": "no entry names \(EmbeddedControl.open)",
+        "discovery.persistent": "the log does not have the subsystem under test",
+      ]
+    ) { $0.renameDiscoveryEntry(EmbeddedControl.open) },
+    Mutant(
+      "leaves one of many subsystems out of its discovery log",
+      fails: ["discovery.many": "the number of added subsystems is 129, not 130"]
+    ) { $0.renameDiscoveryEntry("nqn.2026-01.io.nvmeof.conformance:many-77") },
+    Mutant(
+      "changes its discovery log without a new generation", fails: ["discovery.many": "the generation is still 1"]
+    ) { passage in
+      if passage.isReadData, passage.discoveryLogOffset == 0 { passage.setData(1, at: 0, count: 8) }
+    },
+    Mutant(
+      "connects I/O queues of a discovery controller",
+      fails: ["discovery.no-io-queues": "Connect of an I/O queue to a discovery controller succeeded"],
+      to: { $0.isQueueConnect }),
+  ]
+}
+
+extension Passage {
+  fileprivate var propertyOffset: UInt32? { command?.propertyFields.offset }
+
+  /// Where in the discovery log the read is that this belongs to.
+  fileprivate var discoveryLogOffset: UInt64? {
+    guard isOf(admin: .getLogPage), let command, command.cdw10 & 0xFF == 0x70 else { return nil }
+    return UInt64(command.cdw12) | UInt64(command.cdw13) << 32
+  }
+
+  /// Gives the entries of a subsystem in the discovery log another name. Entries have 1024 bytes, as the header has.
+  fileprivate mutating func renameDiscoveryEntry(_ nqn: String) {
+    guard isReadData, let offset = discoveryLogOffset else { return }
+    let name = Array(nqn.utf8) + [0]
+    for entry in stride(from: 0, to: pdu.dataRange.count, by: 1024) where Int(offset) + entry > 0 {
+      let start = pdu.dataRange.lowerBound + entry + 256
+      if pdu.bytes[start..<start + name.count].elementsEqual(name) {
+        change { $0.bytes[start] ^= 1 }
+      }
+    }
+  }
+}
