@@ -61,7 +61,7 @@ enum ChangeCases {
         context.notes.add("\(failures) reads failed after the namespace was gone")
         try await session.wait(for: "the end of the device") {
           // First: a device whose controller is lost may come back, and does not end.
-          try expectEqual(session.controller.condition, .ready, "the controller's condition")
+          try session.expectReady()
           return devices.withLock { $0?.isGone ?? false }
         }
       }
@@ -181,7 +181,7 @@ enum ChangeCases {
       options.keepAliveTimeoutMilliseconds = 2000
       try await HostSession.with(context, options) { session in
         try await Task.sleep(for: .seconds(5))
-        try expectEqual(session.controller.condition, .ready, "the controller's condition after 5 s")
+        try session.expectReady()
         try await readFirstBlock(context, session)
       }
     },
@@ -215,14 +215,14 @@ enum ChangeCases {
     _ context: ConformanceContext, _ session: HostSession, _ disturb: () async throws -> Void
   ) async throws {
     let device = try session.device(try firstNamespace(context, session))
-    let causes = try await withThrowingTaskGroup(of: BlockError.Cause?.self) { group in
+    let errors = try await withThrowingTaskGroup(of: BlockError?.self) { group in
       for index in 0..<16 {
         group.addTask {
           while !Task.isCancelled {
             do {
               _ = try await device.read(at: UInt64(index), blockCount: 2)
             } catch let error as BlockError {
-              return error.cause
+              return error
             }
           }
           return nil
@@ -231,18 +231,18 @@ enum ChangeCases {
       try await Task.sleep(for: .milliseconds(200))
       let result = await Result.catching { try await disturb() }
       if case .failure = result { group.cancelAll() }
-      var causes: [BlockError.Cause] = []
-      for try await cause in group { if let cause { causes.append(cause) } }
+      var errors: [BlockError] = []
+      for try await error in group { if let error { errors.append(error) } }
       try result.get()
-      return causes
+      return errors
     }
-    for cause in causes {
-      switch cause {
+    for error in errors {
+      switch error.cause {
       case .failed(.connectionLost, _), .failed(.notSent, _), .refused(.closed): break
-      default: throw ConformanceFailure("a read ended with \(cause)")
+      default: throw ConformanceFailure("a read did not end with the loss of its connection: \(error)")
       }
     }
-    context.notes.add("\(causes.count) readers met the loss")
+    context.notes.add("\(errors.count) readers met the loss")
     try await session.wait(for: "the controller's end") {
       if case .closed(let error) = session.controller.condition { return error != nil }
       return false

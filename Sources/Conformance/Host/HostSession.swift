@@ -47,6 +47,12 @@ struct HostSession: Sendable {
     return device
   }
 
+  /// Fails the case unless the controller is ready.
+  func expectReady() throws(ConformanceFailure) {
+    if case .closed(let error?) = controller.condition { throw ConformanceFailure("the association ended: \(error)") }
+    try expectEqual(controller.condition, .ready, "the controller's condition")
+  }
+
   /// Waits until `condition` holds, however the news of it travels.
   func wait(
     for what: String, within limit: Duration = .seconds(20), until condition: () throws -> Bool

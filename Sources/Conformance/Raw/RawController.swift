@@ -25,14 +25,16 @@ final class RawController {
 
   func property(_ property: ControllerProperty) throws -> UInt64 {
     let completion = try admin.execute(.propertyGet(property), "getting the property at \(property.offset)")
-    try expectStatus(completion, .success, of: "Property Get of \(property.offset)")
+    try expectStatus(completion, .success, of: "Property Get of \(Self.place(property))")
     return completion.entry.result
   }
 
   func set(_ property: ControllerProperty, to value: UInt64) throws {
     let completion = try admin.execute(.propertySet(property, value: value), "setting the property")
-    try expectStatus(completion, .success, of: "Property Set of \(property.offset)")
+    try expectStatus(completion, .success, of: "Property Set of \(Self.place(property))")
   }
+
+  private static func place(_ property: ControllerProperty) -> String { String(property.offset, radix: 16) + "h" }
 
   /// Sets CC.EN with 64-byte and 16-byte entries, and waits for CSTS.RDY within CAP.TO.
   func enable() throws {

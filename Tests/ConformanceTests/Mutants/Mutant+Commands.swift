@@ -28,7 +28,8 @@ extension Mutant {
     Mutant("lists too few namespaces", fails: ["admin.active-namespaces": "namespace 2 is not active"]) { passage in
       if passage.isReadData, passage.isOf(.activeNamespaceList) { passage.setData(0, at: 4, count: 4) }
     },
-    Mutant("lists namespaces that are not there", fails: ["admin.active-namespaces": "LBADS is 0"]) { passage in
+    Mutant("lists namespaces that are not there", fails: ["admin.active-namespaces": "LBADS of namespace 3 is 0"]) {
+      passage in
       if passage.isReadData, passage.isOf(.activeNamespaceList) { passage.setData(3, at: 8, count: 4) }
     },
     Mutant(
@@ -65,7 +66,7 @@ extension Mutant {
       }),
     Mutant(
       "cannot be enabled once it has been asked too early",
-      fails: ["admin.before-enable": "Property Set of 20 ended with Internal Error"],
+      fails: ["admin.before-enable": "Property Set of 14h ended with Internal Error"],
       remembering: {
         var isSpoiled = false
         return { passage in
@@ -282,7 +283,7 @@ extension Mutant {
         .filter { $0.0 == .read || count < 4 }
         .map { opcode, name, identifier in
           Mutant(
-            "\(name)s \(count) blocks at \(address)",
+            "\(name.lowercased())s \(count) blocks at \(address)",
             fails: [identifier: "\(name) of \(count) blocks at \(address) succeeded"],
             to: { $0.isOf(opcode) && $0.command?.startingLBA == address && $0.command?.blockCount == count })
         }

@@ -23,7 +23,7 @@ extension Mutant {
       fails: [
         "keep-alive.expires": "before its time-out of 1 s",
         "keep-alive.sustains": "the target closed the connection while sending Keep Alive",
-        "recovery.idle": "the controller's condition after 5 s is ",
+        "recovery.idle": "the association ended: ",
       ]
     ) { passage in
       if passage.isAdminConnect { passage.changeCommand { $0.cdw12 = 300 } }
@@ -32,7 +32,7 @@ extension Mutant {
       "refuses Keep Alive", fails: ["keep-alive.sustains": "Keep Alive ended with Invalid Command Opcode"],
       answers: .invalidCommandOpcode, to: { $0.isOf(admin: .keepAlive) }),
     Mutant(
-      "does not shut down", fails: ["disconnect.orderly": "Property Set of 20 ended with Internal Error"],
+      "does not shut down", fails: ["disconnect.orderly": "Property Set of 14h ended with Internal Error"],
       answers: .internalError, to: { $0.isOf(.propertySet) && ($0.command?.propertyFields.value ?? 0) >> 14 & 3 != 0 }
     ),
     Mutant(
@@ -71,7 +71,10 @@ extension Mutant {
       }),
     Mutant(
       "ends reads wrongly when it loses connections",
-      fails: ["recovery.killed": "a read ended with ", "recovery.silent": "a read ended with "],
+      fails: [
+        "recovery.killed": "a read did not end with the loss of its connection: ",
+        "recovery.silent": "a read did not end with the loss of its connection: ",
+      ],
       remembering: {
         var count = 0
         return { passage in
@@ -118,7 +121,7 @@ extension Mutant {
     },
     Mutant(
       "ends the association with a namespace",
-      fails: ["namespaces.removed-in-use": "the controller's condition is closed"],
+      fails: ["namespaces.removed-in-use": "the association ended: "],
       remembering: {
         var isGone = false
         return { passage in
