@@ -48,6 +48,9 @@ public final class MultipathBlockDevice: BlockDevice {
     var isOfSubsystem = false
     /// Since when another path's controller has had the same identifier as this one's; nil: none has.
     var duplicateSinceNanoseconds: UInt64?
+    var probation: PathProbation
+    /// Waits for its time, or is under way.
+    var probe: PathProbe?
     var update: MultipathPathUpdate
     /// Counts what goes this way; nil where that is not wished for.
     var meter: MeterCore?
@@ -107,7 +110,10 @@ public final class MultipathBlockDevice: BlockDevice {
 
   deinit {
     shared.withLock { shared in
-      for case let path? in shared.paths { path.controller.removeObserver(path.observer) }
+      for case let path? in shared.paths {
+        path.controller.removeObserver(path.observer)
+        path.probe?.cancel()
+      }
     }
   }
 
@@ -146,6 +152,8 @@ public final class MultipathBlockDevice: BlockDevice {
       let identifier = MultipathPathIdentifier(number: shared.nextPathNumber)
       shared.paths[place] = Path(
         identifier: identifier, controller: controller, numaNode: numaNode, isPreferred: false,
+        probation: PathProbation(
+          delaysMilliseconds: configuration.probationDelayMilliseconds, lossCount: snapshot.recovery.lossCount),
         update: MultipathPathUpdate(
           availability: .unavailable(.connecting), association: 0, quiesceNanoseconds: nil),
         meter: configuration.countsPathIO ? MeterCore() : nil)
@@ -276,6 +284,7 @@ public final class MultipathBlockDevice: BlockDevice {
     }
     guard let removed else { return false }
     removed.path.controller.removeObserver(removed.path.observer)
+    removed.path.probe?.cancel()
     tell(.pathRemoved(identifier, reason))
     if removed.isLast && reason != .requested { end(reason) }
     lookAtDuplicates()
@@ -329,14 +338,20 @@ public final class MultipathBlockDevice: BlockDevice {
           availability = .unavailable(obstacle)
         }
       }
+      path.probation.look(snapshot.recovery, isConnected: snapshot.state == .enabled)
+      let isOnProbation = path.probation.isOn
+      if path.update.isOnProbation != isOnProbation {
+        events.append(isOnProbation ? .pathProbationBegan(identifier) : .pathProbationEnded(identifier))
+      }
       let old = path.availability
       path.availability = availability
+      arrangeProbe(of: &path, at: place)
       path.update = MultipathPathUpdate(
-        availability: availability, association: path.association,
+        availability: availability, isOnProbation: isOnProbation, association: path.association,
         quiesceNanoseconds: snapshot.communicationLoss.quiesceMilliseconds.map { $0 * 1_000_000 },
         commandRetryDelayTimes: snapshot.identification?.commandRetryDelayTimes ?? [])
       shared.paths[place] = path
-      shared.selector.setAvailability(availability, of: place)
+      shared.selector.setAvailability(availability, isOnProbation: isOnProbation, of: place)
       if reshape(&shared) { events.append(.namespaceChanged(shared.geometry)) }
       let (geometry, capabilities, now) = (shared.geometry, shared.capabilities, path)
       for entry in shared.channels {
@@ -356,6 +371,55 @@ public final class MultipathBlockDevice: BlockDevice {
     }
     for event in events { tell(event) }
     if case .pathUnavailable? = events.last { lookAtDuplicates() }
+  }
+
+  /// A path on probation that can be used has one probe, which waits for its time or is under way.
+  private func arrangeProbe(of path: inout Path, at place: Int) {
+    if let probe = path.probe, probe.number != path.probation.number {
+      probe.cancel()
+      path.probe = nil
+    }
+    guard path.probe == nil, path.availability.isUsable, let dueNanoseconds = path.probation.dueNanoseconds else {
+      return
+    }
+    // Where the command went unanswered, as far as the controller still has that queue.
+    let queues = path.controller.ioQueues.prefix(path.controller.snapshot.queueCount)
+    guard let queue = queues.first(where: { $0.identifier == path.probation.queueIdentifier }) ?? queues.first else {
+      return
+    }
+    let (identifier, number) = (path.identifier, path.probation.number)
+    path.probe = PathProbe(
+      number: number, reactor: queue.reactor, dueNanoseconds: dueNanoseconds,
+      begin: { [weak self] in self?.deviceToProbe(at: place, identifier, number) },
+      ended: { [weak self] isAnswered, now in
+        self?.probeEnded(at: place, identifier, number, isAnswered: isAnswered, nowNanoseconds: now)
+      })
+  }
+
+  private func deviceToProbe(
+    at place: Int, _ identifier: MultipathPathIdentifier, _ number: UInt64
+  ) -> NVMeBlockDevice? {
+    shared.withLock { shared in
+      guard let path = shared.paths[place], path.identifier == identifier, path.probe?.number == number,
+        path.availability.isUsable
+      else { return nil }
+      return path.device
+    }
+  }
+
+  private func probeEnded(
+    at place: Int, _ identifier: MultipathPathIdentifier, _ number: UInt64, isAnswered: Bool, nowNanoseconds now: UInt64
+  ) {
+    let isLatest = shared.withLock { shared in
+      guard var path = shared.paths[place], path.identifier == identifier, path.probe?.number == number else {
+        return false
+      }
+      path.probe = nil
+      path.probation.probeEnded(number, isAnswered: isAnswered, nowNanoseconds: now)
+      shared.paths[place] = path
+      return true
+    }
+    if isLatest { look(at: place, identifier) }
   }
 
   /// All controllers of a subsystem have different identifiers (NVMe Base 2.1, section 3.1.2). Two with the same one are of
@@ -533,7 +597,8 @@ public final class MultipathBlockDevice: BlockDevice {
           identifier: path.identifier, controller: path.controller, address: path.controller.transport.description,
           controllerIdentifier: controller.controllerIdentifier, state: controller.state, isCurrent: isCurrent,
           isConnected: controller.state == .enabled, isAccessible: path.availability.isUsable,
-          isPreferred: path.isPreferred, availability: path.availability, recovery: controller.recovery,
+          isPreferred: path.isPreferred, isOnProbation: path.probation.isOn, availability: path.availability,
+          recovery: controller.recovery,
           quiesceMilliseconds: controller.communicationLoss.quiesceMilliseconds, io: path.meter?.statistics))
     }
     for report in reports {

@@ -52,6 +52,7 @@ package struct MultipathEngine: ~Copyable {
     var quiescedAssociation: UInt64 = 0
     /// A status says that the ANA log is out of date.
     var isAccessStale = false
+    var isOnProbation = false
     var isPresent = false
     var quiesceNanoseconds: UInt64?
     var commandRetryDelayTimes: [UInt16] = []
@@ -325,6 +326,7 @@ package struct MultipathEngine: ~Copyable {
       paths[path].isPresent = true
     }
     paths[path].told = update.availability
+    paths[path].isOnProbation = update.isOnProbation
     paths[path].association = max(paths[path].association, update.association)
     paths[path].quiesceNanoseconds = update.quiesceNanoseconds
     paths[path].commandRetryDelayTimes = update.commandRetryDelayTimes
@@ -368,6 +370,6 @@ package struct MultipathEngine: ~Copyable {
         availability = .unavailable(.asymmetricAccessChanging)
       }
     }
-    selector.setAvailability(availability, of: path)
+    selector.setAvailability(availability, isOnProbation: paths[path].isOnProbation, of: path)
   }
 }

@@ -8,6 +8,10 @@ public enum MultipathEvent: Sendable, Hashable {
   /// The path can be used, or used again.
   case pathAvailable(MultipathPathIdentifier, isOptimized: Bool)
   case pathUnavailable(MultipathPathIdentifier, PathObstacle)
+  /// The path has been lost because I/O commands went unanswered: from now on it is only used where there is no other.
+  case pathProbationBegan(MultipathPathIdentifier)
+  /// The path has shown that it does I/O again.
+  case pathProbationEnded(MultipathPathIdentifier)
   /// Size or attributes of the namespace have changed.
   case namespaceChanged(BlockGeometry)
   /// The last path's controller is gone for good, and the device with it; or the device has been closed.

@@ -1,6 +1,8 @@
 /// What a channel has to know of one path, as it travels from the controller's home reactor to the channel's.
 package struct MultipathPathUpdate: Sendable, Hashable {
   package var availability: PathAvailability
+  /// It is used where there is no other path (``PathProbation``).
+  package var isOnProbation: Bool
   /// The association this is about, from 1, counted over all paths of the device: a path found lost is only used again in
   /// a later one.
   package var association: UInt64
@@ -11,10 +13,11 @@ package struct MultipathPathUpdate: Sendable, Hashable {
   package var commandRetryDelayTimes: [UInt16]
 
   package init(
-    availability: PathAvailability, association: UInt64, quiesceNanoseconds: UInt64?,
+    availability: PathAvailability, isOnProbation: Bool = false, association: UInt64, quiesceNanoseconds: UInt64?,
     commandRetryDelayTimes: [UInt16] = []
   ) {
     self.availability = availability
+    self.isOnProbation = isOnProbation
     self.association = association
     self.quiesceNanoseconds = quiesceNanoseconds
     self.commandRetryDelayTimes = commandRetryDelayTimes

@@ -10,6 +10,7 @@ package struct PathSelector: ~Copyable {
     var availability = PathAvailability.unavailable(.deleted)
     var isPresent = false
     var isPreferred = false
+    var isOnProbation = false
     var isLocal = true
     var outstandingCount: UInt32 = 0
     /// Smoothed time of a request in nanoseconds; 0 = none has ended yet.
@@ -162,9 +163,12 @@ package struct PathSelector: ~Copyable {
     paths[path].outstandingCount < paths[other].outstandingCount
   }
 
-  package mutating func setAvailability(_ availability: PathAvailability, of path: Int) {
-    guard !paths[path].isPresent || paths[path].availability != availability else { return }
+  /// - Parameter isOnProbation: it is used where there is no other path.
+  package mutating func setAvailability(_ availability: PathAvailability, isOnProbation: Bool = false, of path: Int) {
+    let known = paths[path]
+    if known.isPresent && known.availability == availability && known.isOnProbation == isOnProbation { return }
     paths[path].availability = availability
+    paths[path].isOnProbation = isOnProbation
     paths[path].isPresent = true
     rebuild()
   }
@@ -218,15 +222,18 @@ package struct PathSelector: ~Copyable {
   private enum Rank: UInt8, Comparable {
     case optimized
     case nonOptimized
+    case optimizedOnProbation
+    case nonOptimizedOnProbation
     case unusable
     static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    var isOnProbation: Bool { self == .optimizedOnProbation || self == .nonOptimizedOnProbation }
   }
 
   private func rank(_ path: Int) -> Rank {
     guard paths[path].isPresent else { return .unusable }
     switch paths[path].availability {
-    case .optimized: return .optimized
-    case .nonOptimized: return .nonOptimized
+    case .optimized: return paths[path].isOnProbation ? .optimizedOnProbation : .optimized
+    case .nonOptimized: return paths[path].isOnProbation ? .nonOptimizedOnProbation : .nonOptimized
     case .unavailable: return .unusable
     }
   }
@@ -264,9 +271,10 @@ package struct PathSelector: ~Copyable {
     for place in 0..<candidateCount where paths[Int(candidates[place])].isPreferred { choice = Int(candidates[place]) }
     if current >= 0, rank(current) != .unusable {
       // The one in use stays: where it is as good as the choice and nothing is preferred; and without automatic failback
-      // as long as it has not become worse.
+      // as long as it has not become worse; but never one on probation where there is another.
       let isAsGood = rank(current) == best && !paths[choice].isPreferred && isCandidate(current)
-      let stays = !policy.failsBackAutomatically && rank(current) <= currentRank
+      let isTrusted = !rank(current).isOnProbation || best.isOnProbation
+      let stays = !policy.failsBackAutomatically && rank(current) <= currentRank && isTrusted
       if isAsGood || stays { choice = current }
     }
     current = choice

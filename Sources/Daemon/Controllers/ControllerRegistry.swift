@@ -343,13 +343,25 @@ package actor ControllerRegistry {
     }
     set.add(device)
     let size = Mutex(multipath.geometry.blockCount)
-    _ = multipath.addObserver { [devices, weak device] event in
-      guard case .namespaceChanged(let geometry) = event, let device else { return }
-      let isOther = size.withLock { size in
-        defer { size = geometry.blockCount }
-        return size != geometry.blockCount
+    _ = multipath.addObserver { [devices, logger, weak device, weak multipath] event in
+      guard let device, let multipath else { return }
+      func metadata(_ identifier: MultipathPathIdentifier) -> Logger.Metadata {
+        let path = multipath.snapshot.paths.first { $0.identifier == identifier }
+        return ["device": "\(device.name)", "path": "\(path?.address ?? "")"]
       }
-      if isOther { devices.noteResize(of: device) }
+      switch event {
+      case .namespaceChanged(let geometry):
+        let isOther = size.withLock { size in
+          defer { size = geometry.blockCount }
+          return size != geometry.blockCount
+        }
+        if isOther { devices.noteResize(of: device) }
+      case .pathProbationBegan(let path):
+        logger.warning("path on probation: it left I/O commands unanswered", metadata: metadata(path))
+      case .pathProbationEnded(let path):
+        logger.notice("path off probation: it does I/O again", metadata: metadata(path))
+      default: break
+      }
     }
   }
 

@@ -13,13 +13,18 @@ extension Metrics {
           1 as UInt64, ["controller": set.name, "path": "\(index)", "state": "\(snapshot.state)"])
       }
     }
+    let paths = service.devices.devices.flatMap { device in
+      (device.nvme?.multipath.snapshot.paths ?? []).map { (device: device.name, path: $0) }
+    }
     page.family("nvmeofd_bdev_path_state", .gauge, "1 for the state that a path of a block device is in.")
-    for device in service.devices.devices {
-      guard let nvme = device.nvme else { continue }
-      for path in nvme.multipath.snapshot.paths {
-        page.sample(
-          1 as UInt64, ["bdev": device.name, "path": path.address, "state": word(of: path.availability)])
-      }
+    for (device, path) in paths {
+      page.sample(1 as UInt64, ["bdev": device, "path": path.address, "state": word(of: path.availability)])
+    }
+    page.family(
+      "nvmeofd_bdev_path_on_probation", .gauge,
+      "1 for a path that left I/O commands unanswered, and is not used where there is another.")
+    for (device, path) in paths {
+      page.sample(path.isOnProbation ? 1 : 0 as UInt64, ["bdev": device, "path": path.address])
     }
   }
 

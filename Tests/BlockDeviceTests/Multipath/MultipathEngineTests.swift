@@ -53,6 +53,25 @@ import Testing
     #expect(engine.admit(5, isModifying: true, nowNanoseconds: 3) == .submit(path: 1))
   }
 
+  @Test func aPathThatIsBackOnProbationIsUsedWhenItIsTheOnlyOne() {
+    var engine = makeEngine()
+    _ = engine.admit(0, isModifying: false, nowNanoseconds: 1)
+    let lost = engine.completed(0, outcome: .connectionLost, status: .hostPathingError, nowNanoseconds: 2)
+    #expect(lost == .submit(path: 1))
+    var back = update(.optimized, 3)
+    back.isOnProbation = true
+    engine.update(0, back)
+    #expect(engine.admit(1, isModifying: false, nowNanoseconds: 3) == .submit(path: 1))
+    let other = engine.completed(1, outcome: .connectionLost, status: .hostPathingError, nowNanoseconds: 4)
+    #expect(other == .submit(path: 0))
+    // The other one is back, and what was only to be had here goes there again.
+    engine.update(1, update(.nonOptimized, 4))
+    #expect(engine.admit(2, isModifying: false, nowNanoseconds: 5) == .submit(path: 1))
+    back.isOnProbation = false
+    engine.update(0, back)
+    #expect(engine.admit(3, isModifying: false, nowNanoseconds: 6) == .submit(path: 0))
+  }
+
   /// The rule against corruption: a write of unknown outcome waits out the old controller; one that was not sent does not.
   @Test func anUnknownWriteWaitsUntilItsOldPathIsQuiesced() {
     var engine = makeEngine()

@@ -101,6 +101,33 @@ import Testing
     #expect(Set(paths(&selector, 20)) == [2])
   }
 
+  @Test(arguments: [
+    MultipathPolicy.Spread.activePassive, .activeActive(.roundRobin(minimumIO: 1)), .activeActive(.queueDepth),
+    .activeActive(.latency),
+  ])
+  func aPathOnProbationIsUsedWhereThereIsNoOther(_ spread: MultipathPolicy.Spread) throws {
+    for failsBack in [true, false] {
+      var selector = PathSelector(policy: try MultipathPolicy(spread, failsBackAutomatically: failsBack))
+      selector.setAvailability(.optimized, isOnProbation: true, of: 0)
+      #expect(selector.hasUsablePath && selector.isCurrent(0))
+      #expect(Set(paths(&selector, 300)) == [0])
+      // Its ANA state is no better reason than automatic failback is none.
+      selector.setAvailability(.nonOptimized, of: 1)
+      #expect(Set(paths(&selector, 300)) == [1] && !selector.isCurrent(0))
+      // Neither is a wish.
+      selector.setPreferred(0)
+      #expect(Set(paths(&selector, 300)) == [1])
+      #expect(selector.selectOther(than: 1) == 0)
+      selector.setAvailability(.nonOptimized, isOnProbation: true, of: 2)
+      #expect(selector.selectOther(than: 1) == 0)
+      selector.setAvailability(.unavailable(.lost), of: 1)
+      #expect(Set(paths(&selector, 300)) == [0])
+      selector.setAvailability(.nonOptimized, of: 1)
+      selector.setAvailability(.optimized, of: 0)
+      #expect(Set(paths(&selector, 300)) == [failsBack || spread != .activePassive ? 0 : 1])
+    }
+  }
+
   @Test func queueDepthGoesWhereLeastIsOutstanding() throws {
     var selector = PathSelector(policy: try policy(.queueDepth))
     for path in 0..<3 { selector.setAvailability(.optimized, of: path) }

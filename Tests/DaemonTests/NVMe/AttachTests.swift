@@ -91,6 +91,27 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func aPathOnProbationIsListedAsSuch() async throws {
+    let bed = try await NVMeBed()
+    let second = try await bed.target.addPort()
+    try await bed.call("bdev_nvme_set_options", ["timeout_us": 200_000, "action_on_timeout": "reset"])
+    for port in [bed.port, second] {
+      try await bed.attach("Nvme0", port: port, ["reconnect_delay_sec": 1, "ctrlr_loss_timeout_sec": -1])
+    }
+    var silence = FaultRule(.ioCommand(), .neverAnswer, count: 1)
+    silence.portIdentifier = bed.port.identifier
+    try await bed.target.addFault(silence)
+    _ = try await bed.device("Nvme0n1")?.read(at: 0, blockCount: 8)
+    func paths() async throws -> [JSONValue] {
+      try await bed.call("bdev_nvme_get_io_paths", nil)["poll_groups"]?[0]?["io_paths"]?.arrayValue ?? []
+    }
+    try await eventually { try await paths().allSatisfy { $0["connected"] == true } }
+    let listed = try await paths()
+    #expect(listed.map { $0["on_probation"] } == [true, false] && listed.map { $0["current"] } == [false, true])
+    #expect(listed.allSatisfy { $0["accessible"] == true })
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func pathsAreListedWhereChannelsAre() async throws {
     let bed = try await NVMeBed(reactorCount: 2)
     let second = try await bed.target.addPort()

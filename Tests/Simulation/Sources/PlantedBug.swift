@@ -23,6 +23,14 @@ public enum PlantedBug: String, Sendable, CaseIterable {
   case deadlineForgotten
   /// The end of a lost association is not told to the recovery state machine.
   case closeForgotten
+  /// The engine is not told that a path is on probation.
+  case probationForgotten
+  /// A path is off probation when it has not been used for a while.
+  case probationEndsByTime
+  /// Each probation is taken for the path's first one.
+  case probationsNotCounted
+  /// A path on probation is not probed.
+  case probeForgotten
   /// The recovery state machine is not told that time has passed.
   case recoveryDeadlineForgotten
 }

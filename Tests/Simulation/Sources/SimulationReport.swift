@@ -7,6 +7,11 @@ public struct SimulationReport: Sendable, Equatable {
   public var unknownCount = 0
   public var lossCount: UInt64 = 0
   public var reconnectCount: UInt64 = 0
+  /// Losses of controllers that left I/O commands unanswered, and probes of theirs that were answered afterwards.
+  public var unansweredCount = 0
+  public var answeredProbeCount = 0
+  /// Of ``WireWorld``: requests that have waited for a path that does no I/O, where one is all that is wrong.
+  public var stalledCount = 0
   /// Writes that a controller has executed after the host had given its connection up.
   public var lateExecutionCount = 0
   public var statistics = MultipathStatistics()
@@ -26,6 +31,9 @@ public struct SimulationReport: Sendable, Equatable {
     sum.unknownCount += b.unknownCount
     sum.lossCount += b.lossCount
     sum.reconnectCount += b.reconnectCount
+    sum.unansweredCount += b.unansweredCount
+    sum.answeredProbeCount += b.answeredProbeCount
+    sum.stalledCount += b.stalledCount
     sum.lateExecutionCount += b.lateExecutionCount
     sum.statistics = a.statistics + b.statistics
     sum.connectionCount += b.connectionCount

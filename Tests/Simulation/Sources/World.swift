@@ -14,6 +14,10 @@ public final class World {
     case lossNoticed(path: Int, association: UInt64)
     case execute(command: Int)
     case respond(command: Int, StatusField)
+    case commandTimeout(path: Int, command: Int)
+    case probe(path: Int, number: UInt64)
+    case probeAnswer(path: Int, number: UInt64, association: UInt64)
+    case probeTimeout(path: Int, number: UInt64, association: UInt64)
     case accessKnown(path: Int)
     case recoveryDeadline(path: Int)
     case engineDeadline
@@ -31,11 +35,17 @@ public final class World {
     var value: UInt64
     var issued: UInt64
     var isOpen = false
+    /// A path has answered it with an error: where it goes next is the error's matter.
+    var hasBeenAnswered = false
   }
 
   private static let millisecond: UInt64 = 1_000_000
   private static let blockCount = 12
   private static let depth = 8
+  private static let ioTimeoutMilliseconds: UInt64 = 2000
+  static let probationMilliseconds: ClosedRange<UInt32> = 500...4000
+  private static let unanswered = ControllerError.transport(
+    queueIdentifier: 1, TransportError(.commandTimedOut, ""))
 
   private let seed: UInt64
   private let bug: PlantedBug?
@@ -170,6 +180,16 @@ public final class World {
     case .lossNoticed(let path, let association): try lossNoticed(path, association)
     case .execute(let command): execute(command)
     case .respond(let command, let status): try respond(command, status)
+    case .commandTimeout(let path, let command):
+      if !commands[command].hasEnded, paths[path].association == commands[command].association {
+        try lose(path, Self.unanswered)
+      }
+    case .probe(let path, let number): try probe(path, number)
+    case .probeAnswer(let path, let number, let association): try probeAnswered(path, number, association)
+    case .probeTimeout(let path, let number, let association):
+      if paths[path].probation.number == number, paths[path].association == association {
+        try lose(path, Self.unanswered)
+      }
     case .accessKnown(let path):
       paths[path].knownANAState = paths[path].anaState
       paths[path].knowsNamespace = paths[path].hasNamespace
@@ -241,7 +261,7 @@ public final class World {
     while true {
       switch decision {
       case .submit(let path):
-        if send(index, path) { return }
+        if try send(index, path) { return }
         decision = engine.completed(index, outcome: .notSent, status: .hostPathingError, nowNanoseconds: now)
       case .hold: return
       case .finish: throw violation("request \(index) has ended without having been answered")
@@ -252,9 +272,11 @@ public final class World {
     }
   }
 
-  private func send(_ index: Int, _ path: Int) -> Bool {
+  private func send(_ index: Int, _ path: Int) throws(Violation) -> Bool {
     guard paths[path].recovery.association == .ready, !paths[path].isLost else { return false }
     let request = requests[index]
+    try checkProbation(request, path)
+    schedule(.commandTimeout(path: path, command: commands.count), in: Self.ioTimeoutMilliseconds * Self.millisecond)
     commands.append(
       SimulatedCommand(
         request: index, path: path, association: paths[path].association, isWrite: request.isWrite,
@@ -271,6 +293,7 @@ public final class World {
       bugHasStruck = true
       return
     }
+    if outcome == .deviceError { requests[command.request].hasBeenAnswered = true }
     var outcome = outcome
     if outcome == .connectionLost && command.isWrite {
       if bug == .lostTakenForNotSent { outcome = .notSent }
@@ -310,7 +333,12 @@ public final class World {
   }
 
   private func updatePath(_ path: Int) {
+    paths[path].probation.look(
+      paths[path].recovery.statistics, isConnected: paths[path].recovery.state == .enabled)
     let simulated = paths[path]
+    if let due = simulated.probation.dueNanoseconds {
+      schedule(.probe(path: path, number: simulated.probation.number), at: due)
+    }
     var availability = PathAvailability(
       state: simulated.recovery.state, disposition: simulated.recovery.ioDisposition,
       hasBeenEnabled: simulated.recovery.statistics.lastEnabledNanoseconds != nil, ana: simulated.knownANAState)
@@ -328,7 +356,8 @@ public final class World {
     engine.update(
       path,
       MultipathPathUpdate(
-        availability: availability, association: simulated.association,
+        availability: availability, isOnProbation: simulated.probation.isOn && bug != .probationForgotten,
+        association: simulated.association,
         quiesceNanoseconds: milliseconds.map { $0 * Self.millisecond }, commandRetryDelayTimes: [1, 3, 10]))
   }
 
@@ -398,17 +427,22 @@ public final class World {
   }
 
   private func lossNoticed(_ path: Int, _ association: UInt64) throws(Violation) {
-    guard paths[path].association == association, paths[path].recovery.association == .ready, !paths[path].isLost
-    else { return }
-    try lose(path)
+    if paths[path].association == association { try lose(path, .keepAliveTimeout(milliseconds: keepAliveMilliseconds)) }
   }
 
-  private func lose(_ path: Int) throws(Violation) {
+  private func lose(
+    _ path: Int, _ error: ControllerError = .transport(queueIdentifier: 0, TransportError(.broken, ""))
+  ) throws(Violation) {
+    guard paths[path].recovery.association == .ready, !paths[path].isLost else { return }
     paths[path].isLost = true
+    if error == Self.unanswered && paths[path].recovery.state == .enabled { noteUnanswered(path) }
     // Commands' ends come to the channel, and the news to the home reactor, in either order.
     let isCommandsFirst = Bool.random(using: &random)
     if isCommandsFirst { try endCommands(path, isQuiesced: false) }
-    try tell(path, .associationLost(.transport(queueIdentifier: 0, TransportError(.broken, ""))))
+    try tell(path, .associationLost(error))
+    if paths[path].probe == paths[path].probation.number {
+      paths[path].probation.probeEnded(paths[path].probe, isAnswered: false, nowNanoseconds: now)
+    }
     if !isCommandsFirst { try endCommands(path, isQuiesced: false) }
     schedule(.closed(path: path, association: paths[path].association), in: milliseconds(0...10))
   }
@@ -458,6 +492,77 @@ public final class World {
     try tell(path, .associationClosed)
   }
 
+  // MARK: Probation
+
+  private func probe(_ path: Int, _ number: UInt64) throws(Violation) {
+    guard let due = paths[path].probation.dueNanoseconds, due <= now, bug != .probeForgotten,
+      paths[path].probation.number == number, paths[path].probe != number
+    else { return }
+    if bug == .probationEndsByTime {
+      paths[path].probation.probeEnded(number, isAnswered: true, nowNanoseconds: now)
+    } else if engine.selector.availability(of: path).isUsable {
+      paths[path].probe = number
+      let association = paths[path].association
+      schedule(.probeAnswer(path: path, number: number, association: association), in: milliseconds(0...3))
+      schedule(
+        .probeTimeout(path: path, number: number, association: association),
+        in: Self.ioTimeoutMilliseconds * Self.millisecond)
+      return
+    } else {
+      paths[path].probation.probeEnded(number, isAnswered: false, nowNanoseconds: now)
+    }
+    updatePath(path)
+    try release()
+  }
+
+  private func probeAnswered(_ path: Int, _ number: UInt64, _ association: UInt64) throws(Violation) {
+    let simulated = paths[path]
+    guard simulated.association == association, !simulated.isLost, simulated.isReachable, !simulated.ignoresReads,
+      simulated.probation.number == number
+    else { return }
+    let isAnswered = simulated.anaState.isAccessible && simulated.hasNamespace
+    if isAnswered {
+      report.answeredProbeCount += 1
+      paths[path].hasAnsweredProbe = true
+      paths[path].trustedNanoseconds = now
+    }
+    paths[path].probation.probeEnded(number, isAnswered: isAnswered, nowNanoseconds: now)
+    updatePath(path)
+    try release()
+  }
+
+  private func noteUnanswered(_ path: Int) {
+    report.unansweredCount += 1
+    let longest = UInt64(Self.probationMilliseconds.upperBound) * Self.millisecond
+    let isForgotten = paths[path].hasAnsweredProbe && now - paths[path].trustedNanoseconds >= longest
+    paths[path].unansweredCount = isForgotten ? 1 : paths[path].unansweredCount + 1
+    paths[path].lastUnansweredNanoseconds = now
+    paths[path].hasAnsweredProbe = false
+    if bug == .probationsNotCounted {
+      paths[path].probation = PathProbation(
+        delaysMilliseconds: Self.probationMilliseconds, lossCount: paths[path].recovery.statistics.lossCount)
+    }
+  }
+
+  /// What bounds the stalls: beside a path that is trusted, one that has left I/O unanswered is not used before it has
+  /// answered a probe, nor sooner than its losses allow.
+  private func checkProbation(_ request: Request, _ path: Int) throws(Violation) {
+    let simulated = paths[path]
+    guard simulated.unansweredCount > 0, !request.hasBeenAnswered else { return }
+    let hasOther = paths.indices.contains { other in
+      other != path && !paths[other].probation.isOn && engine.selector.availability(of: other).isUsable
+    }
+    guard hasOther else { return }
+    if !simulated.hasAnsweredProbe { throw violation("path \(path) is trusted without having done I/O") }
+    let delay = min(
+      UInt64(Self.probationMilliseconds.lowerBound) << UInt64(min(simulated.unansweredCount, 10) - 1),
+      UInt64(Self.probationMilliseconds.upperBound))
+    let first = simulated.lastUnansweredNanoseconds + delay * Self.millisecond
+    if now < first {
+      throw violation("path \(path) is used again \((first - now) / Self.millisecond) ms too soon")
+    }
+  }
+
   // MARK: The controllers
 
   private func execute(_ index: Int) {
@@ -469,6 +574,8 @@ public final class World {
       commands[index].isUnsent = false
     }
     let path = paths[command.path]
+    // What is left over when its connection is lost may be executed all the same.
+    if !command.hasEnded && (command.isWrite ? path.ignoresWrites : path.ignoresReads) { return }
     commands[index].isExecuted = true
     var status = StatusField.success
     if !command.hasEnded {
@@ -507,7 +614,7 @@ public final class World {
     if isHealing { return }
     schedule(.fault, in: milliseconds(1...400))
     let path = Int.random(in: 0..<paths.count, using: &random)
-    switch Int.random(in: 0..<20, using: &random) {
+    switch Int.random(in: 0..<24, using: &random) {
     case 0, 1, 2:
       // A reset connection.
       if paths[path].recovery.association == .ready && !paths[path].isLost { try lose(path) }
@@ -537,8 +644,17 @@ public final class World {
     case 16: try tell(path, chance(0.3) ? .disable : .enable)
     case 17: paths[path].refusesForGood = chance(0.3)
     case 18: if chance(0.05) { try tell(path, .delete) }
+    case 19:
+      paths[path].ignoresWrites = true
+      paths[path].ignoresReads = chance(0.5)
+    case 20, 21, 22: answerIO(path)
     default: try tell(path, .enable)
     }
+  }
+
+  private func answerIO(_ path: Int) {
+    paths[path].ignoresReads = false
+    paths[path].ignoresWrites = false
   }
 
   /// All faults end, and whoever has given up is asked to try again.
@@ -550,6 +666,7 @@ public final class World {
       paths[path].anaState = .optimized
       paths[path].hasNamespace = true
       paths[path].errorProbability = 0
+      answerIO(path)
       schedule(.accessKnown(path: path), in: milliseconds(0...100))
       // What was on the wire of a silent network is gone: the loss is noticed.
       if paths[path].recovery.association == .ready {
@@ -573,6 +690,9 @@ public final class World {
         // An attempt that failed just before all was healed may have ended it for good.
         if recovery.state == .failed && recovery.failure != nil { break }
         throw violation("path \(path) is \(recovery.state) (\(recovery.association)) long after all is well")
+      }
+      if recovery.state == .enabled && paths[path].probation.isOn {
+        throw violation("path \(path) is on probation long after all is well")
       }
       if engine.selector.outstandingCount(of: path) != 0 {
         throw violation("path \(path) has lost count of its requests")

@@ -58,7 +58,8 @@ import Simulation
       "engine: \(seeds.count) seeds, \(failureCount) failed; \(total.requestCount) requests, \(total.successCount) "
         + "succeeded, \(total.unknownCount) of unknown outcome; \(total.lossCount) losses, \(total.reconnectCount) "
         + "reconnects, \(total.statistics.failoverCount) failovers, \(total.statistics.fenceCount) fences, "
-        + "\(total.lateExecutionCount) late executions")
+        + "\(total.lateExecutionCount) late executions, \(total.unansweredCount) losses for unanswered I/O, "
+        + "\(total.answeredProbeCount) probations ended")
     return failureCount == 0
   }
 

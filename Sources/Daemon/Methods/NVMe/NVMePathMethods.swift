@@ -49,7 +49,8 @@ enum NVMePathMethods {
         "bdev_name": .string(device.name), "cntlid": .integer(path.snapshot.controllerIdentifier),
         "current": .bool(state.isCurrent), "connected": .bool(state.isConnected),
         "accessible": .bool(state.availability.isAccessible(path.snapshot, nvme.multipath.namespaceIdentifier)),
-        "transport": .object(transport),
+        // Ours; SPDK has no such state.
+        "on_probation": .bool(state.isOnProbation), "transport": .object(transport),
       ]
     }
   }

@@ -19,6 +19,8 @@ public enum PlantedWireBug: String, Sendable, CaseIterable {
   case fewerQueuesIgnored
   /// A namespace with another identity is taken for the one that was there before.
   case identityIgnored
+  /// A path that has left I/O unanswered is probed at once, each time that it is back.
+  case probationsNotCounted
   /// What the kernel says of a receive that it was asked to give back is not heard.
   case cancelledReceiveForgotten
 }

@@ -143,6 +143,7 @@ final class SimulatedController {
   func take(_ command: SimulatedIO) {
     if isQuiesced || !isAlive { return }
     commands.append(command)
+    if command.isWrite ? target.faults.ignoresWrites : target.faults.ignoresReads { return }
     let delay = target.faults.ioDelayMilliseconds
     let time =
       delay > 0 && timeline.chance(0.5)

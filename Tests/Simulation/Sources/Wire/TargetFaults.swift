@@ -13,6 +13,9 @@ struct TargetFaults {
   /// How long commands may take.
   var ioDelayMilliseconds = 0
   var adminDelayMilliseconds = 0
+  /// Reads, or writes, are taken and not answered; everything else is.
+  var ignoresReads = false
+  var ignoresWrites = false
   /// Commands are answered with an error that may pass.
   var errorProbability = 0.0
   /// Commands are answered a second time, at some later time.

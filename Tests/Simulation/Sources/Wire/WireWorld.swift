@@ -27,6 +27,11 @@ public final class WireWorld {
   private var stepsAtOneTime = 0
   private let keepAliveMilliseconds: UInt32
   private let longestThinkMilliseconds: Int
+  /// Nothing is wrong, for a minute, but that one of several paths does no I/O.
+  private let isHalfDead: Bool
+  private let probationMilliseconds: ClosedRange<UInt32>
+  /// Requests that have taken as long as a command's time-out.
+  private var stalledCount = 0
 
   private struct WeakController {
     weak let controller: Controller?
@@ -35,6 +40,8 @@ public final class WireWorld {
 
   private static let requestCount = 8
   private static let faultMilliseconds: UInt64 = 7_000
+  private static let halfDeadMilliseconds: UInt64 = 60_000
+  private static let halfDeadTimeoutMilliseconds: UInt64 = 2000
   private static let longestQuiesceMilliseconds: UInt32 = 2500
 
   /// - Throws: a ``Violation`` where not even a world can be made: the process is out of descriptors.
@@ -54,6 +61,8 @@ public final class WireWorld {
     network.requests = requests
     keepAliveMilliseconds = UInt32(timeline.number(400...2000))
     longestThinkMilliseconds = timeline.pick([3, 10, 40])
+    isHalfDead = timeline.chance(0.1)
+    probationMilliseconds = isHalfDead ? 2000...60_000 : timeline.pick([1...1, 100...2000, 500...4000])
     makePaths(bug)
   }
 
@@ -67,6 +76,7 @@ public final class WireWorld {
     if let policy = try? MultipathPolicy(spread, failsBackAutomatically: timeline.chance(0.7)) {
       multipath.policy = policy
     }
+    multipath.probationDelayMilliseconds = bug == .probationsNotCounted ? 1...1 : probationMilliseconds
     if bug == .noFence { multipath.unknownWrites = .resendAtOnceRiskingCorruption }
     let nqn = "nqn.2026-01.test:simulated"
     let device = MultipathBlockDevice(
@@ -74,7 +84,7 @@ public final class WireWorld {
       reactor: io.handle)
     self.device = device
     let usesBothReactors = timeline.chance(0.3)
-    for place in 0..<timeline.number(1...3) {
+    for place in 0..<timeline.number((isHalfDead ? 2 : 1)...3) {
       let target = SimulatedTarget(
         timeline: timeline, bug: bug, store: store, place: place, keepAliveMilliseconds: keepAliveMilliseconds)
       targets.append(target)
@@ -113,6 +123,10 @@ public final class WireWorld {
     configuration.ioTimeoutMilliseconds = UInt32(timeline.number(500...3000))
     configuration.shutdownTimeoutMilliseconds = UInt32(timeline.number(100...1000))
     configuration.timeoutAction = timeline.chance(0.5) ? .reset : .abort
+    if isHalfDead {
+      configuration.ioTimeoutMilliseconds = UInt32(Self.halfDeadTimeoutMilliseconds)
+      configuration.timeoutAction = .reset
+    }
     configuration.disablesSubmissionQueueFlowControl = timeline.chance(0.7)
     configuration.retriesFirstConnect = timeline.chance(0.7)
     let timers: [(Int64, Int64, Int64)] = [
@@ -133,11 +147,16 @@ public final class WireWorld {
   public func run() throws(Violation) -> SimulationReport {
     for controller in controllers { controller.connect() }
     issue()
-    scheduleFault()
-    try play(until: timeline.now + Self.faultMilliseconds * Timeline.millisecond)
+    if isHalfDead {
+      try playHalfDead()
+    } else {
+      scheduleFault()
+      try play(until: timeline.now + Self.faultMilliseconds * Timeline.millisecond)
+    }
     heal()
-    // Within the longest fence, time-outs of every step, and reconnect delays everything has come to its end.
-    try play(until: timeline.now + longestFence + 25_000 * Timeline.millisecond)
+    // Within the longest fence, time-outs of every step, reconnect delays and probations everything has come to its end.
+    let longestProbation = UInt64(probationMilliseconds.upperBound) * Timeline.millisecond
+    try play(until: timeline.now + longestFence + longestProbation + 25_000 * Timeline.millisecond)
     try checkQuiet()
     try checkFlow()
     collectReport()
@@ -179,6 +198,29 @@ public final class WireWorld {
       rounds += 1
       if rounds > 10_000 { return timeline.violate("the reactors never come to rest") }
     }
+  }
+
+  /// A path whose controller answers everything but writes, or all I/O, costs the requests that are there the time-out when it
+  /// falls silent, and then as often as it is given another chance: by a probe that it answers, after ever longer times.
+  private func playHalfDead() throws(Violation) {
+    try play(until: timeline.now + timeline.milliseconds(1...2000))
+    targets[0].faults.ignoresWrites = true
+    targets[0].faults.ignoresReads = timeline.chance(0.5)
+    let duration = Self.halfDeadMilliseconds * Timeline.millisecond
+    try play(until: timeline.now + duration)
+    var chances: UInt64 = 1
+    var delay = UInt64(probationMilliseconds.lowerBound) * Timeline.millisecond
+    var time = delay
+    while !targets[0].faults.ignoresReads, time <= duration {
+      chances += 1
+      delay = min(2 * delay, UInt64(probationMilliseconds.upperBound) * Timeline.millisecond)
+      time += delay
+    }
+    let bound = Int(chances) * Self.requestCount
+    if stalledCount > bound {
+      throw violation("\(stalledCount) requests have waited for a path that does no I/O, not \(bound) at most")
+    }
+    report.stalledCount += stalledCount
   }
 
   private func violation(_ text: String) -> Violation {
@@ -237,6 +279,7 @@ public final class WireWorld {
     if !request.isUntouched { timeline.violate("memory beside a request has been touched") }
     let values = request.values
     if completion.outcome == .success { report.successCount += 1 }
+    if timeline.now - request.issued >= Self.halfDeadTimeoutMilliseconds * Timeline.millisecond { stalledCount += 1 }
     if completion.outcome == .connectionLost { report.unknownCount += 1 }
     if completion.outcome == .notSent && request.isWrite { store.noteUnsent(request.value) }
     for (block, value) in zip(request.blocks, values) {
@@ -277,7 +320,7 @@ public final class WireWorld {
   }
 
   private func fault(_ target: SimulatedTarget) {
-    switch timeline.number(0...39) {
+    switch timeline.number(0...41) {
     case 0, 1, 2: breakConnection(of: target)
     case 3: for connection in target.connections { connection.reset() }
     case 34, 35: for connection in target.connections { connection.resetHost() }
@@ -300,6 +343,9 @@ public final class WireWorld {
     case 24: target.faults.refusesConnections = timeline.chance(0.5)
     case 25: target.faults.refusesForGood = timeline.chance(0.2)
     case 26...33: mend(target)
+    case 40, 41:
+      target.faults.ignoresWrites = true
+      target.faults.ignoresReads = timeline.chance(0.5)
     default: wish(controllers[targets.firstIndex { $0 === target } ?? 0])
     }
   }
@@ -391,6 +437,9 @@ public final class WireWorld {
     }
     if let index = requests.firstIndex(where: { $0.isOpen }) { throw violation("request \(index) has never ended") }
     if requests.contains(where: { !$0.isUntouched }) { throw violation("memory that is not lent has been touched") }
+    if let path = device?.snapshot.paths.first(where: { $0.isOnProbation && $0.isAccessible }) {
+      throw violation("the path \(path.address) is on probation long after all is well")
+    }
     if let held = device?.snapshot.statistics.heldCount, held != 0 {
       throw violation("\(held) requests are held for ever")
     }

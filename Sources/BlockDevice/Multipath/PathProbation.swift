@@ -1,0 +1,78 @@
+package import NVMeHost
+
+/// Whether a path is on probation, sans-I/O. A path that was lost because it left I/O commands unanswered is, until it has
+/// shown that it does I/O again: that its controller can be connected and answers keep alives proves nothing.
+///
+/// It shows it by a probe, a read that is due some time after the path is back: twice as long after each loss of this kind,
+/// because one that hangs has the controller reset, and because a path may answer a small read and nothing else. What there
+/// was is forgotten when a path off probation has held for as long as the longest of these times.
+package struct PathProbation: Sendable {
+  package private(set) var isOn = false
+  /// Tells probes apart: what becomes of one that is not the latest counts for nothing.
+  package private(set) var number: UInt64 = 0
+  /// When the probe is due; nil: not on probation, or not connected again yet.
+  package private(set) var dueNanoseconds: UInt64?
+  /// The I/O queue that left a command unanswered.
+  package private(set) var queueIdentifier: UInt16 = 0
+  private let delaysMilliseconds: ClosedRange<UInt32>
+  /// Losses of the controller that have been looked at.
+  private var lossCount: UInt64
+  /// Losses for unanswered I/O, one soon after the other.
+  private var failureCount = 0
+  private var endNanoseconds: UInt64?
+
+  /// - Parameters:
+  ///   - delaysMilliseconds: how long after its return a path is probed: the first time, and at most.
+  ///   - lossCount: losses of the controller that are no news.
+  package init(delaysMilliseconds: ClosedRange<UInt32>, lossCount: UInt64 = 0) {
+    self.delaysMilliseconds = delaysMilliseconds
+    self.lossCount = lossCount
+  }
+
+  /// Looks at what the path's controller has gone through.
+  ///
+  /// - Parameter isConnected: there is an association now.
+  package mutating func look(_ recovery: RecoveryStatistics, isConnected: Bool) {
+    if recovery.lossCount != lossCount {
+      lossCount = recovery.lossCount
+      if let queue = recovery.lastLossReason?.unansweredIOQueue {
+        fail(queue, at: recovery.lastLossNanoseconds ?? 0)
+      }
+    }
+    if isOn, isConnected, dueNanoseconds == nil, let enabled = recovery.lastEnabledNanoseconds {
+      dueNanoseconds = enabled &+ delayNanoseconds
+    }
+  }
+
+  private mutating func fail(_ queue: UInt16, at now: UInt64) {
+    if let endNanoseconds, !isOn, now >= endNanoseconds &+ Self.nanoseconds(delaysMilliseconds.upperBound) {
+      failureCount = 0
+    }
+    failureCount += 1
+    isOn = true
+    queueIdentifier = queue
+    number += 1
+    dueNanoseconds = nil
+  }
+
+  /// A probe has ended. One without an answer is followed by another; its failure counts when the controller is lost by it.
+  package mutating func probeEnded(_ number: UInt64, isAnswered: Bool, nowNanoseconds now: UInt64) {
+    guard isOn, number == self.number else { return }
+    self.number += 1
+    if isAnswered {
+      isOn = false
+      dueNanoseconds = nil
+      endNanoseconds = now
+    } else {
+      dueNanoseconds = now &+ delayNanoseconds
+    }
+  }
+
+  private var delayNanoseconds: UInt64 {
+    let first = Self.nanoseconds(delaysMilliseconds.lowerBound) << UInt64(min(max(failureCount, 1) - 1, 20))
+    // Never 0: a probe that could not be sent would be followed by the next within the turn.
+    return min(max(first, 1_000_000), max(Self.nanoseconds(delaysMilliseconds.upperBound), 1_000_000))
+  }
+
+  private static func nanoseconds(_ milliseconds: UInt32) -> UInt64 { UInt64(milliseconds) * 1_000_000 }
+}
