@@ -10,7 +10,8 @@ public struct SimulationReport: Sendable, Equatable {
   /// Losses of controllers that left I/O commands unanswered, and probes of theirs that were answered afterwards.
   public var unansweredCount = 0
   public var answeredProbeCount = 0
-  /// Of ``WireWorld``: requests that have waited for a path that does no I/O, where one is all that is wrong.
+  /// Of ``WireWorld``: worlds in which a path that does no I/O is all that is wrong, and the requests that waited for it.
+  public var halfDeadCount = 0
   public var stalledCount = 0
   /// Writes that a controller has executed after the host had given its connection up.
   public var lateExecutionCount = 0
@@ -33,6 +34,7 @@ public struct SimulationReport: Sendable, Equatable {
     sum.reconnectCount += b.reconnectCount
     sum.unansweredCount += b.unansweredCount
     sum.answeredProbeCount += b.answeredProbeCount
+    sum.halfDeadCount += b.halfDeadCount
     sum.stalledCount += b.stalledCount
     sum.lateExecutionCount += b.lateExecutionCount
     sum.statistics = a.statistics + b.statistics

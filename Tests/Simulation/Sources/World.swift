@@ -440,9 +440,7 @@ public final class World {
     let isCommandsFirst = Bool.random(using: &random)
     if isCommandsFirst { try endCommands(path, isQuiesced: false) }
     try tell(path, .associationLost(error))
-    if paths[path].probe == paths[path].probation.number {
-      paths[path].probation.probeEnded(paths[path].probe, isAnswered: false, nowNanoseconds: now)
-    }
+    loseProbe(path)
     if !isCommandsFirst { try endCommands(path, isQuiesced: false) }
     schedule(.closed(path: path, association: paths[path].association), in: milliseconds(0...10))
   }
@@ -481,6 +479,7 @@ public final class World {
     let isQuiesced = paths[path].isShuttingDown && paths[path].isReachable
     paths[path].isLost = true
     try endCommands(path, isQuiesced: isQuiesced)
+    loseProbe(path)
     if isQuiesced {
       engine.quiesced(path, association: association)
       try release()
@@ -529,6 +528,11 @@ public final class World {
     paths[path].probation.probeEnded(number, isAnswered: isAnswered, nowNanoseconds: now)
     updatePath(path)
     try release()
+  }
+
+  private func loseProbe(_ path: Int) {
+    guard paths[path].probe == paths[path].probation.number else { return }
+    paths[path].probation.probeEnded(paths[path].probe, isAnswered: false, nowNanoseconds: now)
   }
 
   private func noteUnanswered(_ path: Int) {

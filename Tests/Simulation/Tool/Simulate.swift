@@ -83,7 +83,8 @@ import Simulation
         + "succeeded, \(total.unknownCount) of unknown outcome; \(total.connectionCount) connections, "
         + "\(total.lossCount) losses, \(total.reconnectCount) reconnects, \(total.statistics.failoverCount) failovers, "
         + "\(total.statistics.retryCount) retries, \(total.statistics.fenceCount) fences, \(total.lateExecutionCount) late executions, "
-        + "\(total.duplicateCount) duplicate answers, \(total.corruptionCount) bits changed")
+        + "\(total.duplicateCount) duplicate answers, \(total.corruptionCount) bits changed; "
+        + "\(total.halfDeadCount) worlds with a path that does no I/O, \(total.stalledCount) requests waited for it")
     return failureCount == 0
   }
 

@@ -220,7 +220,8 @@ public final class WireWorld {
     if stalledCount > bound {
       throw violation("\(stalledCount) requests have waited for a path that does no I/O, not \(bound) at most")
     }
-    report.stalledCount += stalledCount
+    report.halfDeadCount = 1
+    report.stalledCount = stalledCount
   }
 
   private func violation(_ text: String) -> Violation {
