@@ -31,12 +31,13 @@ import Testing
     var dueSeconds: UInt64? { probation.dueNanoseconds.map { $0 / PathProbationTests.second } }
   }
 
-  @Test(arguments: [
-    .transport(queueIdentifier: 1, TransportError(.closedByPeer, "")),
-    .transport(queueIdentifier: 1, TransportError(.broken, "")),
-    .transport(queueIdentifier: 0, TransportError(.commandTimedOut, "")), .keepAliveTimeout(milliseconds: 1),
-    .adminTimeout(step: "", milliseconds: 1), .fatalStatus, .disconnected,
-  ] as [ControllerError])
+  @Test(
+    arguments: [
+      .transport(queueIdentifier: 1, TransportError(.closedByPeer, "")),
+      .transport(queueIdentifier: 1, TransportError(.broken, "")),
+      .transport(queueIdentifier: 0, TransportError(.commandTimedOut, "")), .keepAliveTimeout(milliseconds: 1),
+      .adminTimeout(step: "", milliseconds: 1), .fatalStatus, .disconnected,
+    ] as [ControllerError])
   func onlyUnansweredIOPutsAPathOnProbation(_ reason: ControllerError) {
     var history = History()
     history.lose(reason, at: 100)
