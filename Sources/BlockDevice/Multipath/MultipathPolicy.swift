@@ -1,5 +1,5 @@
 /// How a multipath device spreads requests over its paths. Paths in the ANA state optimized always come before those
-/// that are non-optimized; others are not used.
+/// that are non-optimized, and both before those on probation (``MultipathSnapshot/Path/isOnProbation``); others are not used.
 public struct MultipathPolicy: Sendable, Hashable {
   public enum Spread: Sendable, Hashable {
     /// All requests go one path; another one is used when it cannot be any more.

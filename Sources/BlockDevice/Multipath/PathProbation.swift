@@ -14,7 +14,7 @@ package struct PathProbation: Sendable {
   package private(set) var dueNanoseconds: UInt64?
   /// The I/O queue that left a command unanswered.
   package private(set) var queueIdentifier: UInt16 = 0
-  private let delaysMilliseconds: ClosedRange<UInt32>
+  private let delaysNanoseconds: ClosedRange<UInt64>
   /// Losses of the controller that have been looked at.
   private var lossCount: UInt64
   /// Losses for unanswered I/O, one soon after the other.
@@ -25,7 +25,9 @@ package struct PathProbation: Sendable {
   ///   - delaysMilliseconds: how long after its return a path is probed: the first time, and at most.
   ///   - lossCount: losses of the controller that are no news.
   package init(delaysMilliseconds: ClosedRange<UInt32>, lossCount: UInt64 = 0) {
-    self.delaysMilliseconds = delaysMilliseconds
+    // Never 0: a probe that could not be sent would be followed by the next within the turn.
+    let shortest = max(UInt64(delaysMilliseconds.lowerBound), 1) * 1_000_000
+    delaysNanoseconds = shortest...max(UInt64(delaysMilliseconds.upperBound) * 1_000_000, shortest)
     self.lossCount = lossCount
   }
 
@@ -45,9 +47,7 @@ package struct PathProbation: Sendable {
   }
 
   private mutating func fail(_ queue: UInt16, at now: UInt64) {
-    if let endNanoseconds, !isOn, now >= endNanoseconds &+ Self.nanoseconds(delaysMilliseconds.upperBound) {
-      failureCount = 0
-    }
+    if let endNanoseconds, !isOn, now >= endNanoseconds &+ delaysNanoseconds.upperBound { failureCount = 0 }
     failureCount += 1
     isOn = true
     queueIdentifier = queue
@@ -69,10 +69,12 @@ package struct PathProbation: Sendable {
   }
 
   private var delayNanoseconds: UInt64 {
-    let first = Self.nanoseconds(delaysMilliseconds.lowerBound) << UInt64(min(max(failureCount, 1) - 1, 20))
-    // Never 0: a probe that could not be sent would be followed by the next within the turn.
-    return min(max(first, 1_000_000), max(Self.nanoseconds(delaysMilliseconds.upperBound), 1_000_000))
+    var delay = delaysNanoseconds.lowerBound
+    var doublings = failureCount - 1
+    while doublings > 0 && delay < delaysNanoseconds.upperBound {
+      delay *= 2
+      doublings -= 1
+    }
+    return min(delay, delaysNanoseconds.upperBound)
   }
-
-  private static func nanoseconds(_ milliseconds: UInt32) -> UInt64 { UInt64(milliseconds) * 1_000_000 }
 }

@@ -85,6 +85,23 @@ extension MultipathBlockDeviceTests {
     #expect(try await bed.end() == 2)
   }
 
+  @Test(arguments: [(StatusField.unrecoveredReadError, true), (.internalPathError, false)])
+  func `An error is an answer, unless it is the path's`(_ status: StatusField, isAnswer: Bool) async throws {
+    let bed = try await makeBed(ports: 2, probation: 1...1)
+    _ = try await silence(bed, count: 1)
+    var rule = FaultRule(.ioCommand(), .status(status))
+    rule.portIdentifier = bed.ports[0].identifier
+    rule.skipCount = 1
+    let fault = try await bed.target.addFault(rule)
+    _ = try await bed.device.read(at: 0, blockCount: 8)
+    // What is no answer is followed by another probe.
+    try await eventually { try await bed.target.faultCount(fault) >= (isAnswer ? 1 : 5) }
+    if isAnswer { try await eventually { !bed.device.snapshot.paths[0].isOnProbation } }
+    #expect(bed.device.snapshot.paths[0].isAccessible && bed.device.snapshot.paths[0].isOnProbation != isAnswer)
+    #expect(bed.controllers[0].snapshot.recovery.lossCount == 1)
+    #expect(try await bed.end() == 2)
+  }
+
   /// What is under way when the path, the namespace or the controller goes.
   @Test(arguments: 0..<4)
   func `A probe that hangs ends with what it is for`(_ end: Int) async throws {
