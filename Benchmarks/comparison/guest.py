@@ -80,7 +80,7 @@ class Guest:
         accelerator = os.environ.get("NVMET_GUEST_ACCELERATOR", "tcg,thread=single,tb-size=256")
         share = os.path.join(self.directory, "share")
         arguments = [
-            *("qemu-system-x86_64", "-accel", accelerator, "-M", "q35", "-cpu", "max", "-smp", "1", "-m", "1024"),
+            *("qemu-system-x86_64", "-accel", accelerator, "-M", "q35", "-cpu", "max,-erms", "-smp", "1", "-m", "1024"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", f"{image}/vmlinux", "-initrd", f"{image}/initrd.cpio", "-append"),
             "console=ttyS0 panic=-1 quiet mitigations=off nokaslr cryptomgr.notests",
