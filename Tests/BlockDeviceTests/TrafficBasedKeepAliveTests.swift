@@ -4,6 +4,9 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct TrafficBasedKeepAliveTests {
+  /// On a busy machine a thread may have to wait for longer than a shorter one, which is a loss.
+  private static let keepAliveTimeoutMilliseconds: UInt32 = 1500
+
   /// Keep Alive, opcode 18h: a rule that only counts.
   private func countKeepAlives(_ bed: TestBed) async throws -> UInt64 {
     try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x18), .delay(nanoseconds: 1000)))
@@ -12,7 +15,7 @@ import Testing
   /// I/O queues on two reactors, neither of which is asked while it has nothing to tell.
   @Test func `Under load none is sent, and the connection stays`() async throws {
     let other = try ReactorThread()
-    let bed = try await TestBed(host: { $0.keepAliveTimeoutMilliseconds = 400 })
+    let bed = try await TestBed(host: { $0.keepAliveTimeoutMilliseconds = Self.keepAliveTimeoutMilliseconds })
     let rule = try await countKeepAlives(bed)
     var configuration = bed.controller.configuration
     configuration.queueCount = 1
@@ -43,12 +46,14 @@ import Testing
 
   @Test func `A controller that does not go by traffic gets them all`() async throws {
     let bed = try await TestBed(
-      target: { $0.hasTrafficBasedKeepAlive = false }, host: { $0.keepAliveTimeoutMilliseconds = 400 })
+      target: { $0.hasTrafficBasedKeepAlive = false },
+      host: { $0.keepAliveTimeoutMilliseconds = Self.keepAliveTimeoutMilliseconds })
     let rule = try await countKeepAlives(bed)
     let controller = try await bed.connect()
     let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
-    while try await bed.target.faultCount(rule) < 5 { _ = try await device.read(at: 0, blockCount: 8) }
+    while try await bed.target.faultCount(rule) < 4 { _ = try await device.read(at: 0, blockCount: 8) }
     #expect(controller.snapshot.omittedKeepAliveCount == 0)
-    #expect(try await bed.end() == 0)
+    let left = try await bed.end()
+    #expect(left == 0)
   }
 }
