@@ -221,7 +221,7 @@ struct WireTests {
     let double = try WireHost(fixture.port)
     try double.initialize()
     let taken = try double.run(WireHost.connectCommand(queue: 2), data: WireHost.connectData(controller: controller))
-    #expect(taken.completion.status.matches(.connectInvalidParameters))
+    #expect(taken.completion.status.matches(.commandSequenceError))
     // Disconnect frees the identifier and closes the connection.
     #expect(try host.run(.fabricsDisconnect(), identifier: 5).completion.status.isSuccess)
     #expect(try host.receive() == nil)
