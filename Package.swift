@@ -148,7 +148,8 @@ let package = Package(
     .testTarget(
       name: "NVMeTCPProtocolTests", dependencies: ["NVMeTCPProtocol", "CCRC32C", "TestSupport"], swiftSettings: strict),
     .target(name: "CEpoll", path: "Tests/CEpoll"),
-    .testTarget(name: "RingReactorTests", dependencies: ["RingReactor", "CEpoll"], swiftSettings: strict),
+    .testTarget(
+      name: "RingReactorTests", dependencies: ["RingReactor", "CEpoll", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TCPTransportTests",
       dependencies: ["BlockDevice", "TCPTransport", "NVMeHost", "NVMeTCPProtocol", "RingReactor", "TestSupport"],

@@ -19,8 +19,8 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
     var isClosed = false
     /// No reactor runs the jobs any more: one of the threads that bring them does.
     var isLeft = false
-    /// One of them is at it.
-    var isRunningJobs = false
+    /// Set while one of them is at it. Kept here, because the end of a task may take the last other reference along.
+    var runner: ReactorHandle?
   }
 
   let mailbox = Mutex(Mailbox())
@@ -95,8 +95,9 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
     let (isTaken, isOurs) = mailbox.withLock { box in
       box.jobs.append(job)
       guard box.isLeft else { return (true, false) }
-      defer { box.isRunningJobs = true }
-      return (false, !box.isRunningJobs)
+      guard box.runner == nil else { return (false, false) }
+      box.runner = self
+      return (false, true)
     }
     if isTaken { signal() } else if isOurs { runLeftJobs() }
   }
@@ -110,20 +111,24 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
     mailbox.withLock { box in
       box.jobs = jobs + box.jobs
       box.isLeft = true
-      box.isRunningJobs = true
+      box.runner = self
     }
     runLeftJobs()
   }
 
   private func runLeftJobs() {
+    // Let go of when the lock is not held any more.
+    var runner: ReactorHandle?
     func next() -> UnownedJob? {
       mailbox.withLock { box in
         guard box.jobs.isEmpty else { return box.jobs.removeFirst() }
-        box.isRunningJobs = false
+        runner = box.runner
+        box.runner = nil
         return nil
       }
     }
     while let job = next() { run(job) }
+    withExtendedLifetime(runner) {}
   }
 
   /// Runs a job here and now: on the reactor's thread, or where nobody else can be running one any more.

@@ -1,6 +1,7 @@
 import Glibc
 import RingReactor
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Reactor threads, executors and names")
@@ -184,6 +185,27 @@ struct ReactorThreadTests {
     }
     #expect(crowd.mostInside.load(ordering: .relaxed) == 1)
     #expect(await crowd.count == 1601)
+  }
+
+  /// It must be there until its jobs have been run. (What fails otherwise is the address sanitizer.)
+  @Test func aTaskBehindTheEndMayHoldTheLastReference() async throws {
+    for _ in 0..<20 {
+      let (task, reference) = try taskBehindTheEnd()
+      await task.value
+      try await eventually { reference.handle == nil }
+    }
+  }
+
+  private struct Reference: Sendable {
+    weak let handle: ReactorHandle?
+  }
+
+  private func taskBehindTheEnd() throws -> (Task<Void, Never>, Reference) {
+    let thread = try ReactorThread()
+    thread.stop()
+    let handle = thread.handle
+    let task = Task(executorPreference: handle) { () -> Void in try? await Task.sleep(for: .milliseconds(1)) }
+    return (task, Reference(handle: handle))
   }
 
   private actor Crowd {
