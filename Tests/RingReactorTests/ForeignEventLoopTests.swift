@@ -1,6 +1,7 @@
 import CEpoll
 import Glibc
 import RingReactor
+import TestSupport
 import Testing
 
 @Suite("A reactor in a foreign event loop")

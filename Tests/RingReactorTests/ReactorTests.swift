@@ -1,6 +1,7 @@
 import Glibc
 import RingReactor
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Reactor")

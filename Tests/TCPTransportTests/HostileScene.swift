@@ -69,7 +69,7 @@ final class HostileScene: Sendable {
   /// Joining threads blocks: not on one of the few threads that tasks have.
   func stop(_ target: HostileTarget) async -> HostileTarget.Record {
     await withUnsafeContinuation { continuation in
-      DetachedThread.run { continuation.resume(returning: target.stop()) }
+      TestThread { continuation.resume(returning: target.stop()) }.detach()
     }
   }
 

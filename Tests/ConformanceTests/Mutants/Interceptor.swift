@@ -32,7 +32,7 @@ final class Interceptor: Sendable {
     }
     guard isListening else { throw Failure(description: "cannot listen: \(errno)") }
     port = UInt16(bigEndian: address.sin_port)
-    DetachedThread.run { [self] in accept() }
+    TestThread { [self] in accept() }.detach()
   }
 
   struct Failure: Error, CustomStringConvertible {
@@ -53,7 +53,7 @@ final class Interceptor: Sendable {
         continue
       }
       let connection = InterceptedConnection(host: host, target: target, place: place, planted: planted)
-      for isToTarget in [true, false] { DetachedThread.run { connection.pump(isToTarget: isToTarget) } }
+      for isToTarget in [true, false] { TestThread { connection.pump(isToTarget: isToTarget) }.detach() }
     }
     close(listener)
   }

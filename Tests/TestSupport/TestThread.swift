@@ -1,7 +1,7 @@
-import Glibc
+internal import Glibc
 
-/// A thread of a test's.
-final class TestThread: @unchecked Sendable {
+/// A thread of a test's, for what blocks; to be joined or detached.
+public final class TestThread: @unchecked Sendable {
   private var thread = pthread_t()
 
   private final class Body: Sendable {
@@ -9,7 +9,7 @@ final class TestThread: @unchecked Sendable {
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
-  init(_ body: @escaping @Sendable () -> Void) {
+  public init(_ body: @escaping @Sendable () -> Void) {
     let code = pthread_create(
       &thread, nil,
       { argument in
@@ -19,5 +19,7 @@ final class TestThread: @unchecked Sendable {
     precondition(code == 0)
   }
 
-  func join() { pthread_join(thread, nil) }
+  public func join() { pthread_join(thread, nil) }
+
+  public func detach() { pthread_detach(thread) }
 }
