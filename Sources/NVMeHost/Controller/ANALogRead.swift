@@ -1,17 +1,20 @@
 internal import NVMeProtocol
 
-/// Reads a controller's ANA log. No command transfers more than MDTS: a longer log is read piece by piece, and its header
-/// once more at the end: if the change count is another one then, the pieces may not belong together, and all is read again.
+/// Reads a controller's ANA log. No command transfers more than MDTS: what may be longer is read piece by piece up to the
+/// log's end, beyond which there is nothing to be read (Invalid Field), and its header once more at the end: if the change
+/// count is another one then, the pieces may not belong together, and all is read again.
 /// Sans-I/O: `nextCommand` and `take` take turns.
 struct ANALogRead {
   private static let maximumByteCount = 1 << 20
   private static let headerByteCount = 16
   private static let maximumAttempts = 8
 
-  /// How long the log can be.
+  /// How long the log can be. How long it is its descriptors tell.
   private let byteCount: Int
   private let pieceLimit: Int
   private var attempts = 1
+  /// Every group that the header counts has come.
+  private var isWhole = false
   /// What has come of it so far.
   private(set) var bytes: [UInt8] = []
 
@@ -27,7 +30,7 @@ struct ANALogRead {
   }
 
   private var hasSeveralPieces: Bool { byteCount > pieceLimit }
-  private var isCheck: Bool { bytes.count == byteCount }
+  private var isCheck: Bool { isWhole || bytes.count == byteCount }
 
   /// How much ``nextCommand()`` reads.
   var nextByteCount: Int { isCheck ? Self.headerByteCount : min(byteCount - bytes.count, pieceLimit) }
@@ -51,14 +54,29 @@ struct ANALogRead {
     if isCheck {
       // The change count is the first 8 bytes.
       if piece.prefix(8).elementsEqual(bytes.prefix(8)) { return false }
-      guard attempts < Self.maximumAttempts else {
-        throw .unusable("its ANA log has changed during each of \(attempts) readings")
-      }
-      attempts += 1
-      bytes = []
+      try restart()
       return true
     }
     bytes += piece.prefix(wanted)
-    return bytes.count < byteCount || hasSeveralPieces
+    isWhole = (try? ANALog(decoding: bytes)) != nil
+    return hasSeveralPieces
+  }
+
+  /// The controller has refused ``nextCommand()``.
+  ///
+  /// - Returns: whether to go on: the log may have become so short that a later piece begins beyond its end.
+  mutating func isRestarted(after status: StatusField) throws(ControllerError) -> Bool {
+    guard !bytes.isEmpty, !isCheck, status.matches(.invalidFieldInCommand) else { return false }
+    try restart()
+    return true
+  }
+
+  private mutating func restart() throws(ControllerError) {
+    guard attempts < Self.maximumAttempts else {
+      throw .unusable("its ANA log has changed during each of \(attempts) readings")
+    }
+    attempts += 1
+    bytes = []
+    isWhole = false
   }
 }

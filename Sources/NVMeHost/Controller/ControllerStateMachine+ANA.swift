@@ -17,8 +17,10 @@ extension ControllerStateMachine {
   mutating func anaLogCompleted(_ status: StatusField, _ data: [UInt8], isRefresh: Bool, _ now: UInt64) {
     let problem: ControllerError?
     do throws(ControllerError) {
-      guard status.isSuccess else { throw .refused(step: "reading the ANA log", status) }
-      if try anaLogRead?.take(data) == true {
+      let goesOn =
+        status.isSuccess ? try anaLogRead?.take(data) : try anaLogRead?.isRestarted(after: status)
+      guard status.isSuccess || goesOn == true else { throw .refused(step: "reading the ANA log", status) }
+      if goesOn == true {
         submitANALogRead(isRefresh: isRefresh, now)
         return
       }

@@ -33,6 +33,12 @@ struct ScriptedController {
   private(set) var configuredEvents: UInt32 = 0
   private(set) var configurationRegister: UInt32 = 0
 
+  /// The smallest page is 4096 << this (CAP.MPSMIN).
+  mutating func setMinimumPageExponent(_ exponent: UInt8) {
+    capabilities = ControllerCapabilities(
+      rawValue: capabilities.rawValue | UInt64(exponent) << 48 | UInt64(exponent) << 52)
+  }
+
   static func identification() -> IdentifyController {
     var identify = IdentifyController()
     identify.controllerIdentifier = 7
@@ -121,8 +127,11 @@ struct ScriptedController {
     switch LogPageIdentifier(rawValue: UInt8(truncatingIfNeeded: command.cdw10)) {
     case .changedNamespaceList: log = changed.encode()
     case .asymmetricNamespaceAccess: log = ana.encode()
+    case .errorInformation, .smartHealth: log = [UInt8](repeating: 0, count: 512)
     default: return .status(.invalidLogPage)
     }
+    // Behind its end there is nothing to be read, as SPDK's target and Linux's nvme-cli have it.
+    guard offset < log.count else { return .status(.invalidFieldInCommand) }
     log += [UInt8](repeating: 0, count: max(0, offset + byteCount - log.count))
     return .data(Array(log[offset..<offset + byteCount]))
   }
