@@ -40,7 +40,7 @@ extension ControllerStateMachine {
     namespaces = found
     isNamespaceListTruncated = finished.isTruncated
     scan = nil
-    scanRetry.succeeded()
+    if finished.isIncomplete { scanRetry.failed(now) } else { scanRetry.succeeded() }
     if state == .scanningNamespaces {
       connectIOQueues()
     } else if !changes.isEmpty {

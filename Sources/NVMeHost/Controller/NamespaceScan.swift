@@ -21,6 +21,8 @@ struct NamespaceScan {
   private let known: [UInt32: NamespaceInformation]
   private(set) var found: [UInt32: NamespaceInformation] = [:]
   private(set) var isTruncated = false
+  /// Some namespace could not be identified for the time being: it is to be looked for again.
+  private(set) var isIncomplete = false
 
   init(known: [UInt32: NamespaceInformation] = [:]) { self.known = known }
 
@@ -53,7 +55,9 @@ struct NamespaceScan {
     case .namespace:
       // A namespace may go between the list and here: then it is not there.
       guard status.isSuccess else {
-        if !Self.saysItIsNotThere(status) && !status.matches(.invalidFieldInCommand) {
+        if Self.saysItCannotBeReached(status) {
+          keepWhatWasKnown(after: status)
+        } else if !Self.saysItIsNotThere(status) && !status.matches(.invalidFieldInCommand) {
           guard status.doNotRetry else { throw .refused(step: stepName, status) }
           // It is there, and something is wrong with it: the others are none the worse for that.
           found[identifiers[position]] = known[identifiers[position]] ?? Self.refused(identifiers[position], status)
@@ -75,7 +79,8 @@ struct NamespaceScan {
       }
     case .descriptors:
       // It may go here, too. To go by a part of its identifiers would make it another namespace when it is back.
-      if Self.saysItIsNotThere(status) {
+      if Self.saysItIsNotThere(status) || Self.saysItCannotBeReached(status) {
+        if Self.saysItCannotBeReached(status) { keepWhatWasKnown(after: status) }
         advance()
         return
       }
@@ -83,6 +88,7 @@ struct NamespaceScan {
       guard status.isSuccess || status.matches(.invalidFieldInCommand) || status.doNotRetry else {
         throw .refused(step: stepName, status)
       }
+      // One that is known stays what it was when they cannot be read: without them it would be another one.
       if status.isSuccess {
         do throws(DecodingError) {
           let list = try NamespaceDescriptorList(decoding: data.span.bytes)
@@ -90,7 +96,10 @@ struct NamespaceScan {
         } catch {
           // Which namespace it is cannot be told then; the others are none the worse for it.
           current?.unusableReason = error.description
+          current = known[identifiers[position]] ?? current
         }
+      } else if !status.matches(.invalidFieldInCommand) {
+        current = known[identifiers[position]] ?? current
       }
       if let current { found[current.identifier] = current }
       advance()
@@ -105,9 +114,17 @@ struct NamespaceScan {
     return namespace
   }
 
-  private static func saysItIsNotThere(_ status: StatusField) -> Bool {
-    status.matches(.invalidNamespaceOrFormat) || status.statusCodeType == .pathRelated
-      || status.matches(.namespaceNotReady)
+  private static func saysItIsNotThere(_ status: StatusField) -> Bool { status.matches(.invalidNamespaceOrFormat) }
+
+  /// It is there, but not ready, or not to be reached over this path: both pass.
+  private static func saysItCannotBeReached(_ status: StatusField) -> Bool {
+    status.statusCodeType == .pathRelated || status.matches(.namespaceNotReady)
+  }
+
+  /// A namespace that is taken for gone is gone for good for whoever uses it.
+  private mutating func keepWhatWasKnown(after status: StatusField) {
+    found[identifiers[position]] = known[identifiers[position]]
+    if !status.doNotRetry { isIncomplete = true }
   }
 
   private mutating func handleList(_ data: [UInt8]) throws(ControllerError) {
