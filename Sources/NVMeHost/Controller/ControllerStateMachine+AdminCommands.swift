@@ -10,6 +10,8 @@ extension ControllerStateMachine {
     case statusCheck
     case asynchronousEvent
     case changedNamespaceList
+    /// A log page read for nothing but the event that named it.
+    case eventLogPage
     case scan
     case anaLog(isRefresh: Bool)
   }

@@ -3,33 +3,26 @@ internal import NVMeProtocol
 /// Asynchronous events: asked for, armed, acted upon.
 extension ControllerStateMachine {
   private static let maximumAsynchronousEventCommands = 4
+  /// The length of the shortest page that events name, an entry of the Error Information log.
+  private static let eventLogPageByteCount = 64
 
   /// Asks for the events that we act upon, as far as the controller offers them (OAES).
   mutating func configureEvents(_ now: UInt64) {
     state = .configuringEvents
     let wanted: AsynchronousEventConfiguration =
-      configuration.isDiscovery ? .discoveryLogPageChange : [.namespaceAttribute, .anaChange, .firmwareActivation]
-    let value = wanted.intersection(identification?.optionalAsynchronousEvents ?? [])
-    guard !value.isEmpty else {
+      configuration.isDiscovery ? .discoveryLogPageChange : [.namespaceAttribute, .anaChange]
+    configuredEvents = wanted.intersection(identification?.optionalAsynchronousEvents ?? [])
+    guard !configuredEvents.isEmpty else {
       eventsConfigured(.success, now)
       return
     }
     submitStep(
-      "configuring asynchronous events", .setFeatures(.asynchronousEventConfiguration, value: value.rawValue), now)
+      "configuring asynchronous events",
+      .setFeatures(.asynchronousEventConfiguration, value: configuredEvents.rawValue), now)
   }
 
   mutating func eventsConfigured(_ status: StatusField, _ now: UInt64) {
-    if !status.isSuccess && !hasTriedPlainEvents {
-      // Some controllers offer bits they then refuse. Namespace and ANA notices are what we need most.
-      hasTriedPlainEvents = true
-      let plain: AsynchronousEventConfiguration = [.namespaceAttribute, .anaChange]
-      let value = plain.intersection(identification?.optionalAsynchronousEvents ?? [])
-      if !value.isEmpty && !configuration.isDiscovery {
-        submitStep(
-          "configuring asynchronous events", .setFeatures(.asynchronousEventConfiguration, value: value.rawValue), now)
-        return
-      }
-    }
+    if !status.isSuccess { configuredEvents = [] }
     let limit = Int(identification?.asynchronousEventRequestLimit ?? 0) + 1
     for _ in 0..<min(limit, Self.maximumAsynchronousEventCommands) { armAsynchronousEvent() }
     if configuration.isDiscovery {
@@ -67,6 +60,26 @@ extension ControllerStateMachine {
       fail(.persistentInternalError)
     } else {
       actions.append(.asynchronousEvent(result: completion.dword0))
+      clear(event, now)
     }
+  }
+
+  /// Reads the page that an event names: until then the controller tells of no more events of that type (NVMe Base 2.1,
+  /// section 5.1.2), such as the persistent internal error behind a transient one.
+  private mutating func clear(_ event: AsynchronousEvent, _ now: UInt64) {
+    guard event.logPage.rawValue > 0, !eventLogPages.contains(event.logPage) else { return }
+    eventLogPages.append(event.logPage)
+    readEventLogPageIfIdle(now)
+  }
+
+  /// One at a time. A refusal is as good: there is nobody who wants to know what the page says.
+  mutating func readEventLogPageIfIdle(_ now: UInt64) {
+    guard !isReadingEventLogPage, !eventLogPages.isEmpty else { return }
+    let page = eventLogPages.removeFirst()
+    isReadingEventLogPage = true
+    submit(
+      .eventLogPage, "reading log page \(page.rawValue) for its event",
+      .getLogPage(page, byteCount: Self.eventLogPageByteCount), dataInByteCount: Self.eventLogPageByteCount,
+      deadlineNanoseconds: adminDeadline(now))
   }
 }

@@ -81,7 +81,8 @@ extension ControllerStateMachine {
     shutdown: ControllerConfigurationRegister.ShutdownNotification
   ) -> ControllerConfigurationRegister {
     ControllerConfigurationRegister(
-      enable: true, commandSet: capabilities.supportsIOCommandSets ? .allSupported : .nvm, shutdown: shutdown)
+      enable: true, commandSet: capabilities.supportsIOCommandSets ? .allSupported : .nvm,
+      pageBytes: capabilities.minimumPageBytes, shutdown: shutdown)
   }
 
   private mutating func identified(_ data: [UInt8], _ now: UInt64) {

@@ -67,11 +67,15 @@ public struct ControllerStateMachine: Sendable {
   var needsChangedList = false
   var isReadingChangedList = false
   var changedListRetry = RetrySchedule()
+  /// Log pages whose events are to be cleared, each once.
+  var eventLogPages: [LogPageIdentifier] = []
+  var isReadingEventLogPage = false
+  /// The events that the controller has agreed to tell of.
+  public internal(set) var configuredEvents: AsynchronousEventConfiguration = []
   /// Why the association has failed; nil while it has not, and when its end was wished for.
   public internal(set) var error: ControllerError?
   /// The controller has confirmed its shutdown: it executes nothing of this association any more.
   public internal(set) var isShutDown = false
-  var hasTriedPlainEvents = false
   var isLookingForTraffic = false
 
   public init(configuration: ControllerConfiguration) {
@@ -128,6 +132,8 @@ public struct ControllerStateMachine: Sendable {
     case .queueConnected(let identifier, let controllerIdentifier):
       queueConnected(identifier, controllerIdentifier, now)
     case .queueFailed(let identifier, let error):
+      // A controller that shuts down may end its I/O queues first (SPDK's does); CSTS tells when it is done.
+      if identifier != 0 && (state == .requestingShutdown || state == .waitingForShutdown) { return }
       if identifier != 0 || state != .closing { fail(error) }
     case .adminCompleted(let tag, let completion, let data):
       guard let entry = pending.removeValue(forKey: tag) else { return }
@@ -192,6 +198,9 @@ public struct ControllerStateMachine: Sendable {
       needsRescan = true
       startRescanIfIdle(now)
       readChangedListIfIdle(now)
+    case .eventLogPage:
+      isReadingEventLogPage = false
+      readEventLogPageIfIdle(now)
     case .scan:
       scanCompleted(completion.status, data, now)
     case .anaLog(let isRefresh):

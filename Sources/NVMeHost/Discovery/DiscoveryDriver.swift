@@ -110,8 +110,8 @@ final class DiscoveryDriver: @unchecked Sendable {
     let snapshot = link.controller.snapshot
     switch notice {
     case .ready:
-      let events = snapshot.identification?.optionalAsynchronousEvents ?? []
-      handle(.connected(link.service, reportsChanges: events.contains(.discoveryLogPageChange)))
+      handle(
+        .connected(link.service, reportsChanges: snapshot.configuredEvents.contains(.discoveryLogPageChange)))
     case .discoveryLogChanged:
       handle(.logChanged(link.service))
     case .recovery(.resetting, _), .recovery(.reconnectDelayed, _):

@@ -32,6 +32,8 @@ public final class Controller: Sendable {
     public var capabilities = ControllerCapabilities(rawValue: 0)
     public var version = ControllerVersion(rawValue: 0)
     public var identification: IdentifyController?
+    /// The events that it has agreed to tell of.
+    public var configuredEvents: AsynchronousEventConfiguration = []
     /// Limits of commands that move no data (CNS 06h); nil when the controller has not told them.
     public var commandSetLimits: NVMCommandSetController?
     public var namespaces: [UInt32: NamespaceInformation] = [:]
@@ -332,6 +334,7 @@ public final class Controller: Sendable {
       shared.published.capabilities = machine.capabilities
       shared.published.version = machine.version
       shared.published.identification = machine.identification
+      shared.published.configuredEvents = machine.configuredEvents
       shared.published.commandSetLimits = machine.commandSetLimits
       shared.published.communicationLoss = CommunicationLossRule(
         keepAliveTimeoutMilliseconds: configuration.keepAliveTimeoutMilliseconds,

@@ -18,13 +18,15 @@ public struct ControllerConfigurationRegister: RawRepresentable, Hashable, Senda
     case adminOnly = 0b111
   }
 
-  /// Entry sizes are exponents of two; fabrics want 6 (64 bytes) and 4 (16 bytes).
+  /// Entry sizes are exponents of two; fabrics want 6 (64 bytes) and 4 (16 bytes). `pageBytes` is a power of two from 4096
+  /// to 128 MiB, within CAP.MPSMIN and CAP.MPSMAX.
   public init(
-    enable: Bool, commandSet: CommandSetSelection = .nvm, submissionEntryExponent: UInt8 = 6,
+    enable: Bool, commandSet: CommandSetSelection = .nvm, pageBytes: Int = 4096, submissionEntryExponent: UInt8 = 6,
     completionEntryExponent: UInt8 = 4, shutdown: ShutdownNotification = .none
   ) {
     rawValue =
-      (enable ? 1 : 0) | UInt32(commandSet.rawValue) << 4 | UInt32(shutdown.rawValue) << 14
+      (enable ? 1 : 0) | UInt32(commandSet.rawValue) << 4
+      | UInt32(truncatingIfNeeded: (pageBytes >> 12).trailingZeroBitCount & 0xF) << 7 | UInt32(shutdown.rawValue) << 14
       | UInt32(submissionEntryExponent & 0xF) << 16 | UInt32(completionEntryExponent & 0xF) << 20
   }
 

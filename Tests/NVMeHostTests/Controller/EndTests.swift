@@ -48,6 +48,18 @@ import Testing
     #expect(harness.closedError == .some(nil))
   }
 
+  /// SPDK's target ends the I/O queues, and says that it is shut down when they are gone.
+  @Test func aShutdownThatEndsTheIOQueuesFirst() {
+    var harness = MachineHarness()
+    harness.controller.pollsUntilShutDown = 3
+    harness.start()
+    harness.send(.shutdown)
+    harness.send(.queueFailed(identifier: 1, .transport(queueIdentifier: 1, TransportError(.closedByPeer, "gone"))))
+    #expect(harness.machine.state == .waitingForShutdown)
+    harness.pass(milliseconds: 100)
+    #expect(harness.closedError == .some(nil) && harness.machine.isShutDown)
+  }
+
   @Test func lossDuringShutdownIsNoError() {
     var harness = MachineHarness()
     harness.start()

@@ -150,11 +150,69 @@ import Testing
     let event = AsynchronousEvent(kind: .smartHealthStatus, information: 1, logPage: .smartHealth)
     harness.raise(event)
     #expect(harness.reports == [.asynchronousEvent(result: event.rawValue)])
+    // Its page is read with RAE clear: others of its type are not told of before.
+    #expect(Self.logReads(harness).map(\.entry.cdw10) == [15 << 16 | 0x02])
+    // One page at a time, each once, and a refusal is the end of it.
+    harness.override = { _, entry in entry.opcode == AdminOpcode.getLogPage.rawValue ? .hold : nil }
+    for _ in 0..<20 {
+      harness.raise(AsynchronousEvent(kind: .errorStatus, information: 4, logPage: .errorInformation))
+      harness.raise(event)
+    }
+    #expect(Self.logReads(harness).count == 2)
+    harness.override = nil
+    harness.answerHeld("Get Log Page", .status(.invalidLogPage))
+    #expect(Self.logReads(harness).dropFirst().map { $0.entry.cdw10 & 0xFF } == [1, 2, 1])
+    #expect(harness.machine.state == .ready)
     // A refused request is not sent again: that would never end.
     let armed = harness.count(of: "Asynchronous Event Request")
     harness.answerHeld("Asynchronous Event Request", .status(.asynchronousEventRequestLimitExceeded))
     #expect(harness.count(of: "Asynchronous Event Request") == armed)
     #expect(harness.machine.state == .ready)
+  }
+
+  private static func logReads(_ harness: MachineHarness) -> [MachineHarness.Command] {
+    harness.commands.filter { $0.entry.opcode == AdminOpcode.getLogPage.rawValue }
+  }
+
+  /// Whoever uses a namespace that is taken for gone loses it for good.
+  @Test(arguments: [StatusField.namespaceNotReady, StatusField(.pathRelated, 0x00)], [0, 3] as [UInt32])
+  func aNamespaceThatCannotBeReachedIsNotGone(status: StatusField, structure: UInt32) {
+    var harness = MachineHarness()
+    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
+    harness.start()
+    harness.clearReports()
+    let known = harness.machine.namespaces
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.identify.rawValue && entry.cdw10 & 0xFF == structure ? .status(status) : nil
+    }
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.machine.namespaces == known && harness.reports.isEmpty)
+    // It is looked for again, and found where it has become ready, or is there for the first time.
+    harness.controller.namespaces[2] = Self.geometry
+    harness.pass(milliseconds: 1000)
+    #expect(harness.machine.namespaces == known)
+    harness.override = nil
+    harness.pass(milliseconds: 10_000)
+    #expect(harness.machine.namespaces.keys.sorted() == [1, 2])
+    let done = harness.count(of: "Identify")
+    harness.pass(milliseconds: 300_000)
+    #expect(harness.count(of: "Identify") == done)
+  }
+
+  /// Without its UUID it would be another one.
+  @Test(arguments: [true, false]) func aNamespaceWhoseDescriptorsCannotBeReadStaysWhatItWas(isRefused: Bool) {
+    var harness = MachineHarness()
+    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
+    harness.start()
+    harness.clearReports()
+    let known = harness.machine.namespaces
+    harness.override = { _, entry in
+      guard entry.opcode == AdminOpcode.identify.rawValue, entry.cdw10 & 0xFF == 3 else { return nil }
+      return isRefused
+        ? .status(StatusField(.generic, 0x06, doNotRetry: true)) : .data([UInt8](repeating: 0xFF, count: 4096))
+    }
+    harness.raise(.namespaceAttributeChanged)
+    #expect(harness.machine.namespaces == known && harness.reports.isEmpty)
   }
 
   static func withANA(_ change: (inout MachineHarness) -> Void = { _ in }) -> MachineHarness {
@@ -209,6 +267,28 @@ import Testing
     #expect(reads.map(\.entry.cdw12) == [0, 8192, 0])
     // RAE on all but the last.
     #expect(reads.map { $0.entry.cdw10 & 1 << 15 != 0 } == [true, true, false])
+  }
+
+  /// Of a log that may be long and is not nothing is read beyond its end: SPDK's target refuses that, and would never be
+  /// connected.
+  @Test func anANALogIsReadToItsEnd() {
+    var harness = Self.withANA { harness in
+      harness.controller.identify.maximumAllowedNamespaces = 8192
+      harness.controller.identify.maximumDataTransferSize = 1
+    }
+    #expect(harness.machine.state == .ready && harness.machine.anaLog == harness.controller.ana)
+    #expect(Self.logReads(harness).map(\.dataInByteCount) == [8192, 16])
+    // One that becomes shorter while it is read is read again.
+    harness.controller.ana.groups[1].namespaceIdentifiers = Array(2...3000)
+    harness.override = { _, entry in
+      entry.opcode == AdminOpcode.getLogPage.rawValue && entry.cdw12 > 0 ? .hold : nil
+    }
+    harness.raise(.anaChange)
+    harness.controller.ana.changeCount = 2
+    harness.controller.ana.groups[1].namespaceIdentifiers = []
+    harness.override = nil
+    harness.answerHeld("Get Log Page")
+    #expect(harness.machine.state == .ready && harness.machine.anaLog == harness.controller.ana)
   }
 
   /// A change between two pieces of a log has no event of its own while an earlier one has not been cleared.

@@ -115,22 +115,37 @@ import Testing
   }
 
   @Test func eventsRefused() {
-    // The firmware bit is offered but refused: without it, then.
+    // Nobody reads the page of a firmware activation, which would keep the controller from telling of other notices.
     var harness = MachineHarness()
     harness.controller.identify.optionalAsynchronousEvents = [.namespaceAttribute, .anaChange, .firmwareActivation]
-    harness.controller.refusedEvents = 1 << 9
     harness.start()
     #expect(harness.machine.state == .ready && harness.controller.configuredEvents == 0x900)
-    // All refused: ready all the same.
+    #expect(harness.machine.configuredEvents == [.namespaceAttribute, .anaChange])
+    // Refused: ready all the same, and nothing is relied upon.
     harness = MachineHarness()
     harness.controller.refusedEvents = .max
     harness.start()
-    #expect(harness.machine.state == .ready && harness.controller.configuredEvents == 0)
+    #expect(harness.machine.state == .ready && harness.machine.configuredEvents == [])
     // None offered: none asked for.
     harness = MachineHarness()
     harness.controller.identify.optionalAsynchronousEvents = []
     harness.start()
     #expect(harness.machine.state == .ready && harness.count(of: "Set Features") == 1)
+  }
+
+  @Test func largePages() {
+    var harness = MachineHarness()
+    harness.controller.setMinimumPageExponent(4)
+    harness.start()
+    #expect(ControllerConfigurationRegister(rawValue: harness.controller.configurationRegister).pageBytes == 65_536)
+    #expect(harness.machine.state == .ready)
+  }
+
+  @Test func authenticationThatIsAskedForLate() {
+    var harness = MachineHarness()
+    harness.override = { _, _ in .status(.authenticationRequired) }
+    harness.start()
+    #expect(harness.closedError??.isPermanent == true)
   }
 
   @Test func waitsForReady() {

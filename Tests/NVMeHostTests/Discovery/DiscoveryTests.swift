@@ -70,6 +70,25 @@ import Testing
     #expect(reader.entries == log.entries && reader.restartCount == 1 && reader.generationCounter == 2)
   }
 
+  /// What lies beyond the end of a log is refused as an invalid field, by SPDK's target for one.
+  @Test func becomesShorterUnderOurHands() throws {
+    var log = Log(entries: [Self.entry("10.0.0.1")])
+    var reader = DiscoveryLogReader()
+    let header = try #require(reader.nextRead())
+    try reader.handle(.success, data: log.serve(header.command, byteCount: header.byteCount))
+    log.entries = []
+    log.generation += 1
+    try reader.handle(.invalidFieldInCommand, data: [])
+    while let read = reader.nextRead() {
+      try reader.handle(.success, data: log.serve(read.command, byteCount: read.byteCount))
+    }
+    #expect(reader.entries.isEmpty && reader.restartCount == 1)
+    var refusing = DiscoveryLogReader()
+    #expect(throws: DiscoveryError.refused(.invalidFieldInCommand)) {
+      try refusing.handle(.invalidFieldInCommand, data: [])
+    }
+  }
+
   @Test func changesForEver() {
     var log = Log(entries: [Self.entry("10.0.0.1")])
     var reader = DiscoveryLogReader()
@@ -127,7 +146,10 @@ import Testing
     #expect(record(Self.entry("10.0.0.2", type: .referral)).isReferral)
     #expect(!record(Self.entry("10.0.0.2", type: .referral)).isConnectable)
     #expect(!record(Self.entry("10.0.0.2", type: .currentDiscovery)).isReferral)
+    var secure = Self.entry("10.0.0.2")
+    secure.transportRequirements = 1
     for (entry, reason) in [
+      (secure, "secure channel"),
       (Self.entry("10.0.0.2", transport: .rdma), "rdma"), (Self.entry("10.0.0.2", port: "0"), "port"),
       (Self.entry("10.0.0.2", port: "none"), "none"), (Self.entry(""), "address"), (Self.entry("a b"), "a b"),
       (Self.entry("10.0.0.2", nqn: ""), "NQN"), (Self.entry("nn-0x1:pn-0x2", transport: .fibreChannel), "fc"),
