@@ -276,6 +276,26 @@ struct HostileConnectTests {
     scene.thread.stop()
   }
 
+  @Test("wants authentication: Connect succeeds, and says so", arguments: [0, 1])
+  func authenticationRequired(queue: Int) async throws {
+    let scene = try HostileScene()
+    _ = try await scene.expectRefusal(
+      milliseconds: 20_000,
+      script: { connection, index, pdu in
+        guard connection == queue, index == 1 else { return [.send(pdu)] }
+        // AUTHREQ.ATR, bit 17 of dword 0, which is behind the header.
+        var changed = pdu
+        changed[8 + 2] |= 1 << 1
+        return [.send(changed)]
+      },
+      isExpected: { error in
+        guard case .connectRefused(let identifier, let status, _, _, _) = error else { return false }
+        return identifier == queue && status.matches(.authenticationRequired) && error.isPermanent
+      }, comment: "authentication is required")
+    #expect(try await scene.isEmpty())
+    scene.thread.stop()
+  }
+
   @Test("a controller that never becomes ready")
   func neverReady() async throws {
     let scene = try HostileScene()

@@ -158,19 +158,21 @@ final class FabricsQueue: CompletionSink {
     }
     reactor.setDeadline(nil, of: self)
     let result = UInt32(truncatingIfNeeded: completion.result)
-    guard completion.status.isSuccess else {
-      phase = .closing
-      report(
-        .failed(
-          .connectRefused(
-            queueIdentifier: plan.queueIdentifier, completion.status, result: result,
-            subsystemNQN: plan.configuration.subsystemNQN, hostNQN: plan.configuration.hostNQN)))
-      queuePair?.close()
+    let response = ConnectResponse(CompletionQueueEntry(status: completion.status, dword0: result))
+    if case .connected(let controllerIdentifier, authenticationRequired: false) = response {
+      phase = .connected
+      report(.connected(controllerIdentifier: controllerIdentifier))
       return
     }
-    phase = .connected
-    // Dword 0: CNTLID in the lower half (NVMe Base 2.1, section 6.3).
-    report(.connected(controllerIdentifier: UInt16(truncatingIfNeeded: result)))
+    phase = .closing
+    // A controller that wants authentication accepts the connection, and answers nothing else before.
+    report(
+      .failed(
+        .connectRefused(
+          queueIdentifier: plan.queueIdentifier,
+          completion.status.isSuccess ? .authenticationRequired : completion.status, result: result,
+          subsystemNQN: plan.configuration.subsystemNQN, hostNQN: plan.configuration.hostNQN)))
+    queuePair?.close()
   }
 
   override func deadlineExpired() {

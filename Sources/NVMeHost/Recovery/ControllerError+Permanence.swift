@@ -9,8 +9,8 @@ extension ControllerError {
   public var isPermanent: Bool {
     switch self {
     case .invalidConfiguration, .invalidCommand: true
-    case .connectRefused(_, let status, _, _, _): status.doNotRetry || status.matches(.authenticationRequired)
-    case .refused(_, let status): status.doNotRetry
+    case .connectRefused(_, let status, _, _, _), .refused(_, let status):
+      status.doNotRetry || status.matches(.authenticationRequired)
     case .transport, .notReady, .fatalStatus, .persistentInternalError, .unusable, .malformed, .adminTimeout,
       .keepAliveTimeout, .anaTransitionTimeout, .disconnected, .cancelled:
       false
