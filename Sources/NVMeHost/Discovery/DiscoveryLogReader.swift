@@ -75,6 +75,11 @@ public struct DiscoveryLogReader: Sendable {
       try restart()
       return
     }
+    // The log has become so short that the piece begins beyond its end.
+    if case .records = phase, status.matches(.invalidFieldInCommand) {
+      try restart()
+      return
+    }
     guard status.isSuccess else { throw .refused(status) }
     switch phase {
     case .header: try begin(try header(data))

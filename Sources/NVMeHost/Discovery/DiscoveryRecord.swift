@@ -37,6 +37,9 @@ public struct DiscoveryRecord: Hashable, Sendable {
   ) -> Result<TargetIdentifier, Refusal> {
     func refuse(_ reason: String) -> Result<TargetIdentifier, Refusal> { .failure(Refusal(reason: reason)) }
     guard entry.transportType == .tcp else { return refuse("transport \(entry.transportType) is not supported") }
+    guard !entry.requiresSecureChannel else {
+      return refuse("it requires a secure channel (TLS), which is not supported yet")
+    }
     if let problem = NVMeQualifiedName.problem(with: entry.subsystemNQN) {
       return refuse("its subsystem NQN is not valid: \(problem)")
     }
