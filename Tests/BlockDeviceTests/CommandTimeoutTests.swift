@@ -36,6 +36,37 @@ struct CommandTimeoutTests {
     #expect(try await bed.end() == 0)
   }
 
+  @Test func `A controller gets as many aborts at once as it takes`() async throws {
+    let bed = try await TestBed(host: {
+      $0.ioTimeoutMilliseconds = 200
+      $0.timeoutAction = .abort
+    })
+    let controller = try await bed.connect()
+    let limit = UInt64(try #require(controller.snapshot.identification).abortCommandLimit) + 1
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .neverAnswer, count: 2 * limit))
+    try await Self.readSideBySide(2 * limit, of: device) { #expect($0.status?.matches(.commandAbortRequested) == true) }
+    #expect(controller.condition == .ready && controller.snapshot.abortCount == 2 * limit)
+    // While none of those is answered no more are sent.
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .neverAnswer, count: limit + 1))
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x08), .neverAnswer, count: limit))
+    try await Self.readSideBySide(limit + 1, of: device) { #expect($0.isOutcomeUnknown) }
+    #expect(try await bed.end() == 0)
+  }
+
+  private static func readSideBySide(
+    _ count: UInt64, of device: NVMeBlockDevice, _ check: @escaping @Sendable (BlockError) -> Void
+  ) async throws {
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<count {
+        group.addTask {
+          let error = await #expect(throws: BlockError.self) { _ = try await device.read(at: 0, blockCount: 8) }
+          if let error { check(error) }
+        }
+      }
+    }
+  }
+
   @Test func `An admin command of a user's has its time, too`() async throws {
     let bed = try await TestBed(host: { $0.adminTimeoutMilliseconds = 300 })
     let controller = try await bed.connect()

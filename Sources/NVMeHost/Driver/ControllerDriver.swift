@@ -29,6 +29,9 @@ final class ControllerDriver: CompletionSink {
   private var drainDeadlineNanoseconds: UInt64 = .max
   /// It was shut down with I/O commands outstanding.
   private var hasLeftCommands = false
+  /// Aborts that are to be sent, and how many have been and are not answered.
+  private var waitingAborts: [SubmissionQueueEntry] = []
+  private var abortCount = 0
   /// The latest look for traffic, and queues that have not told yet.
   private var trafficLook: UInt64 = 0
   private var silentQueueCount = 0
@@ -36,8 +39,8 @@ final class ControllerDriver: CompletionSink {
   /// Admin commands of users that may wait for a place in the queue.
   private static let maximumWaitingCommands = 1024
   /// Places in the admin queue that users' commands leave to the association's own: four asynchronous event requests, keep
-  /// alive, CSTS, a scan, two log pages, and a step. A keep alive that waits for a user's slow command would be a loss.
-  private static let reservedCommandCount = 10
+  /// alive, CSTS, a scan, three log pages, and a step. A keep alive that waits for a user's slow command would be a loss.
+  private static let reservedCommandCount = 11
   private static let maximumUserCommandCount = ControllerConfiguration.adminQueueDepth - reservedCommandCount
 
   init(reactor: Reactor, controller: Controller, association: UInt64) {
@@ -230,12 +233,9 @@ final class ControllerDriver: CompletionSink {
       if identifier == 0 { isAdminConnected = false }
       handle(.queueFailed(identifier: identifier, error))
     case .timedOut(let commandIdentifiers):
-      // Whether an abort does anything is seen by whether the command ends.
       controller.noteAborts(commandIdentifiers.count)
-      for command in commandIdentifiers {
-        submit(.abort(commandIdentifier: command, queueIdentifier: identifier), dataOut: [], dataInByteCount: 0) { _ in
-        }
-      }
+      waitingAborts += commandIdentifiers.map { .abort(commandIdentifier: $0, queueIdentifier: identifier) }
+      sendAborts()
     case .closed:
       if identifier == 0 {
         isAdminConnected = false
@@ -261,6 +261,19 @@ final class ControllerDriver: CompletionSink {
       let report = reporter(of: identifier)
       // A reactor that is gone has taken its queue along.
       if !queue.reactor.post({ _ in queue.close(report: report) }) { report(.closed) }
+    }
+  }
+
+  /// A controller takes so many at once as it says (ACL, NVMe Base 2.1, section 5.1.1). Whether an abort does anything is
+  /// seen by whether the command ends.
+  private func sendAborts() {
+    let limit = Int(machine.identification?.abortCommandLimit ?? 0) + 1
+    while abortCount < limit, !waitingAborts.isEmpty {
+      abortCount += 1
+      submit(waitingAborts.removeFirst(), dataOut: [], dataInByteCount: 0) { [weak self] result in
+        self?.abortCount -= 1
+        if case .success = result { self?.sendAborts() }
+      }
     }
   }
 
