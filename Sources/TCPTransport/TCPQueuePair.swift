@@ -144,13 +144,27 @@ final class TCPQueuePair: QueuePair {
       st.pointee.socket.setBufferSizes(
         receiveBytes: transport.options.socketReceiveBufferByteCount,
         sendBytes: transport.options.socketSendBufferByteCount)
-      if transport.options.userTimeoutMilliseconds > 0 {
-        try st.pointee.socket.setUserTimeout(milliseconds: transport.options.userTimeoutMilliseconds)
-      }
+      try setUserTimeout(toConnect: true)
       try st.pointee.socket.connect(to: address, from: st.pointee.sourceAddress, source: self)
     } catch {
       connectNext(after: TransportError(.local, "\(address): \(error)"))
     }
+  }
+
+  /// What has been sent may stay unacknowledged for as long as the options say; while other addresses are left, the request
+  /// to connect for its share of the time there is for all of them: one that is silent is not to hide the others.
+  private func setUserTimeout(toConnect isConnecting: Bool) throws(RingError) {
+    var milliseconds = transport.options.userTimeoutMilliseconds
+    let others = UInt64(st.pointee.addresses.count)
+    if others > 0 {
+      let now = reactor.readClock()
+      let left = st.pointee.connectDeadlineNanoseconds > now ? st.pointee.connectDeadlineNanoseconds - now : 0
+      let share = UInt32(clamping: max(left / (others + 1) / 1_000_000, 1))
+      if isConnecting { milliseconds = milliseconds == 0 ? share : min(milliseconds, share) }
+    } else if milliseconds == 0 {
+      return
+    }
+    try st.pointee.socket.setUserTimeout(milliseconds: milliseconds)
   }
 
   override func deadlineExpired() {
@@ -339,6 +353,10 @@ final class TCPQueuePair: QueuePair {
     switch event {
     case .connected:
       st.pointee.hasConnection = true
+      do throws(RingError) { try setUserTimeout(toConnect: false) } catch {
+        fail(TransportError(.local, "\(transport): \(error)"))
+        return
+      }
       markDirty()
       receiveMore()
     case .received(let count):
