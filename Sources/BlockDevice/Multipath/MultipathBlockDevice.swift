@@ -30,35 +30,9 @@ public final class MultipathBlockDevice: BlockDevice {
     }
   }
 
-  private struct Path {
-    var identifier: MultipathPathIdentifier
-    var controller: Controller
-    var observer: UInt64 = 0
-    var numaNode: UInt32?
-    var isPreferred: Bool
-    var device: NVMeBlockDevice?
-    /// Of the namespace as the controller presents it; nil until it has.
-    var limits: NVMeNamespaceLimits?
-    var availability = PathAvailability.unavailable(.connecting)
-    /// The controller's association that `association` stands for.
-    var controllerAssociation: UInt64 = 0
-    /// Counted over all paths of the device.
-    var association: UInt64 = 0
-    /// Its controller has been seen to be none of another subsystem with the same NQN.
-    var isOfSubsystem = false
-    /// Since when another path's controller has had the same identifier as this one's; nil: none has.
-    var duplicateSinceNanoseconds: UInt64?
-    var probation: PathProbation
-    /// Waits for its time, or is under way.
-    var probe: PathProbe?
-    var update: MultipathPathUpdate
-    /// Counts what goes this way; nil where that is not wished for.
-    var meter: MeterCore?
-  }
-
   private struct Shared: ~Copyable {
     /// By their places in the channels' tables.
-    var paths: [Path?] = Array(repeating: nil, count: PathSelector.maximumPathCount)
+    var paths: [MultipathPath?] = Array(repeating: nil, count: PathSelector.maximumPathCount)
     var channels: [WeakChannel] = []
     /// Of channels that are no more.
     var pastStatistics = MultipathStatistics()
@@ -68,10 +42,7 @@ public final class MultipathBlockDevice: BlockDevice {
     var nextPathNumber: UInt64 = 0
     var nextPlace = 0
     var associationCount: UInt64 = 0
-    /// The namespace as the first path presented it; all others must present the same.
-    var identity: NamespaceInformation? { didSet { Revision.mark() } }
-    var geometry = BlockGeometry(blockByteCount: 512, blockCount: 0) { didSet { Revision.mark() } }
-    var capabilities: BlockCapabilities = [] { didSet { Revision.mark() } }
+    var namespace: MultipathNamespace
     var policy: MultipathPolicy
     /// Tells which paths a channel would use now.
     var selector: PathSelector
@@ -105,7 +76,8 @@ public final class MultipathBlockDevice: BlockDevice {
     asyncFace = AsyncFace(reactor: reactor)
     shared = Mutex(
       Shared(
-        identity: identity, policy: configuration.policy, selector: PathSelector(policy: configuration.policy)))
+        namespace: MultipathNamespace(identity: identity), policy: configuration.policy,
+        selector: PathSelector(policy: configuration.policy)))
   }
 
   deinit {
@@ -117,12 +89,12 @@ public final class MultipathBlockDevice: BlockDevice {
     }
   }
 
-  public var geometry: BlockGeometry { shared.withLock { $0.geometry } }
+  public var geometry: BlockGeometry { shared.withLock { $0.namespace.geometry } }
   /// The namespace as it was first presented; all paths must present the same. Nil before that.
-  public var identity: NamespaceInformation? { shared.withLock { $0.identity } }
+  public var identity: NamespaceInformation? { shared.withLock { $0.namespace.identity } }
   /// How requests are spread over the paths now.
   public var policy: MultipathPolicy { shared.withLock { $0.policy } }
-  public var capabilities: BlockCapabilities { shared.withLock { $0.capabilities } }
+  public var capabilities: BlockCapabilities { shared.withLock { $0.namespace.capabilities } }
   /// All controllers it had are gone for good, or it has been closed.
   public var isGone: Bool { shared.withLock { $0.isGone } }
 
@@ -150,13 +122,11 @@ public final class MultipathBlockDevice: BlockDevice {
       }
       shared.nextPathNumber += 1
       let identifier = MultipathPathIdentifier(number: shared.nextPathNumber)
-      shared.paths[place] = Path(
-        identifier: identifier, controller: controller, numaNode: numaNode, isPreferred: false,
+      shared.paths[place] = MultipathPath(
+        identifier: identifier, controller: controller, numaNode: numaNode,
+        meter: configuration.countsPathIO ? MeterCore() : nil,
         probation: PathProbation(
-          delaysMilliseconds: configuration.probationDelayMilliseconds, lossCount: snapshot.recovery.lossCount),
-        update: MultipathPathUpdate(
-          availability: .unavailable(.connecting), association: 0, quiesceNanoseconds: nil),
-        meter: configuration.countsPathIO ? MeterCore() : nil)
+          delaysMilliseconds: configuration.probationDelayMilliseconds, lossCount: snapshot.recovery.lossCount))
       shared.isGone = false
       return .success((identifier, place))
     }
@@ -233,8 +203,8 @@ public final class MultipathBlockDevice: BlockDevice {
           rule: "the device has a path, and multipath is disabled for it")
       }
     }
-    if let identity = shared.identity, let namespace = snapshot.namespaces[namespaceIdentifier],
-      let difference = Self.difference(identity, namespace)
+    if let namespace = snapshot.namespaces[namespaceIdentifier],
+      let difference = shared.namespace.difference(from: namespace)
     {
       return MultipathPathError(field: "namespace", value: difference, rule: "all paths lead to one namespace")
     }
@@ -253,25 +223,8 @@ public final class MultipathBlockDevice: BlockDevice {
     return nil
   }
 
-  /// What tells two namespaces apart; nil when they are the same one.
-  private static func difference(_ a: NamespaceInformation, _ b: NamespaceInformation) -> String? {
-    if a.nguid != b.nguid { return "NGUID \(b.nguid.hexadecimalString), not \(a.nguid.hexadecimalString)" }
-    if a.eui64 != b.eui64 { return "EUI64 \(String(b.eui64, radix: 16)), not \(String(a.eui64, radix: 16))" }
-    if a.uuid != b.uuid { return "UUID \(b.uuid), not \(a.uuid)" }
-    if a.commandSetIdentifier != b.commandSetIdentifier {
-      return "command set \(b.commandSetIdentifier.rawValue), not \(a.commandSetIdentifier.rawValue)"
-    }
-    if a.blockByteCount != b.blockByteCount {
-      return "blocks of \(b.blockByteCount) bytes, not \(a.blockByteCount)"
-    }
-    if a.nguid.isZero && a.eui64 == 0 && a.uuid.isZero {
-      return "without NGUID, EUI64 and UUID: whether it is the same one cannot be told"
-    }
-    return nil
-  }
-
   private func remove(_ identifier: MultipathPathIdentifier, _ reason: DeletionReason) -> Bool {
-    let removed = shared.withLock { shared -> (path: Path, isLast: Bool)? in
+    let removed = shared.withLock { shared -> (path: MultipathPath, isLast: Bool)? in
       guard let place = shared.paths.firstIndex(where: { $0 != nil && $0?.identifier == identifier }),
         let path = shared.paths[place]
       else { return nil }
@@ -321,7 +274,6 @@ public final class MultipathBlockDevice: BlockDevice {
   private func look(at place: Int, _ identifier: MultipathPathIdentifier) {
     let events = shared.withLock { shared -> [MultipathEvent] in
       guard var path = shared.paths[place], path.identifier == identifier else { return [] }
-      var events: [MultipathEvent] = []
       // Read inside, so that of two threads that look the later one has the later truth.
       let snapshot = path.controller.snapshot
       var availability = PathAvailability(
@@ -329,71 +281,29 @@ public final class MultipathBlockDevice: BlockDevice {
         hasBeenEnabled: snapshot.recovery.lastEnabledNanoseconds != nil,
         ana: snapshot.anaState(ofNamespace: namespaceIdentifier))
       if snapshot.state == .enabled {
-        if path.controllerAssociation != snapshot.association {
-          path.controllerAssociation = snapshot.association
-          shared.associationCount += 1
-          path.association = shared.associationCount
-        }
-        if let obstacle = duplicate(snapshot, &path, shared) ?? obstacle(snapshot, &path, &shared.identity) {
-          availability = .unavailable(obstacle)
-        }
+        path.number(snapshot.association, &shared.associationCount)
+        let obstacle =
+          duplicate(snapshot, &path, shared) ?? path.obstacle(snapshot, namespaceIdentifier, &shared.namespace)
+        if let obstacle { availability = .unavailable(obstacle) }
       }
-      path.probation.look(snapshot.recovery, isConnected: snapshot.state == .enabled)
-      let isOnProbation = path.probation.isOn
-      if path.update.isOnProbation != isOnProbation {
-        events.append(isOnProbation ? .pathProbationBegan(identifier) : .pathProbationEnded(identifier))
-      }
-      let old = path.availability
-      path.availability = availability
-      arrangeProbe(of: &path, at: place)
-      path.update = MultipathPathUpdate(
-        availability: availability, isOnProbation: isOnProbation, association: path.association,
-        quiesceNanoseconds: snapshot.communicationLoss.quiesceMilliseconds.map { $0 * 1_000_000 },
-        commandRetryDelayTimes: snapshot.identification?.commandRetryDelayTimes ?? [])
+      var events = path.take(availability, snapshot)
+      path.arrangeProbe(
+        begin: { [weak self] in self?.deviceToProbe(at: place, identifier, $0) },
+        ended: { [weak self] in self?.probeEnded(at: place, identifier, $0, isAnswered: $1, nowNanoseconds: $2) })
       shared.paths[place] = path
-      shared.selector.setAvailability(availability, isOnProbation: isOnProbation, of: place)
-      if reshape(&shared) { events.append(.namespaceChanged(shared.geometry)) }
-      let (geometry, capabilities, now) = (shared.geometry, shared.capabilities, path)
+      shared.selector.setAvailability(availability, isOnProbation: path.update.isOnProbation, of: place)
+      if shared.namespace.reshape(shared.paths) { events.insert(.namespaceChanged(shared.namespace.geometry), at: 0) }
+      let (geometry, capabilities, now) = (shared.namespace.geometry, shared.namespace.capabilities, path)
       for entry in shared.channels {
         entry.tell { channel in
           channel.setShape(geometry, capabilities)
           channel.update(place, now.device, now.update, now.meter)
         }
       }
-      if old != availability {
-        switch availability {
-        case .optimized: events.append(.pathAvailable(identifier, isOptimized: true))
-        case .nonOptimized: events.append(.pathAvailable(identifier, isOptimized: false))
-        case .unavailable(let obstacle): events.append(.pathUnavailable(identifier, obstacle))
-        }
-      }
       return events
     }
     for event in events { tell(event) }
     if case .pathUnavailable? = events.last { lookAtDuplicates() }
-  }
-
-  /// A path on probation that can be used has one probe, which waits for its time or is under way.
-  private func arrangeProbe(of path: inout Path, at place: Int) {
-    if let probe = path.probe, probe.number != path.probation.number {
-      probe.cancel()
-      path.probe = nil
-    }
-    guard path.probe == nil, path.availability.isUsable, let dueNanoseconds = path.probation.dueNanoseconds else {
-      return
-    }
-    // Where the command went unanswered, as far as the controller still has that queue.
-    let queues = path.controller.ioQueues.prefix(path.controller.snapshot.queueCount)
-    guard let queue = queues.first(where: { $0.identifier == path.probation.queueIdentifier }) ?? queues.first else {
-      return
-    }
-    let (identifier, number) = (path.identifier, path.probation.number)
-    path.probe = PathProbe(
-      number: number, reactor: queue.reactor, dueNanoseconds: dueNanoseconds,
-      begin: { [weak self] in self?.deviceToProbe(at: place, identifier, number) },
-      ended: { [weak self] isAnswered, now in
-        self?.probeEnded(at: place, identifier, number, isAnswered: isAnswered, nowNanoseconds: now)
-      })
   }
 
   private func deviceToProbe(
@@ -411,46 +321,28 @@ public final class MultipathBlockDevice: BlockDevice {
     at place: Int, _ identifier: MultipathPathIdentifier, _ number: UInt64, isAnswered: Bool, nowNanoseconds now: UInt64
   ) {
     let isLatest = shared.withLock { shared in
-      guard var path = shared.paths[place], path.identifier == identifier, path.probe?.number == number else {
-        return false
-      }
-      path.probe = nil
-      path.probation.probeEnded(number, isAnswered: isAnswered, nowNanoseconds: now)
-      shared.paths[place] = path
-      return true
+      guard shared.paths[place]?.identifier == identifier else { return false }
+      return shared.paths[place]?.probeEnded(number, isAnswered: isAnswered, nowNanoseconds: now) == true
     }
     if isLatest { look(at: place, identifier) }
   }
 
-  /// All controllers of a subsystem have different identifiers (NVMe Base 2.1, section 3.1.2). Two with the same one are of
-  /// two subsystems with one NQN, a target and its copy for instance, whose namespaces say that they are the same but have
-  /// other blocks: one after the other would be written to.
-  ///
-  /// Only a controller that is new here is held against the others: of one whose connection is lost the target may know
-  /// before we do, and give its identifier to another. Who has shared it for longer than that can last is a stranger.
+  /// Another path's controller stands in the way of this one, which has the same identifier (``SubsystemMembership``).
   private func duplicate(
-    _ snapshot: Controller.Snapshot, _ path: inout Path, _ shared: borrowing Shared
+    _ snapshot: Controller.Snapshot, _ path: inout MultipathPath, _ shared: borrowing Shared
   ) -> PathObstacle? {
-    if path.isOfSubsystem { return nil }
-    let obstacle = PathObstacle.duplicateController(snapshot.controllerIdentifier)
-    let now = MonotonicClock.nanoseconds()
-    if let since = path.duplicateSinceNanoseconds {
-      let keepAlive = UInt64(path.controller.configuration.keepAliveTimeoutMilliseconds)
-      if now &- since > Self.keepAlivesUntilLossIsKnown * keepAlive * 1_000_000 { return obstacle }
-    }
-    for case let other? in shared.paths where other.isOfSubsystem && other.identifier != path.identifier {
+    if path.membership.isCertain { return nil }
+    let sharesIdentifier = shared.paths.contains { other in
+      guard let other, other.membership.isCertain, other.identifier != path.identifier else { return false }
       let known = other.controller.snapshot
-      guard known.state == .enabled, known.controllerIdentifier == snapshot.controllerIdentifier else { continue }
-      if path.duplicateSinceNanoseconds == nil { path.duplicateSinceNanoseconds = now }
-      return obstacle
+      return known.state == .enabled && known.controllerIdentifier == snapshot.controllerIdentifier
     }
-    path.isOfSubsystem = true
-    path.duplicateSinceNanoseconds = nil
-    return nil
+    let mayBeUsed = path.membership.look(
+      sharesIdentifier: sharesIdentifier,
+      keepAliveMilliseconds: path.controller.configuration.keepAliveTimeoutMilliseconds,
+      nowNanoseconds: MonotonicClock.nanoseconds())
+    return mayBeUsed ? nil : .duplicateController(snapshot.controllerIdentifier)
   }
-
-  /// A keep alive is due each half of KATO, and has KATO to be answered.
-  private static let keepAlivesUntilLossIsKnown: UInt64 = 2
 
   /// Another path is not what it was: those that had its controller's identifier may be right after all.
   private func lookAtDuplicates() {
@@ -463,52 +355,6 @@ public final class MultipathBlockDevice: BlockDevice {
       }
     }
     for (place, identifier) in waiting { look(at: place, identifier) }
-  }
-
-  /// What is in the way of the namespace on a controller that is connected; nil when nothing is.
-  private func obstacle(
-    _ snapshot: Controller.Snapshot, _ path: inout Path, _ identity: inout NamespaceInformation?
-  ) -> PathObstacle? {
-    guard let namespace = snapshot.namespaces[namespaceIdentifier] else { return .namespaceMissing }
-    if let reason = namespace.unusableReason { return .namespaceMismatch(reason) }
-    if let known = identity {
-      let isOnly = path.device?.namespace.hasSameIdentity(as: namespace) ?? false
-      if let difference = Self.difference(known, namespace), !isOnly { return .namespaceMismatch(difference) }
-    } else {
-      identity = namespace
-    }
-    // Not asked of the device, which may hear of the change after us.
-    path.limits = NVMeNamespaceLimits(
-      namespace, snapshot, hostLimitByteCount: path.controller.configuration.maximumTransferByteCount)
-    if path.device == nil || path.device?.isGone == true {
-      path.device = NVMeBlockDevice(controller: path.controller, namespace: namespace)
-    }
-    return nil
-  }
-
-  /// Size and capabilities that all paths have in common; those of paths that are lost count for as long as nothing else
-  /// is known.
-  ///
-  /// - Returns: whether they have changed.
-  private func reshape(_ shared: inout Shared) -> Bool {
-    var all = shared.paths.compactMap { $0?.availability.isUsable == true ? $0?.limits : nil }
-    if all.isEmpty { all = shared.paths.compactMap { $0?.limits } }
-    guard let first = all.first else { return false }
-    var geometry = first.geometry
-    var capabilities = first.capabilities
-    for limits in all.dropFirst() {
-      let other = limits.geometry
-      geometry.blockCount = min(geometry.blockCount, other.blockCount)
-      geometry.maximumRequestByteCount = min(geometry.maximumRequestByteCount, other.maximumRequestByteCount)
-      geometry.maximumTransferByteCount = min(geometry.maximumTransferByteCount, other.maximumTransferByteCount)
-      // Whatever might be cached on some path is worth a flush.
-      capabilities = capabilities.intersection(limits.capabilities)
-        .union(capabilities.union(limits.capabilities).intersection(.volatileWriteCache))
-    }
-    guard geometry != shared.geometry || capabilities != shared.capabilities else { return false }
-    shared.geometry = geometry
-    shared.capabilities = capabilities
-    return true
   }
 
   /// The paths' counts of failures start anew, where there are any (``MultipathConfiguration/countsPathIO``).
@@ -531,7 +377,7 @@ public final class MultipathBlockDevice: BlockDevice {
     engine.retryLimit = configuration.retryLimit
     engine.unknownWrites = configuration.unknownWrites
     let (policy, geometry, capabilities, isGone) = shared.withLock { shared in
-      (shared.policy, shared.geometry, shared.capabilities, shared.isGone)
+      (shared.policy, shared.namespace.geometry, shared.namespace.capabilities, shared.isGone)
     }
     guard !isGone else { throw .closed }
     engine.policy = policy
@@ -542,7 +388,7 @@ public final class MultipathBlockDevice: BlockDevice {
     channel.keep(self)
     let node = Self.currentNUMANode()
     let entry = WeakChannel(channel, reactor: reactor.handle, numaNode: node)
-    let paths: [(Int, Path)]? = shared.withLock { shared in
+    let paths: [(Int, MultipathPath)]? = shared.withLock { shared in
       // Gone since it was asked: nobody would close the channel.
       if shared.isGone { return nil }
       for past in shared.channels where past.channel == nil {
