@@ -12,6 +12,7 @@ struct SimulatedPath {
   /// The host has noticed that the association is over.
   var isLost = false
   var probation = PathProbation(delaysMilliseconds: World.probationMilliseconds)
+  var trust = PathTrust(delaysMilliseconds: World.probationMilliseconds)
   /// The probe that has been sent last.
   var probe: UInt64 = 0
   /// The ANA state as the host knows it.
@@ -26,11 +27,35 @@ struct SimulatedPath {
   /// It answers keep alives and connects, and of I/O nothing, or reads alone.
   var ignoresReads = false
   var ignoresWrites = false
-  /// Losses for unanswered I/O, one soon after the other; and whether a probe has been answered since the last one.
-  var unansweredCount = 0
-  var lastUnansweredNanoseconds: UInt64 = 0
-  var hasAnsweredProbe = true
-  var trustedNanoseconds: UInt64 = 0
   /// How likely a command is answered with an error that may pass.
   var errorProbability = 0.0
 }
+
+  /// A command that reaches the controller is not carried out, and never answered.
+  func ignores(isWrite: Bool) -> Bool { isWrite ? ignoresWrites : ignoresReads }
+
+  mutating func answersIO() {
+    ignoresReads = false
+    ignoresWrites = false
+  }
+
+  /// What is in the way of a command that reaches the controller; nil when nothing is.
+  var obstacle: StatusField? {
+    if !hasNamespace { return .internalPathError }
+    return switch anaState {
+    case .inaccessible: .asymmetricAccessInaccessible
+    case .persistentLoss: .asymmetricAccessPersistentLoss
+    case .change: .asymmetricAccessTransition
+    default: nil
+    }
+  }
+
+  /// All is well with the controller and the network again.
+  mutating func heal() {
+    isReachable = true
+    refusesForGood = false
+    anaState = .optimized
+    hasNamespace = true
+    errorProbability = 0
+    answersIO()
+  }

@@ -23,12 +23,6 @@ public final class World {
     case engineDeadline
   }
 
-  private struct Entry {
-    var time: UInt64
-    var order: UInt64
-    var event: Event
-  }
-
   private struct Request {
     var isWrite: Bool
     var block: Int
@@ -50,9 +44,8 @@ public final class World {
   private let seed: UInt64
   private let bug: PlantedBug?
   private var random: SplitMix64Generator
-  private var now: UInt64 = 1_000_000_000
-  private var entries: [Entry] = []
-  private var nextOrder: UInt64 = 0
+  private var queue = EventQueue<Event>()
+  private var now: UInt64 { queue.now }
   private var engine: MultipathEngine
   private var paths: [SimulatedPath] = []
   private var commands: [SimulatedCommand] = []
@@ -63,7 +56,6 @@ public final class World {
   private var nextValue: UInt64 = 1
   private var report = SimulationReport()
   private var isHealing = false
-  private var stepsAtOneTime = 0
   private var lateUntil: UInt64 = 0
   private let keepAliveMilliseconds: UInt32
   private var bugHasStruck = false
@@ -116,8 +108,8 @@ public final class World {
       updatePath(path)
       try release()
     }
-    schedule(.issue, in: 0)
-    schedule(.fault, in: milliseconds(1...200))
+    queue.schedule(.issue, in: 0)
+    queue.schedule(.fault, in: milliseconds(1...200))
     let faultsEnd = now + 20_000 * Self.millisecond
     try play(until: faultsEnd)
     try heal()
@@ -135,29 +127,10 @@ public final class World {
   }
 
   private func play(until end: UInt64) throws(Violation) {
-    while let index = nextEntry(), entries[index].time <= end {
-      let entry = entries[index]
-      entries.swapAt(index, entries.count - 1)
-      entries.removeLast()
-      stepsAtOneTime = entry.time == now ? stepsAtOneTime + 1 : 0
-      if stepsAtOneTime > 5000 { throw violation("time does not pass: something spins") }
-      now = max(now, entry.time)
-      try handle(entry.event)
+    while let event = queue.next(until: end) {
+      if queue.countAtOneTime > 5000 { throw violation("time does not pass: something spins") }
+      try handle(event)
     }
-    now = max(now, end)
-  }
-
-  private func nextEntry() -> Int? {
-    entries.indices.min { a, b in
-      (entries[a].time, entries[a].order) < (entries[b].time, entries[b].order)
-    }
-  }
-
-  private func schedule(_ event: Event, in nanoseconds: UInt64) { schedule(event, at: now + nanoseconds) }
-
-  private func schedule(_ event: Event, at time: UInt64) {
-    nextOrder += 1
-    entries.append(Entry(time: max(time, now), order: nextOrder, event: event))
   }
 
   private func milliseconds(_ range: ClosedRange<UInt64>) -> UInt64 {
@@ -207,7 +180,7 @@ public final class World {
   // MARK: The application
 
   private func issue() throws(Violation) {
-    if !isHealing { schedule(.issue, in: milliseconds(0...30)) }
+    if !isHealing { queue.schedule(.issue, in: milliseconds(0...30)) }
     try issueOne()
   }
 
@@ -276,12 +249,13 @@ public final class World {
     guard paths[path].recovery.association == .ready, !paths[path].isLost else { return false }
     let request = requests[index]
     try checkProbation(request, path)
-    schedule(.commandTimeout(path: path, command: commands.count), in: Self.ioTimeoutMilliseconds * Self.millisecond)
+    queue.schedule(
+      .commandTimeout(path: path, command: commands.count), in: Self.ioTimeoutMilliseconds * Self.millisecond)
     commands.append(
       SimulatedCommand(
         request: index, path: path, association: paths[path].association, isWrite: request.isWrite,
         block: request.block, value: request.value, isUnsent: chance(0.1)))
-    schedule(.execute(command: commands.count - 1), in: milliseconds(chance(0.1) ? 0...400 : 0...3))
+    queue.schedule(.execute(command: commands.count - 1), in: milliseconds(chance(0.1) ? 0...400 : 0...3))
     return true
   }
 
@@ -317,7 +291,7 @@ public final class World {
     while engine.pathsWantingAccessRefresh != 0 {
       let path = engine.pathsWantingAccessRefresh.trailingZeroBitCount
       engine.pathsWantingAccessRefresh &= engine.pathsWantingAccessRefresh - 1
-      schedule(.accessKnown(path: path), in: milliseconds(0...20))
+      queue.schedule(.accessKnown(path: path), in: milliseconds(0...20))
     }
     keepEngineTime()
   }
@@ -329,7 +303,7 @@ public final class World {
   }
 
   private func keepEngineTime() {
-    if let deadline = engine.nextDeadlineNanoseconds { schedule(.engineDeadline, at: deadline) }
+    if let deadline = engine.nextDeadlineNanoseconds { queue.schedule(.engineDeadline, at: deadline) }
   }
 
   private func updatePath(_ path: Int) {
@@ -337,7 +311,7 @@ public final class World {
       paths[path].recovery.statistics, isConnected: paths[path].recovery.state == .enabled)
     let simulated = paths[path]
     if let due = simulated.probation.dueNanoseconds {
-      schedule(.probe(path: path, number: simulated.probation.number), at: due)
+      queue.schedule(.probe(path: path, number: simulated.probation.number), at: due)
     }
     var availability = PathAvailability(
       state: simulated.recovery.state, disposition: simulated.recovery.ioDisposition,
@@ -374,7 +348,7 @@ public final class World {
       }
     }
     if let deadline = paths[path].recovery.nextDeadlineNanoseconds {
-      schedule(.recoveryDeadline(path: path), at: deadline)
+      queue.schedule(.recoveryDeadline(path: path), at: deadline)
     }
     if before != (paths[path].recovery.state, paths[path].recovery.ioDisposition) {
       updatePath(path)
@@ -398,7 +372,7 @@ public final class World {
     } else if !paths[path].isReachable {
       error = .transport(queueIdentifier: 0, TransportError(.timedOut, ""))
     }
-    schedule(
+    queue.schedule(
       .connected(path: path, association: associationCount, error),
       in: milliseconds(paths[path].isReachable ? 0...20 : 0...1000))
   }
@@ -407,7 +381,7 @@ public final class World {
     guard paths[path].association == association, paths[path].recovery.association == .connecting else { return }
     if let error {
       try tell(path, .associationLost(error))
-      schedule(.closed(path: path, association: association), in: milliseconds(0...5))
+      queue.schedule(.closed(path: path, association: association), in: milliseconds(0...5))
       return
     }
     paths[path].knownANAState = paths[path].anaState
@@ -420,9 +394,9 @@ public final class World {
     let association = paths[path].association
     if paths[path].isReachable && !paths[path].isLost {
       paths[path].isShuttingDown = true
-      schedule(.closed(path: path, association: association), in: milliseconds(0...30))
+      queue.schedule(.closed(path: path, association: association), in: milliseconds(0...30))
     } else {
-      schedule(.closed(path: path, association: association), in: milliseconds(100...1000))
+      queue.schedule(.closed(path: path, association: association), in: milliseconds(100...1000))
     }
   }
 
@@ -442,7 +416,7 @@ public final class World {
     try tell(path, .associationLost(error))
     loseProbe(path)
     if !isCommandsFirst { try endCommands(path, isQuiesced: false) }
-    schedule(.closed(path: path, association: paths[path].association), in: milliseconds(0...10))
+    queue.schedule(.closed(path: path, association: paths[path].association), in: milliseconds(0...10))
   }
 
   /// Ends everything that is outstanding on a path's association; what the controller still makes of it is its affair,
@@ -466,7 +440,7 @@ public final class World {
           commands.append(late)
           // Up to the last moment.
           let time = chance(0.3) ? wait - 1 : UInt64.random(in: 0..<wait, using: &random)
-          schedule(.execute(command: commands.count - 1), in: time)
+          queue.schedule(.execute(command: commands.count - 1), in: time)
         }
       }
       let isCertain = command.isUnsent && !command.isExecuted
@@ -502,8 +476,8 @@ public final class World {
     } else if engine.selector.availability(of: path).isUsable {
       paths[path].probe = number
       let association = paths[path].association
-      schedule(.probeAnswer(path: path, number: number, association: association), in: milliseconds(0...3))
-      schedule(
+      queue.schedule(.probeAnswer(path: path, number: number, association: association), in: milliseconds(0...3))
+      queue.schedule(
         .probeTimeout(path: path, number: number, association: association),
         in: Self.ioTimeoutMilliseconds * Self.millisecond)
       return
@@ -516,14 +490,14 @@ public final class World {
 
   private func probeAnswered(_ path: Int, _ number: UInt64, _ association: UInt64) throws(Violation) {
     let simulated = paths[path]
-    guard simulated.association == association, !simulated.isLost, simulated.isReachable, !simulated.ignoresReads,
+    guard simulated.association == association, !simulated.isLost, simulated.isReachable,
+      !simulated.ignores(isWrite: false),
       simulated.probation.number == number
     else { return }
-    let isAnswered = simulated.anaState.isAccessible && simulated.hasNamespace
+    let isAnswered = simulated.obstacle == nil
     if isAnswered {
       report.answeredProbeCount += 1
-      paths[path].hasAnsweredProbe = true
-      paths[path].trustedNanoseconds = now
+      paths[path].trust.answeredProbe(now)
     }
     paths[path].probation.probeEnded(number, isAnswered: isAnswered, nowNanoseconds: now)
     updatePath(path)
@@ -537,11 +511,7 @@ public final class World {
 
   private func noteUnanswered(_ path: Int) {
     report.unansweredCount += 1
-    let longest = UInt64(Self.probationMilliseconds.upperBound) * Self.millisecond
-    let isForgotten = paths[path].hasAnsweredProbe && now - paths[path].trustedNanoseconds >= longest
-    paths[path].unansweredCount = isForgotten ? 1 : paths[path].unansweredCount + 1
-    paths[path].lastUnansweredNanoseconds = now
-    paths[path].hasAnsweredProbe = false
+    paths[path].trust.lost(now)
     if bug == .probationsNotCounted {
       paths[path].probation = PathProbation(
         delaysMilliseconds: Self.probationMilliseconds, lossCount: paths[path].recovery.statistics.lossCount)
@@ -551,20 +521,11 @@ public final class World {
   /// What bounds the stalls: beside a path that is trusted, one that has left I/O unanswered is not used before it has
   /// answered a probe, nor sooner than its losses allow.
   private func checkProbation(_ request: Request, _ path: Int) throws(Violation) {
-    let simulated = paths[path]
-    guard simulated.unansweredCount > 0, !request.hasBeenAnswered else { return }
+    guard !request.hasBeenAnswered, let problem = paths[path].trust.problem(now) else { return }
     let hasOther = paths.indices.contains { other in
       other != path && !paths[other].probation.isOn && engine.selector.availability(of: other).isUsable
     }
-    guard hasOther else { return }
-    if !simulated.hasAnsweredProbe { throw violation("path \(path) is trusted without having done I/O") }
-    let delay = min(
-      UInt64(Self.probationMilliseconds.lowerBound) << UInt64(min(simulated.unansweredCount, 10) - 1),
-      UInt64(Self.probationMilliseconds.upperBound))
-    let first = simulated.lastUnansweredNanoseconds + delay * Self.millisecond
-    if now < first {
-      throw violation("path \(path) is used again \((first - now) / Self.millisecond) ms too soon")
-    }
+    if hasOther { throw violation("path \(path) \(problem)") }
   }
 
   // MARK: The controllers
@@ -579,14 +540,11 @@ public final class World {
     }
     let path = paths[command.path]
     // What is left over when its connection is lost may be executed all the same.
-    if !command.hasEnded && (command.isWrite ? path.ignoresWrites : path.ignoresReads) { return }
+    if !command.hasEnded && path.ignores(isWrite: command.isWrite) { return }
     commands[index].isExecuted = true
     var status = StatusField.success
     if !command.hasEnded {
-      if path.anaState == .inaccessible { status = .asymmetricAccessInaccessible }
-      if path.anaState == .persistentLoss { status = .asymmetricAccessPersistentLoss }
-      if path.anaState == .change { status = .asymmetricAccessTransition }
-      if !path.hasNamespace { status = .internalPathError }
+      status = path.obstacle ?? .success
       if status.isSuccess && chance(path.errorProbability) {
         status = StatusField(
           .generic, 0x21, commandRetryDelay: UInt8.random(in: 0...3, using: &random), doNotRetry: chance(0.1))
@@ -601,7 +559,7 @@ public final class World {
       }
     }
     if !command.hasEnded {
-      schedule(.respond(command: index, status), in: milliseconds(chance(0.05) ? 0...500 : 0...3))
+      queue.schedule(.respond(command: index, status), in: milliseconds(chance(0.05) ? 0...500 : 0...3))
     }
   }
 
@@ -616,7 +574,7 @@ public final class World {
 
   private func fault() throws(Violation) {
     if isHealing { return }
-    schedule(.fault, in: milliseconds(1...400))
+    queue.schedule(.fault, in: milliseconds(1...400))
     let path = Int.random(in: 0..<paths.count, using: &random)
     switch Int.random(in: 0..<24, using: &random) {
     case 0, 1, 2:
@@ -626,23 +584,23 @@ public final class World {
       // Silence: noticed by a missed keep alive.
       guard paths[path].isReachable else { return }
       paths[path].isReachable = false
-      schedule(
+      queue.schedule(
         .lossNoticed(path: path, association: paths[path].association),
         in: UInt64(keepAliveMilliseconds) * 3 / 2 * Self.millisecond)
     case 5, 6, 7, 8: paths[path].isReachable = true
     case 9:
       paths[path].anaState =
         [.optimized, .nonOptimized, .inaccessible, .persistentLoss, .change].randomElement(using: &random) ?? .optimized
-      schedule(.accessKnown(path: path), in: milliseconds(0...200))
+      queue.schedule(.accessKnown(path: path), in: milliseconds(0...200))
     case 10:
       paths[path].anaState = .optimized
-      schedule(.accessKnown(path: path), in: milliseconds(0...200))
+      queue.schedule(.accessKnown(path: path), in: milliseconds(0...200))
     case 11:
       paths[path].hasNamespace.toggle()
-      schedule(.accessKnown(path: path), in: milliseconds(0...200))
+      queue.schedule(.accessKnown(path: path), in: milliseconds(0...200))
     case 12:
       paths[path].hasNamespace = true
-      schedule(.accessKnown(path: path), in: milliseconds(0...200))
+      queue.schedule(.accessKnown(path: path), in: milliseconds(0...200))
     case 13: paths[path].errorProbability = chance(0.5) ? 0.3 : 0
     case 14, 15: try tell(path, .reset)
     case 16: try tell(path, chance(0.3) ? .disable : .enable)
@@ -651,27 +609,17 @@ public final class World {
     case 19:
       paths[path].ignoresWrites = true
       paths[path].ignoresReads = chance(0.5)
-    case 20, 21, 22: answerIO(path)
+    case 20, 21, 22: paths[path].answersIO()
     default: try tell(path, .enable)
     }
-  }
-
-  private func answerIO(_ path: Int) {
-    paths[path].ignoresReads = false
-    paths[path].ignoresWrites = false
   }
 
   /// All faults end, and whoever has given up is asked to try again.
   private func heal() throws(Violation) {
     isHealing = true
     for path in paths.indices {
-      paths[path].isReachable = true
-      paths[path].refusesForGood = false
-      paths[path].anaState = .optimized
-      paths[path].hasNamespace = true
-      paths[path].errorProbability = 0
-      answerIO(path)
-      schedule(.accessKnown(path: path), in: milliseconds(0...100))
+      paths[path].heal()
+      queue.schedule(.accessKnown(path: path), in: milliseconds(0...100))
       // What was on the wire of a silent network is gone: the loss is noticed.
       if paths[path].recovery.association == .ready {
         let hasStuck = commands.contains {
