@@ -70,4 +70,19 @@ extension BlockCompletion {
       token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
       blockCount: request.blockCount, outcome: .notSent, status: .commandAbortedByHost)
   }
+
+  /// Of a request that a device behind another one has not taken, though it had been validated.
+  @inline(never) static func refused(_ request: BlockRequest, _ submission: BlockSubmission) -> BlockCompletion {
+    var completion = notSent(request)
+    guard case .refused(let refusal) = submission, refusal != .closed else { return completion }
+    // The device has changed since the request was taken.
+    completion.outcome = .deviceError
+    completion.status =
+      switch refusal {
+      case .outOfRange: StatusField(.generic, 0x80, doNotRetry: true)
+      case .readOnly: StatusField(.generic, 0x20, doNotRetry: true)
+      default: StatusField(.generic, 0x02, doNotRetry: true)
+      }
+    return completion
+  }
 }

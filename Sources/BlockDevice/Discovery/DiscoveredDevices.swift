@@ -15,7 +15,7 @@ public final class DiscoveredDevices: Sendable {
 
   /// - Parameters:
   ///   - discovery: started and stopped by its owner.
-  ///   - reactor: for the devices' `async` faces; each controller must have an I/O queue there.
+  ///   - reactor: for the devices' `async` faces; each controller should have an I/O queue there.
   ///   - makeController: a controller for a path, not yet connected. Its timers should reconnect, and its first connect be
   ///     tried again; else it stays away once it has failed. Nil leaves the path alone.
   public init(

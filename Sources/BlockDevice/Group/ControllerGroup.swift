@@ -39,7 +39,7 @@ public final class ControllerGroup: @unchecked Sendable {
 
   /// - Parameters:
   ///   - home: whose thread all this happens on.
-  ///   - reactor: for the devices' `async` faces; each controller must have an I/O queue there.
+  ///   - reactor: for the devices' `async` faces; each controller should have an I/O queue there.
   ///   - nameDevice: the name of the device with an NSID.
   ///   - tell: is told the news.
   public init(

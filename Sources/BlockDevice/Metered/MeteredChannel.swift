@@ -108,18 +108,7 @@ final class MeteredChannel: BlockChannel {
 
   // Not inlined: what is rare has no place on the way of an I/O.
   @inline(never) private func refused(_ request: BlockRequest, _ submission: BlockSubmission) {
-    var completion = BlockCompletion.notSent(request)
-    if case .refused(let refusal) = submission, refusal != .closed {
-      // The device has changed since the request was taken.
-      completion.outcome = .deviceError
-      completion.status =
-        switch refusal {
-        case .outOfRange: StatusField(.generic, 0x80, doNotRetry: true)
-        case .readOnly: StatusField(.generic, 0x20, doNotRetry: true)
-        default: StatusField(.generic, 0x02, doNotRetry: true)
-        }
-    }
-    end(completion, nowNanoseconds: readClock())
+    end(.refused(request, submission), nowNanoseconds: readClock())
     markReady()
   }
 

@@ -63,8 +63,8 @@ public final class MultipathBlockDevice: BlockDevice {
   /// - Parameters:
   ///   - name: nil: made of the subsystem's NQN and the NSID.
   ///   - identity: the namespace that all paths must present; nil: whichever the first one presents.
-  ///   - reactor: for the `async` face; each path's controller must have an I/O queue there, and on every reactor that a
-  ///     channel is opened on.
+  ///   - reactor: for the `async` face. Each path's controller should have an I/O queue there, and on every reactor that a
+  ///     channel is opened on: what it has none for is forwarded to another reactor, and slower.
   public init(
     subsystemNQN: String, namespaceIdentifier: UInt32, name: String? = nil, identity: NamespaceInformation? = nil,
     configuration: MultipathConfiguration = MultipathConfiguration(), reactor: ReactorHandle

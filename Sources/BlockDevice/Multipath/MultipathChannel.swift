@@ -106,14 +106,11 @@ final class MultipathChannel: BlockChannel {
           ?? .refused(.closed)
         switch submission {
         case .accepted: return
-        case .busy, .refused(.closed):
-          // The path has gone, and the news of it is under way.
+        case .busy, .refused:
+          // The path has gone, and the news of it is under way; or the namespace has changed since the request was taken.
+          let completion = BlockCompletion.refused(request.pointee, submission)
           decision = state.pointee.engine.completed(
-            index, outcome: .notSent, status: .hostPathingError, nowNanoseconds: nowNanoseconds)
-        case .refused(let refusal):
-          // The namespace has changed since the request was taken.
-          decision = state.pointee.engine.completed(
-            index, outcome: .deviceError, status: Self.status(of: refusal), nowNanoseconds: nowNanoseconds)
+            index, outcome: completion.outcome, status: completion.status, nowNanoseconds: nowNanoseconds)
         }
       case .hold: return
       case .finish:
@@ -123,14 +120,6 @@ final class MultipathChannel: BlockChannel {
         end(index, outcome, status)
         return
       }
-    }
-  }
-
-  private static func status(of refusal: BlockRefusal) -> StatusField {
-    switch refusal {
-    case .outOfRange: StatusField(.generic, 0x80, doNotRetry: true)
-    case .readOnly: StatusField(.generic, 0x20, doNotRetry: true)
-    default: StatusField(.generic, 0x02, doNotRetry: true)
     }
   }
 
@@ -219,7 +208,8 @@ final class MultipathChannel: BlockChannel {
     guard !isClosed, !state.pointee.isRetired else { return }
     var news = news
     if news.availability.isUsable, let device, !open(path, device, news.association, meter) {
-      news.availability = .unavailable(.noQueue)
+      // Its namespace has just gone.
+      news.availability = .unavailable(.namespaceMissing)
     }
     state.pointee.engine.update(path, news)
     release()
@@ -228,21 +218,31 @@ final class MultipathChannel: BlockChannel {
   /// Sees to it that the path has a channel that works.
   private func open(_ path: Int, _ device: NVMeBlockDevice, _ association: UInt64, _ meter: MeterCore?) -> Bool {
     if let channel = paths[path].channel {
-      // After a reconnect the controller may have fewer queues: the channel's may not be among them.
+      // After a reconnect the controller may have fewer queues: the channel's may not be among them. Or more: then requests
+      // need not be forwarded any longer.
       let isTheSame = paths[path].device === device && !channel.isClosed
       let isConnected =
-        association == paths[path].association || (paths[path].inner as? NVMeChannel)?.isConnected != false
+        association == paths[path].association || (paths[path].inner as? NVMeChannel)?.isConnected == true
       paths[path].association = association
       if isTheSame && isConnected { return true }
       drop(path)
     }
-    guard let inner = try? device.openChannel(on: reactor, queueDepth: queueDepth) else { return false }
+    guard let inner = makeChannel(device) else { return false }
     let channel = meter.map { MeteredChannel(reactor: reactor, inner: inner, core: $0) } ?? inner
     channel.setObserver(self)
     paths[path] = Path(channel: channel, inner: inner, device: device, association: association)
     state.pointee.channels[path] = .passUnretained(channel)
     state.pointee.pathCount = max(state.pointee.pathCount, path + 1)
     return true
+  }
+
+  private func makeChannel(_ device: NVMeBlockDevice) -> BlockChannel? {
+    do throws(BlockRefusal) {
+      return try device.openChannel(on: reactor, queueDepth: queueDepth)
+    } catch {
+      guard error == .noQueueOnReactor, let far = device.nextQueueReactor else { return nil }
+      return ForwardingChannel(reactor: reactor, queueDepth: queueDepth, device: device, far: far)
+    }
   }
 
   private func drop(_ path: Int) {

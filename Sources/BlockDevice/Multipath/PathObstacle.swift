@@ -24,8 +24,6 @@ public enum PathObstacle: Sendable, Hashable, CustomStringConvertible {
   case namespaceMismatch(String)
   /// Another path's controller has the same identifier: the two are not of one subsystem.
   case duplicateController(UInt16)
-  /// None of the controller's I/O queues lives on this reactor.
-  case noQueue
 
   /// True where waiting makes sense: requests are held for such a path.
   public var mayPass: Bool {
@@ -33,7 +31,7 @@ public enum PathObstacle: Sendable, Hashable, CustomStringConvertible {
     case .connecting, .lost, .asymmetricAccessChanging: true
     case .asymmetricAccess(let state): state != .persistentLoss
     case .fastIOFail, .controllerFailed, .disabled, .deleted, .namespaceMissing, .namespaceMismatch,
-      .duplicateController, .noQueue:
+      .duplicateController:
       false
     }
   }
@@ -52,7 +50,6 @@ public enum PathObstacle: Sendable, Hashable, CustomStringConvertible {
     case .namespaceMismatch(let difference): "the controller has another namespace under this identifier: \(difference)"
     case .duplicateController(let identifier):
       "another path's controller is controller \(identifier) of its subsystem, too: these are two subsystems with one NQN"
-    case .noQueue: "the controller has no I/O queue on this reactor"
     }
   }
 }

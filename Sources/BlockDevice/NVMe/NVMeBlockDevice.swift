@@ -94,6 +94,17 @@ public final class NVMeBlockDevice: BlockDevice {
     return channel
   }
 
+  /// A reactor on which ``openChannel(on:queueDepth:)`` finds a queue, each of them in turn; nil where there is no queue.
+  var nextQueueReactor: ReactorHandle? {
+    let count = controller.snapshot.queueCount
+    guard count > 0 else { return nil }
+    let turn = shared.withLock { shared in
+      shared.nextQueue += 1
+      return shared.nextQueue - 1
+    }
+    return controller.ioQueues[turn % count].reactor
+  }
+
   private func take(_ changes: [NamespaceChange], isGone: Bool = false) {
     let snapshot = controller.snapshot
     let (limits, channels): (NVMeNamespaceLimits, [WeakChannel]) = shared.withLock { shared in

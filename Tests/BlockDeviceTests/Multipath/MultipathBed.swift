@@ -13,7 +13,7 @@ final class MultipathBed: Sendable {
 
   init(
     ports count: Int = 2, namespaces: [UInt32: NamespaceConfiguration] = [1: .memory(byteCount: 1 << 22)],
-    multipath configuration: MultipathConfiguration = MultipathConfiguration(),
+    multipath configuration: MultipathConfiguration = MultipathConfiguration(), queueReactors: [ReactorHandle] = [],
     host tune: (inout ControllerConfiguration) throws -> Void = { _ in }
   ) async throws {
     target = try await EmbeddedTarget.start()
@@ -35,7 +35,8 @@ final class MultipathBed: Sendable {
     let (hostConfiguration, home) = (host, thread.handle)
     controllers = ports.map {
       Controller(
-        transport: TCPTransport(host: "127.0.0.1", port: $0.port), configuration: hostConfiguration, home: home)
+        transport: TCPTransport(host: "127.0.0.1", port: $0.port), configuration: hostConfiguration, home: home,
+        queueReactors: queueReactors)
     }
     device = MultipathBlockDevice(
       subsystemNQN: Self.nqn, namespaceIdentifier: 1, configuration: configuration, reactor: home)

@@ -33,6 +33,8 @@ public final class WireWorld {
   /// Requests that have taken as long as a command's time-out.
   private var stalledCount = 0
 
+  /// I/O queues granted where all is well; one is not on every channel's reactor.
+  private let grantedQueueCount: Int
   private struct WeakController {
     weak let controller: Controller?
     init(_ controller: Controller) { self.controller = controller }
@@ -66,6 +68,7 @@ public final class WireWorld {
     makePaths(bug)
   }
 
+    grantedQueueCount = timeline.pick([64, 64, 64, 64, 1])
   deinit { completions.deallocate() }
 
   private func makePaths(_ bug: PlantedWireBug?) {
@@ -87,6 +90,7 @@ public final class WireWorld {
     for place in 0..<timeline.number((isHalfDead ? 2 : 1)...3) {
       let target = SimulatedTarget(
         timeline: timeline, bug: bug, store: store, place: place, keepAliveMilliseconds: keepAliveMilliseconds)
+      target.faults.grantedQueueCount = grantedQueueCount
       targets.append(target)
       network.targets[UInt16(4420 + place)] = target
       let controller = Controller(
@@ -393,7 +397,8 @@ public final class WireWorld {
 
   /// All is well with a target again.
   private func mend(_ target: SimulatedTarget) {
-    let wasAltered = target.faults.isStranger || target.faults.grantedQueueCount < 64 || target.faults.isFatal
+    let wasAltered =
+      target.faults.isStranger || target.faults.isFatal || target.faults.grantedQueueCount != grantedQueueCount
     target.setANAState(.optimized)
     target.setNamespace(isThere: true)
     target.faults = TargetFaults()
@@ -446,6 +451,7 @@ public final class WireWorld {
     }
   }
 
+    target.faults.grantedQueueCount = grantedQueueCount
   /// I/O flows again: each block is read, written, and read.
   private func checkFlow() throws(Violation) {
     for isWrite in [false, true, false] {
