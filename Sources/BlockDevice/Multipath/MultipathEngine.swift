@@ -28,6 +28,8 @@ package struct MultipathEngine: ~Copyable {
     var pathFailureCount: UInt16 = 0
     /// The path it is on, or was on last; -1 = none yet.
     var path: Int16 = -1
+    /// The path's association that it was submitted in.
+    var association: UInt64 = 0
     /// The path that could not carry it out; -1 = none. It goes elsewhere if it can.
     var avoidedPath: Int16 = -1
     var lastStatus = StatusField.hostPathingError
@@ -132,6 +134,7 @@ package struct MultipathEngine: ~Copyable {
   private mutating func submit(_ index: Int, _ path: Int, _ now: UInt64) -> MultipathDecision {
     let request = requests + index
     request.pointee.path = Int16(path)
+    request.pointee.association = paths[path].association
     request.pointee.submittedNanoseconds = now
     selector.began(path)
     return .submit(path: path)
@@ -164,10 +167,10 @@ package struct MultipathEngine: ~Copyable {
       case .retryOnAnotherPath: return retryElsewhere(index, path, status, now)
       }
     case .notSent:
-      lose(path)
+      lose(path, request.pointee.association)
       return dispatch(index, now)
     case .connectionLost:
-      lose(path)
+      lose(path, request.pointee.association)
       if request.pointee.isModifying { fence(index, path, now) }
       return dispatch(index, now)
     }
@@ -353,9 +356,11 @@ package struct MultipathEngine: ~Copyable {
   package mutating func setLocal(_ isLocal: Bool, _ path: Int) { selector.setLocal(isLocal, path) }
   package mutating func take(_ policy: MultipathPolicy) { selector.take(policy) }
 
-  /// A path was found lost before its controller's side has told so.
-  private mutating func lose(_ path: Int) {
-    guard paths[path].isPresent, paths[path].lostAssociation < paths[path].association else { return }
+  /// A path was found lost before its controller's side has told so. What ends late, of an association before the present
+  /// one or of a path that was in this one's place, says nothing about it.
+  private mutating func lose(_ path: Int, _ association: UInt64) {
+    guard paths[path].isPresent, paths[path].association == association, paths[path].lostAssociation < association
+    else { return }
     paths[path].lostAssociation = paths[path].association
     statistics.pathLossCount += 1
     apply(path)

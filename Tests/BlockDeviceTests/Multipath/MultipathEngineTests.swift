@@ -72,6 +72,22 @@ import Testing
     #expect(engine.admit(3, isModifying: false, nowNanoseconds: 6) == .submit(path: 0))
   }
 
+  /// Of an association that was lost before the present one, or of a path that was in the same place.
+  @Test(arguments: [false, true]) func whatEndsLateSaysNothingOfTheAssociationSince(isOtherPath: Bool) {
+    var engine = makeEngine(paths: 1)
+    for index in 0..<2 { _ = engine.admit(index, isModifying: false, nowNanoseconds: 1) }
+    if isOtherPath { engine.remove(0) }
+    engine.update(0, update(.optimized, 9))
+    for (index, outcome) in [BlockOutcome.connectionLost, .notSent].enumerated() {
+      let decision = engine.completed(index, outcome: outcome, status: .hostPathingError, nowNanoseconds: 2)
+      #expect(decision == .submit(path: 0))
+    }
+    #expect(engine.selector.availability(of: 0) == .optimized && engine.statistics.pathLossCount == 0)
+    // Lost again it is.
+    #expect(engine.completed(0, outcome: .notSent, status: .hostPathingError, nowNanoseconds: 3) == .hold)
+    #expect(engine.statistics.pathLossCount == 1)
+  }
+
   /// The rule against corruption: a write of unknown outcome waits out the old controller; one that was not sent does not.
   @Test func anUnknownWriteWaitsUntilItsOldPathIsQuiesced() {
     var engine = makeEngine()
