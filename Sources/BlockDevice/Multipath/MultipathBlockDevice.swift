@@ -256,6 +256,12 @@ public final class MultipathBlockDevice: BlockDevice {
     switch notice {
     case .ready, .recovery, .namespacesChanged, .anaChanged:
       look(at: place, identifier)
+    case .commandsUnanswered(let queue, let nanoseconds):
+      shared.withLock { shared in
+        guard shared.paths[place]?.identifier == identifier else { return }
+        shared.paths[place]?.commandsUnanswered(queue, nowNanoseconds: nanoseconds)
+      }
+      look(at: place, identifier)
     case .associationEnded(let number, let isQuiesced):
       guard isQuiesced else { return }
       shared.withLock { shared in

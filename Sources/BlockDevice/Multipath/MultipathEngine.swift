@@ -189,8 +189,8 @@ package struct MultipathEngine: ~Copyable {
       request.pointee.notBeforeNanoseconds = now &+ delayNanoseconds
       return hold(index)
     }
-    if selector.availability(of: path).isUsable { return submit(index, path, now) }
-    return dispatch(index, now)
+    let isTrusted = selector.availability(of: path).isUsable && !paths[path].isOnProbation
+    return isTrusted ? submit(index, path, now) : dispatch(index, now)
   }
 
   private mutating func retryElsewhere(

@@ -8,7 +8,7 @@ public enum MultipathEvent: Sendable, Hashable {
   /// The path can be used, or used again.
   case pathAvailable(MultipathPathIdentifier, isOptimized: Bool)
   case pathUnavailable(MultipathPathIdentifier, PathObstacle)
-  /// The path has been lost because I/O commands went unanswered: from now on it is only used where there is no other.
+  /// The path has left I/O commands unanswered: from now on it is only used where there is no other.
   case pathProbationBegan(MultipathPathIdentifier)
   /// The path has shown that it does I/O again.
   case pathProbationEnded(MultipathPathIdentifier)

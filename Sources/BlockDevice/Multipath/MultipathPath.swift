@@ -93,6 +93,11 @@ struct MultipathPath {
 
   // MARK: Probes
 
+  /// See ``PathProbation/commandsUnanswered(_:nowNanoseconds:)``.
+  mutating func commandsUnanswered(_ queue: UInt16, nowNanoseconds now: UInt64) {
+    probation.commandsUnanswered(queue, nowNanoseconds: now)
+  }
+
   /// A path on probation that can be used has one probe, which waits for its time or is under way.
   ///
   /// - Parameters:

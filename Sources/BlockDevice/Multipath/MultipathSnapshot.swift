@@ -17,8 +17,8 @@ public struct MultipathSnapshot: Sendable {
     /// The namespace can be accessed through it.
     public var isAccessible: Bool
     public var isPreferred: Bool
-    /// It was lost because I/O commands went unanswered, and has not shown yet that it does I/O again: it is used where there
-    /// is no other path.
+    /// It has left I/O commands unanswered, and has not shown yet that it does I/O again: it is used where there is no other
+    /// path.
     public var isOnProbation: Bool
     /// What it can be used for, or why not.
     public var availability: PathAvailability

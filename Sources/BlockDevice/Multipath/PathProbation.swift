@@ -1,11 +1,11 @@
 package import NVMeHost
 
-/// Whether a path is on probation, sans-I/O. A path that was lost because it left I/O commands unanswered is, until it has
+/// Whether a path is on probation, sans-I/O. A path that has left I/O commands unanswered is, lost by it or not, until it has
 /// shown that it does I/O again: that its controller can be connected and answers keep alives proves nothing.
 ///
-/// It shows it by a probe, a read that is due some time after the path is back: twice as long after each loss of this kind,
-/// because one that hangs has the controller reset, and because a path may answer a small read and nothing else. What there
-/// was is forgotten when a path off probation has held for as long as the longest of these times.
+/// It shows it by a probe, a read that is due some time after the path is back: twice as long after each failure of this
+/// kind, because one that hangs has the controller reset, and because a path may answer a small read and nothing else. What
+/// there was is forgotten when a path off probation has held for as long as the longest of these times.
 package struct PathProbation: Sendable {
   package private(set) var isOn = false
   /// Tells probes apart: what becomes of one that is not the latest counts for nothing.
@@ -17,7 +17,7 @@ package struct PathProbation: Sendable {
   private let delaysNanoseconds: ClosedRange<UInt64>
   /// Losses of the controller that have been looked at.
   private var lossCount: UInt64
-  /// Losses for unanswered I/O, one soon after the other.
+  /// Times that I/O has gone unanswered, one soon after the other.
   private var failureCount = 0
   private var endNanoseconds: UInt64?
 
@@ -44,6 +44,16 @@ package struct PathProbation: Sendable {
     if isOn, isConnected, dueNanoseconds == nil, let enabled = recovery.lastEnabledNanoseconds {
       dueNanoseconds = enabled &+ delayNanoseconds
     }
+  }
+
+  /// I/O commands have gone unanswered, and the controller is asked to abort them: it is not lost by that.
+  ///
+  /// - Parameter queue: QID of their I/O queue.
+  package mutating func commandsUnanswered(_ queue: UInt16, nowNanoseconds now: UInt64) {
+    // What a path on probation is sent before its next chance, because there is no other, is no failure more.
+    if isOn, now < dueNanoseconds ?? .max { return }
+    fail(queue, at: now)
+    dueNanoseconds = now &+ delayNanoseconds
   }
 
   private mutating func fail(_ queue: UInt16, at now: UInt64) {

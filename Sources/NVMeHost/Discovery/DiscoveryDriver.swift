@@ -123,7 +123,8 @@ final class DiscoveryDriver: @unchecked Sendable {
     case .closed(let error):
       link.reader = nil
       handle(.failed(link.service, error ?? .disconnected))
-    case .removed, .namespacesChanged, .anaChanged, .asynchronousEvent, .recovery, .associationEnded:
+    case .removed, .namespacesChanged, .anaChanged, .asynchronousEvent, .recovery, .commandsUnanswered,
+      .associationEnded:
       break
     }
   }

@@ -234,6 +234,8 @@ final class ControllerDriver: CompletionSink {
       handle(.queueFailed(identifier: identifier, error))
     case .timedOut(let commandIdentifiers):
       controller.noteAborts(commandIdentifiers.count)
+      // First: what is aborted is not to be sent the same way again.
+      controller.notify(.commandsUnanswered(queueIdentifier: identifier, nanoseconds: reactor.readClock()))
       waitingAborts += commandIdentifiers.map { .abort(commandIdentifier: $0, queueIdentifier: identifier) }
       sendAborts()
     case .closed:

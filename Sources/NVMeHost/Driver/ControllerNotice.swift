@@ -11,6 +11,9 @@ public enum ControllerNotice: Sendable, Hashable {
   case closed(ControllerError?)
   /// The controller's state, or what is to become of its I/O, has changed.
   case recovery(RecoveryState, IODisposition)
+  /// Commands on an I/O queue (QID) were not answered within ``ControllerConfiguration/ioTimeoutMilliseconds``, and the
+  /// controller is asked to abort them; the connection stays for now. The time is `CLOCK_MONOTONIC`'s.
+  case commandsUnanswered(queueIdentifier: UInt16, nanoseconds: UInt64)
   /// Nothing is left of the association with this number. Quiesced: the controller has confirmed its shutdown, and
   /// executes none of the association's commands any more.
   case associationEnded(UInt64, isQuiesced: Bool)

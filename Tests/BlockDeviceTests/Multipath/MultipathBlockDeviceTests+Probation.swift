@@ -6,11 +6,14 @@ import Testing
 
 /// Controllers that can be connected and answer keep alives, and do no I/O.
 extension MultipathBlockDeviceTests {
-  private func makeBed(ports: Int, probation: ClosedRange<UInt32>) async throws -> MultipathBed {
+  private func makeBed(
+    ports: Int, probation: ClosedRange<UInt32>, timeoutAction: CommandTimeoutAction = .reset
+  ) async throws -> MultipathBed {
     var configuration = MultipathConfiguration()
     configuration.probationDelayMilliseconds = probation
     let bed = try await MultipathBed(ports: ports, multipath: configuration) {
       $0.ioTimeoutMilliseconds = 200
+      $0.timeoutAction = timeoutAction
       $0.keepAliveTimeoutMilliseconds = 5000
     }
     try await bed.attach()
@@ -56,6 +59,25 @@ extension MultipathBlockDeviceTests {
     let events = log.withLock { $0 }
     #expect(events.count { $0 == .pathProbationBegan(first) } == 1)
     #expect(events.count { $0 == .pathProbationEnded(first) } == 1)
+    #expect(try await bed.end() == 2)
+  }
+
+  @Test func `A path whose commands are aborted for want of an answer is on probation, lost or not`() async throws {
+    let bed = try await makeBed(ports: 2, probation: 20...100, timeoutAction: .abort)
+    let device = bed.device
+    device.setPreferredPath(device.snapshot.paths[0].identifier)
+    let fault = try await silence(bed)
+    for _ in 0..<8 { _ = try await device.read(at: 0, blockCount: 8) }
+    #expect(device.snapshot.paths[0].isOnProbation && !device.snapshot.paths[0].isCurrent)
+    // Of the requests one has been there, whatever probes there were.
+    #expect(device.snapshot.statistics.retryCount == 1 && device.snapshot.statistics.failureCount == 0)
+    // Probes are aborted, too, and prove nothing.
+    let count = try await bed.target.faultCount(fault)
+    try await eventually { try await bed.target.faultCount(fault) >= count + 2 }
+    #expect(device.snapshot.paths[0].isOnProbation)
+    #expect(bed.controllers[0].snapshot.recovery.lossCount == 0)
+    try await bed.target.removeAllFaults()
+    try await eventually { device.snapshot.paths[0].isCurrent && !device.snapshot.paths[0].isOnProbation }
     #expect(try await bed.end() == 2)
   }
 

@@ -88,6 +88,24 @@ import Testing
     #expect(engine.statistics.pathLossCount == 1)
   }
 
+  @Test func whatIsToBeTriedAgainGoesElsewhereWhenItsPathIsOnProbation() {
+    var engine = makeEngine()
+    var silent = update(.optimized, 1)
+    silent.isOnProbation = true
+    for index in 0..<2 { _ = engine.admit(index, isModifying: true, nowNanoseconds: 1) }
+    // Not on probation yet: the same path again.
+    let here = engine.completed(0, outcome: .deviceError, status: .commandAbortRequested, nowNanoseconds: 2)
+    #expect(here == .submit(path: 0))
+    engine.update(0, silent)
+    let elsewhere = engine.completed(1, outcome: .deviceError, status: .commandAbortRequested, nowNanoseconds: 3)
+    #expect(elsewhere == .submit(path: 1))
+    // It counts as a retry as before, and where there is no other path it stays.
+    #expect(engine.statistics.retryCount == 2)
+    engine.update(1, update(.unavailable(.lost), 2))
+    let only = engine.completed(0, outcome: .deviceError, status: .commandAbortRequested, nowNanoseconds: 4)
+    #expect(only == .submit(path: 0))
+  }
+
   /// The rule against corruption: a write of unknown outcome waits out the old controller; one that was not sent does not.
   @Test func anUnknownWriteWaitsUntilItsOldPathIsQuiesced() {
     var engine = makeEngine()

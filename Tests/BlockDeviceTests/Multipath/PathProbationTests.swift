@@ -54,6 +54,27 @@ import Testing
     #expect(history.probation.isOn && history.dueSeconds == 121)
   }
 
+  /// What is aborted has gone unanswered, too; the connection stays, and time counts from then.
+  @Test func abortedCommandsPutAPathOnProbation() {
+    var history = History()
+    history.connect(at: 1)
+    history.probation.commandsUnanswered(3, nowNanoseconds: 100 * Self.second)
+    #expect(history.probation.isOn && history.probation.queueIdentifier == 3 && history.dueSeconds == 110)
+    // Others that were sent along with them, or since because there is no other path, are no further failures.
+    let number = history.probation.number
+    history.probation.commandsUnanswered(3, nowNanoseconds: 109 * Self.second)
+    #expect(history.dueSeconds == 110 && history.probation.number == number)
+    // The probe's own is.
+    history.probation.commandsUnanswered(3, nowNanoseconds: 140 * Self.second)
+    #expect(history.dueSeconds == 160 && history.probation.number != number)
+    history.probe(isAnswered: true, at: 160)
+    #expect(!history.probation.isOn)
+    // Of a path that is lost nothing is told but late.
+    history.lose(Self.unanswered, at: 170)
+    history.probation.commandsUnanswered(3, nowNanoseconds: 171 * Self.second)
+    #expect(history.dueSeconds == nil)
+  }
+
   @Test func aLossThatWasThereBeforeThePathIsNoNews() {
     var recovery = RecoveryStatistics()
     recovery.lossCount = 3
