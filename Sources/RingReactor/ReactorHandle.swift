@@ -92,14 +92,19 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
       localJobs.pointee.append(job)
       return
     }
-    let (isTaken, isOurs) = mailbox.withLock { box in
+    let isOurs = mailbox.withLock { box in
       box.jobs.append(job)
-      guard box.isLeft else { return (true, false) }
-      guard box.runner == nil else { return (false, false) }
+      guard box.isLeft else {
+        // Within the lock: as soon as it is let go of, the job may run, end the reactor, and take the last reference to this
+        // object along.
+        signal()
+        return false
+      }
+      guard box.runner == nil else { return false }
       box.runner = self
-      return (false, true)
+      return true
     }
-    if isTaken { signal() } else if isOurs { runLeftJobs() }
+    if isOurs { runLeftJobs() }
   }
 
   /// The reactor's last act: what it has left, and what comes from now on, is run by whoever brings it. A task must never be

@@ -208,6 +208,38 @@ struct ReactorThreadTests {
     return (task, Reference(handle: handle))
   }
 
+  /// Nobody else holds the executor by the time whoever has brought the job is done with that. (What fails otherwise is the
+  /// address sanitizer, if the bringer is held up between the two.)
+  @Test func aJobMayEndItsReactorAndTakeTheLastReferenceAlong() async throws {
+    for _ in 0..<20 {
+      let reference = try await endFromWithin()
+      try await eventually { reference.handle == nil }
+    }
+  }
+
+  private func endFromWithin() async throws -> Reference {
+    let ender = try Ender()
+    // Has the reactor awake, so that it need not be signalled.
+    let handle = ender.handle
+    let waking = Task.detached { for _ in 0..<100 { handle.wake() } }
+    await ender.end()
+    await waking.value
+    return Reference(handle: ender.handle)
+  }
+
+  private actor Ender {
+    nonisolated let thread: ReactorThread
+    nonisolated let handle: ReactorHandle
+    nonisolated var unownedExecutor: UnownedSerialExecutor { handle.asUnownedSerialExecutor() }
+
+    init() throws {
+      thread = try ReactorThread()
+      handle = thread.handle
+    }
+
+    func end() { thread.stop() }
+  }
+
   private actor Crowd {
     nonisolated let handle: ReactorHandle
     nonisolated var unownedExecutor: UnownedSerialExecutor { handle.asUnownedSerialExecutor() }
