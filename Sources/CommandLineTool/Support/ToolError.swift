@@ -19,7 +19,9 @@ struct ToolError: Error, Hashable, Sendable, CustomStringConvertible {
       .cancelled:
       status = .connectionFailed
     case .invalidConfiguration, .invalidCommand: status = .usage
-    case .refused, .notReady, .fatalStatus, .persistentInternalError, .unusable, .malformed: status = .deviceError
+    case .busy: status = .localError
+    case .refused, .notReady, .fatalStatus, .noLongerReady, .persistentInternalError, .unusable, .malformed:
+      status = .deviceError
     }
     // Transports name the address themselves.
     description = error.description.contains(target) ? error.description : "\(target): \(error)"

@@ -6,6 +6,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   case invalidConfiguration(String)
   /// A command of the user's cannot be sent as it is; nothing has been sent.
   case invalidCommand(String)
+  /// So many admin commands are waiting for a place in the queue that no other one is taken; it has not been sent.
+  case busy(waitingCount: Int)
   /// A transport connection could not be made, or ended.
   case transport(queueIdentifier: UInt16, TransportError)
   /// Fabrics Connect was refused. `result` is the completion's dword 0.
@@ -16,6 +18,8 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
   case notReady(timeoutMilliseconds: UInt64)
   /// CSTS.CFS: the controller reports a fatal status.
   case fatalStatus
+  /// CSTS.RDY: the controller has been ready, and is not any more.
+  case noLongerReady
   /// The controller reports a Persistent Internal Error.
   case persistentInternalError
   /// What the controller says of itself cannot be worked with.
@@ -39,6 +43,9 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
       return "not connected: \(problem)"
     case .invalidCommand(let problem):
       return "the command was not sent: \(problem)"
+    case .busy(let count):
+      return
+        "the command was not sent: the controller is busy, \(count) admin commands are waiting already; send it again when some have been answered"
     case .transport(let queue, let error):
       return queue == 0 ? "admin queue: \(error)" : "I/O queue \(queue): \(error)"
     case .connectRefused(let queue, let status, let result, let subsystemNQN, let hostNQN):
@@ -50,6 +57,9 @@ public enum ControllerError: Error, Sendable, Hashable, CustomStringConvertible 
         "the controller did not become ready within the \(milliseconds) ms it asks for (CAP.TO); look at the target's log"
     case .fatalStatus:
       return "the controller reports a fatal status (CSTS.CFS); reset it at the target"
+    case .noLongerReady:
+      return
+        "the controller reports that it is not ready any more (CSTS.RDY), so somebody else has reset it; it is connected anew"
     case .persistentInternalError:
       return "the controller reports a persistent internal error; it is reset"
     case .unusable(let reason):

@@ -98,6 +98,10 @@ extension ControllerStateMachine {
       fail(.unusable(problem))
       return
     }
+    if let problem = unsuitableKeepAlive(identify) {
+      fail(.unusable(problem))
+      return
+    }
     if configuration.keepAliveTimeoutMilliseconds > 0 {
       isKeepAliveRunning = true
       nextKeepAliveNanoseconds = now &+ keepAliveIntervalNanoseconds
@@ -172,6 +176,14 @@ extension ControllerStateMachine {
       return "it is an I/O controller, not a discovery controller; connect to it as to a subsystem"
     }
     return nil
+  }
+
+  /// Keep alive is mandatory over Fabrics. A controller that has none never notices that its host is gone: no wait before a
+  /// lost write is sent again would be long enough (``CommunicationLossRule``). Discovery controllers need not fill KAS in.
+  private func unsuitableKeepAlive(_ identify: IdentifyController) -> String? {
+    guard configuration.keepAliveTimeoutMilliseconds > 0, !configuration.isDiscovery, identify.keepAliveSupport == 0
+    else { return nil }
+    return "it does not support keep alive (KAS is 0); to do without, connect with a keep alive time-out of 0"
   }
 
   /// Fabrics have entries of 64 and 16 bytes and SGLs, and nothing else.

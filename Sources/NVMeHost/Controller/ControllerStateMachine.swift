@@ -183,7 +183,9 @@ public struct ControllerStateMachine: Sendable {
       if !completion.status.isSuccess { fail(.refused(step: entry.name, completion.status)) }
     case .statusCheck:
       // A controller that will not tell is not taken for a broken one.
-      if completion.status.isSuccess && ControllerStatus(rawValue: completion.dword0).fatal { fail(.fatalStatus) }
+      guard completion.status.isSuccess else { return }
+      let register = ControllerStatus(rawValue: completion.dword0)
+      if register.fatal { fail(.fatalStatus) } else if !register.ready { fail(.noLongerReady) }
     case .asynchronousEvent:
       handleAsynchronousEvent(completion, now)
     case .changedNamespaceList:

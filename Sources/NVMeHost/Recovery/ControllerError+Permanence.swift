@@ -11,8 +11,8 @@ extension ControllerError {
     case .invalidConfiguration, .invalidCommand: true
     case .connectRefused(_, let status, _, _, _), .refused(_, let status):
       status.doNotRetry || status.matches(.authenticationRequired)
-    case .transport, .notReady, .fatalStatus, .persistentInternalError, .unusable, .malformed, .adminTimeout,
-      .keepAliveTimeout, .anaTransitionTimeout, .disconnected, .cancelled:
+    case .busy, .transport, .notReady, .fatalStatus, .noLongerReady, .persistentInternalError, .unusable, .malformed,
+      .adminTimeout, .keepAliveTimeout, .anaTransitionTimeout, .disconnected, .cancelled:
       false
     }
   }

@@ -176,6 +176,23 @@ import Testing
     #expect(harness.closedError == .some(.fatalStatus))
   }
 
+  @Test(arguments: [(10_000, false), (10_000, true), (0, false)] as [(UInt32, Bool)])
+  func withoutKeepAlive(keepAliveTimeoutMilliseconds: UInt32, isDiscovery: Bool) {
+    var harness = MachineHarness {
+      $0.keepAliveTimeoutMilliseconds = keepAliveTimeoutMilliseconds
+      $0.isDiscovery = isDiscovery
+    }
+    harness.controller.identify.keepAliveSupport = 0
+    if isDiscovery { harness.controller.identify.controllerType = 2 }
+    harness.start()
+    guard !isDiscovery && keepAliveTimeoutMilliseconds > 0 else {
+      #expect(harness.machine.state == .ready)
+      return
+    }
+    let problem = "it does not support keep alive (KAS is 0); to do without, connect with a keep alive time-out of 0"
+    #expect(harness.closedError == .some(.unusable(problem)))
+  }
+
   /// Every admin command of the sequence refused: by the optional ones the controller still comes up.
   @Test(arguments: Array(0..<14)) func refusals(position: Int) {
     var harness = MachineHarness()

@@ -13,6 +13,14 @@ import Testing
     #expect(harness.closedError == .some(.fatalStatus))
   }
 
+  @Test func aControllerThatIsNotReadyAnyMoreIsNoticed() {
+    var harness = MachineHarness()
+    harness.start()
+    harness.controller.pollsUntilReady = nil
+    harness.pass(milliseconds: 60_000)
+    #expect(harness.closedError == .some(.noLongerReady))
+  }
+
   @Test func aPersistentInternalErrorIsALoss() {
     var harness = MachineHarness()
     harness.start()
