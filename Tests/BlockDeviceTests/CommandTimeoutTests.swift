@@ -97,6 +97,33 @@ struct CommandTimeoutTests {
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
+  @Test func `Admin commands that there is no room for are refused as such`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    // Get Features: never answered, hence all of them wait.
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x0A), .neverAnswer))
+    let errors = await withTaskGroup(of: ControllerError?.self) { group in
+      for _ in 0..<1024 + ControllerConfiguration.adminQueueDepth {
+        group.addTask {
+          do throws(ControllerError) {
+            _ = try await controller.admin(.getFeatures(.numberOfQueues))
+            return nil
+          } catch { return error }
+        }
+      }
+      // Those that there is room for end with the connection.
+      var errors: [ControllerError?] = []
+      for await error in group {
+        errors.append(error)
+        if errors.count == 10 { controller.shutdown() }
+      }
+      return errors
+    }
+    #expect(errors.prefix(10).allSatisfy { $0 == .busy(waitingCount: 1024) })
+    #expect(errors.dropFirst(10).allSatisfy { $0 == .disconnected })
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   @Test func `With the action none nothing is done`() async throws {
     let bed = try await TestBed(host: {
       $0.ioTimeoutMilliseconds = 50

@@ -318,8 +318,12 @@ final class ControllerDriver: CompletionSink {
     _ command: SubmissionQueueEntry, dataOut: [UInt8], dataInByteCount: Int,
     reply: @escaping (Result<AdminReply, ControllerError>) -> Void
   ) {
-    guard isAdminConnected, waiting.count < Self.maximumWaitingCommands else {
+    guard isAdminConnected else {
       reply(.failure(lossReason))
+      return
+    }
+    guard waiting.count < Self.maximumWaitingCommands else {
+      reply(.failure(.busy(waitingCount: waiting.count)))
       return
     }
     let tag = nextUserTag

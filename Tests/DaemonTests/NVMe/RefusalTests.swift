@@ -8,6 +8,13 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct RefusalTests {
   private static let undecodable = RPCError.undecodable
 
+  @Test func aCommandWithoutAnAnswerSaysWhy() {
+    let busy = NVMeCommandMethods.unanswered(.busy(waitingCount: 1024))
+    #expect(busy.message == "Device or resource busy")
+    #expect(busy.detail?.contains("the controller is busy, 1024 admin commands are waiting already") == true)
+    #expect(NVMeCommandMethods.unanswered(.disconnected).message == "No such device or address")
+  }
+
   @Test func undecodableParameters() async throws {
     let bed = try await NVMeBed()
     let invalid = RPCError.invalidParameters("Invalid argument")

@@ -143,7 +143,7 @@ enum NVMeCommandMethods {
     return (bytes, count)
   }
 
-  /// - Throws: -32603 with what upstream says when there is no connection, or no answer in time.
+  /// - Throws: -32603 with what upstream says when there is no connection, no room for the command, or no answer in time.
   private static func reply(to command: Command, from controller: Controller) async throws(RPCError) -> AdminReply {
     // What is written, or as many zeroes as were asked for.
     let out =
@@ -163,10 +163,14 @@ enum NVMeCommandMethods {
     }
     switch answer {
     case .success(let reply): return reply
-    case .failure(let error):
-      throw RPCError(code: -32603, message: RPCError.text(of: ENXIO), detail: "\(error)")
+    case .failure(let error): throw unanswered(error)
     case nil:
       throw RPCError(code: -32603, message: RPCError.text(of: ETIMEDOUT))
     }
+  }
+
+  static func unanswered(_ error: ControllerError) -> RPCError {
+    let code = if case .busy = error { EBUSY } else { ENXIO }
+    return RPCError(code: -32603, message: RPCError.text(of: code), detail: "\(error)")
   }
 }
