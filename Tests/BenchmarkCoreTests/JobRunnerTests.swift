@@ -176,6 +176,18 @@ import Testing
     #expect(try run(try job("--rw=write", "--continue_on_error=read"), on: writes).statistics.operations == 0)
   }
 
+  /// As with fio: latencies are those of I/Os that were carried out. The longest of all is told beside them, of paths.
+  @Test func failuresHaveNoLatency() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.service = { number, _ in number == 7 ? 5_000_000 : 10_000 }
+    device.fails = { number, _ in number == 7 }
+    let statistics = try run(try job("--rw=read", "--continue_on_error=io", "--max_latency=1ms"), on: device).statistics
+    #expect(statistics.operations == 255 && statistics.directions.read.failures == 1)
+    #expect(statistics.directions.read.total.count == 255 && statistics.directions.read.completion.count == 255)
+    #expect(statistics.directions.read.total.maximum < 5_000_000)
+    #expect(statistics.longestOperation >= 5_000_000)
+  }
+
   @Test func refusalsAreErrors() throws {
     let device = FakeDevice(byteCount: 1 << 16)
     device.refuses = { number, _ in number == 3 }

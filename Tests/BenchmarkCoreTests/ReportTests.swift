@@ -314,14 +314,18 @@ import Testing
     up.longestOutage = 1_500_000_000
     up.lastTrouble = "it \"closed\""
     let down = PathReport.Path(address: "h:2", obstacle: "the controller is lost")
+    var silent = PathReport.Path(address: "h:3")
+    silent.isOnProbation = true
     var one = PathReport()
-    one.paths = [up, down]
+    one.paths = [up, down, silent]
     (one.retryCount, one.failoverCount, one.holdCount, one.fenceCount, one.failureCount) = (1, 2, 3, 4, 5)
     one.longestHold = 7_000_000
     outcome.statistics.longestFailure = 9_000_000
     outcome.statistics.paths = one
     var other = PathReport()
-    other.paths = [PathReport.Path(address: "h:1", obstacle: "it is connecting")]
+    other.paths = [
+      PathReport.Path(address: "h:1", obstacle: "it is connecting"), PathReport.Path(address: "h:3"),
+    ]
     other.longestHold = 6_000_000
     other.failoverCount = 40
     var sum = JobStatistics()
@@ -347,6 +351,7 @@ import Testing
              h:1: down (it is connecting), lost=2, reconnects=2, attempts=5 (2 failed), longest outage=1500.00msec
                last trouble: it "closed"
              h:2: down (the controller is lost), lost=0, reconnects=0, attempts=0 (0 failed), longest outage=0.00msec
+             h:3: up, on probation, lost=0, reconnects=0, attempts=0 (0 failed), longest outage=0.00msec
 
         """), "\(normal)")
     let json = JSONReport.render(report, bins: false)
@@ -358,9 +363,10 @@ import Testing
       ("fences", 4), ("unfenced_resends", 0), ("failed_ios", 5),
     ] { #expect(multipath[name] as? Int == value, "\(name)") }
     let paths = try #require(multipath["paths"] as? [[String: Any]])
-    #expect(paths.map { $0["address"] as? String } == ["h:1", "h:2"])
-    #expect(paths.map { $0["usable"] as? Int } == [0, 0])
-    #expect(paths.map { $0["losses"] as? Int } == [2, 0])
+    #expect(paths.map { $0["address"] as? String } == ["h:1", "h:2", "h:3"])
+    #expect(paths.map { $0["usable"] as? Int } == [0, 0, 1])
+    #expect(paths.map { $0["on_probation"] as? Int } == [0, 0, 1])
+    #expect(paths.map { $0["losses"] as? Int } == [2, 0, 0])
     #expect(paths[0]["last_trouble"] as? String == "it \"closed\"")
     #expect(
       SummaryReport.render(report).contains(

@@ -10,8 +10,9 @@ extension PathReport {
       let recovery = state.recovery
       let address = controller.transport.description
       var path = Path(address: address)
-      if let availability = snapshot.paths.first(where: { $0.address == address })?.availability {
-        path.obstacle = availability.obstacle?.description
+      if let known = snapshot.paths.first(where: { $0.address == address }) {
+        path.obstacle = known.availability.obstacle?.description
+        path.isOnProbation = known.isOnProbation
       } else {
         path.obstacle = PathObstacle.deleted.description
       }

@@ -160,6 +160,7 @@ struct JSONReport {
               [
                 ("address", .string(path.address)),
                 ("usable", .integer(path.obstacle == nil ? 1 : 0)),
+                ("on_probation", .integer(path.isOnProbation ? 1 : 0)),
                 ("losses", .integer(path.lossCount)),
                 ("reconnects", .integer(path.reconnectCount)),
                 ("attempts", .integer(path.attemptCount)),

@@ -220,7 +220,8 @@ struct NormalReport {
         + "failed=\(report.failureCount)")
     for path in report.paths {
       line(
-        "     \(path.address): \(path.obstacle.map { "down (\($0))" } ?? "up"), lost=\(path.lossCount), "
+        "     \(path.address): \(path.obstacle.map { "down (\($0))" } ?? "up"), "
+          + (path.isOnProbation ? "on probation, " : "") + "lost=\(path.lossCount), "
           + "reconnects=\(path.reconnectCount), attempts=\(path.attemptCount) (\(path.failedAttemptCount) failed), "
           + "longest outage=\(milliseconds(path.longestOutage))")
       if let trouble = path.lastTrouble { line("       last trouble: \(trouble)") }

@@ -5,6 +5,8 @@ public struct PathReport: Sendable, Equatable {
     public var address: String
     /// Why it cannot be used now; nil when it can.
     public var obstacle: String?
+    /// It has left I/O unanswered, and is only used where there is no other.
+    public var isOnProbation = false
     /// Associations lost.
     public var lossCount: UInt64 = 0
     /// Attempts to connect, the first one included, and those of them that came to nothing.
@@ -22,6 +24,7 @@ public struct PathReport: Sendable, Equatable {
 
     mutating func merge(_ other: Path) {
       obstacle = obstacle ?? other.obstacle
+      isOnProbation = isOnProbation || other.isOnProbation
       lossCount += other.lossCount
       attemptCount += other.attemptCount
       failedAttemptCount += other.failedAttemptCount
