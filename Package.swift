@@ -142,7 +142,7 @@ let package = Package(
       path: "Tests/AttachGate/Sources", swiftSettings: strict),
 
     // Tests, and what several of them use. NvmetGuest boots a real Linux target for them.
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: [logging], path: "Tests/TestSupport", swiftSettings: strict),
     .target(name: "NvmetGuest", path: "Tests/NvmetGuest/Sources", swiftSettings: strict),
     .testTarget(name: "NVMeProtocolTests", dependencies: ["NVMeProtocol", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -9,36 +9,9 @@ import Testing
 
 /// What the server tells of its clients.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct LogTests {
-  final class Lines: Sendable {
-    private let lines = Mutex<[String]>([])
-    var all: [String] { lines.withLock { $0 } }
-    func append(_ line: String) { lines.withLock { $0.append(line) } }
-    func count(_ beginning: String) -> Int { all.count { $0.hasPrefix(beginning) } }
-  }
-
-  struct Handler: LogHandler {
-    let lines: Lines
-    var metadata: Logger.Metadata = [:]
-    var logLevel: Logger.Level
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-      let members = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-      lines.append("\(event.level) \(event.message)" + members.joined())
-    }
-  }
-
-  static func logger(_ lines: Lines, _ level: Logger.Level) -> Logger {
-    Logger(label: "test") { _ in Handler(lines: lines, logLevel: level) }
-  }
-
   @Test func aClientsLife() async throws {
-    let lines = Lines()
-    let scene = try await ServerTests.Scene(logger: Self.logger(lines, .debug))
+    let lines = LogRecorder()
+    let scene = try await ServerTests.Scene(logger: lines.logger(.debug))
     try scene.add(scene.memory())
     let client = try TestClient(scene.address)
     try client.greet()
@@ -51,11 +24,11 @@ import Testing
     try await eventually { lines.count("debug a client has gone") == 1 }
     #expect(lines.count("info NBD clients are served address=") == 1)
     #expect(lines.count("debug a client has connected client=1 peer=process ") == 1)
-    let refused = lines.all.filter { $0.hasPrefix("debug an option is refused client=1") }
+    let refused = lines.lines.filter { $0.hasPrefix("debug an option is refused client=1") }
     #expect(refused.count == 2)
     #expect(refused[0].contains("option=999 ") && refused[0].contains("reason=option 999 is not supported"))
     #expect(refused[1].contains("option=6 ") && refused[1].contains("reason=there is no export of this name"))
-    #expect(lines.all.last?.contains("reason=the client has closed the connection") == true)
+    #expect(lines.lines.last?.contains("reason=the client has closed the connection") == true)
 
     let user = try TestClient(scene.address)
     try user.go("disk")
@@ -63,28 +36,28 @@ import Testing
     try user.request(.disconnect)
     try await eventually { lines.count("info a client has gone") == 1 }
     #expect(lines.count("info a client uses an export client=2 export=disk peer=process ") == 1)
-    let end = try #require(lines.all.last)
+    let end = try #require(lines.lines.last)
     #expect(end.contains("reason=the client has disconnected") && end.contains("requests=1 "))
     let staying = try TestClient(scene.address)
     try staying.go("disk")
     #expect(try await scene.end() == 0)
-    #expect(lines.all.contains { $0.contains("client=3") && $0.contains("reason=the server shuts down") })
+    #expect(lines.lines.contains { $0.contains("client=3") && $0.contains("reason=the server shuts down") })
     #expect(lines.count("info NBD clients are served no more address=") == 1)
   }
 
   @Test func whoComesTooOftenDoesNotFillTheLog() {
-    let lines = Lines()
-    let log = NBDClientLog(Self.logger(lines, .info))
+    let lines = LogRecorder()
+    let log = NBDClientLog(lines.logger(.info))
     let second: UInt64 = 1_000_000_000
     for _ in 0..<1000 { log.write(.info, "line", nowNanoseconds: 5 * second, [:]) }
-    #expect(lines.all == Array(repeating: "info line", count: Int(NBDClientLog.burst)))
+    #expect(lines.lines == Array(repeating: "info line", count: Int(NBDClientLog.burst)))
     for _ in 0..<1000 { log.write(.info, "line", nowNanoseconds: 6 * second, [:]) }
-    #expect(lines.all.count == Int(NBDClientLog.burst + NBDClientLog.linesPerSecond))
-    #expect(lines.all[Int(NBDClientLog.burst)] == "info line omitted_lines=800")
+    #expect(lines.lines.count == Int(NBDClientLog.burst + NBDClientLog.linesPerSecond))
+    #expect(lines.lines[Int(NBDClientLog.burst)] == "info line omitted_lines=800")
     // What nobody is told takes nothing from what is.
     for _ in 0..<1000 { log.write(.debug, "detail", nowNanoseconds: 3600 * second, [:]) }
     for _ in 0..<1000 { log.write(.info, "line", nowNanoseconds: 3600 * second, [:]) }
-    #expect(lines.all.count == 2 * Int(NBDClientLog.burst) + Int(NBDClientLog.linesPerSecond))
+    #expect(lines.lines.count == 2 * Int(NBDClientLog.burst) + Int(NBDClientLog.linesPerSecond))
   }
 
   @Test func longTextsAreCut() {

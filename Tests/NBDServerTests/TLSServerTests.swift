@@ -29,8 +29,8 @@ import Testing
   }
 
   /// Why clients' TLS came to nothing, as the log tells.
-  private static func failures(_ lines: LogTests.Lines) -> [String] {
-    lines.all.compactMap { line in
+  private static func failures(_ lines: LogRecorder) -> [String] {
+    lines.lines.compactMap { line in
       let reason = line.split(separator: " reason=TLS: ", maxSplits: 1)
       guard reason.count == 2 else { return nil }
       return reason[1].firstRange(of: " received_bytes=").map { String(reason[1][..<$0.lowerBound]) }
@@ -38,13 +38,13 @@ import Testing
   }
 
   private func scene(
-    _ security: NBDServerSecurity, log: LogTests.Lines = LogTests.Lines(), reactorCount: Int = 1,
+    _ security: NBDServerSecurity, log: LogRecorder = LogRecorder(), reactorCount: Int = 1,
     policy: WaitPolicy = .adaptive,
     tcp: Bool = false, configure: (inout NBDServerConfiguration) -> Void = { _ in }
   ) async throws -> ServerTests.Scene {
     let scene = try await ServerTests.Scene(
       reactorCount: reactorCount, policy: policy, tcp: tcp, security: security,
-      logger: LogTests.logger(log, .debug), configure: configure)
+      logger: log.logger(.debug), configure: configure)
     try scene.add(scene.memory())
     return scene
   }
@@ -122,7 +122,7 @@ import Testing
   /// Options in the clear behind the request for TLS: never answered, neither before the handshake nor in it. However the
   /// bytes are cut into segments.
   @Test func nothingCanBeSlippedIn() async throws {
-    let log = LogTests.Lines()
+    let log = LogRecorder()
     let scene = try await scene(.offered(Self.context()), log: log, tcp: true)
     let slipped = bytes(NBDMagic.option) + bytes(3 as UInt32) + bytes(0 as UInt32)
     let request = bytes(NBDMagic.option) + bytes(5 as UInt32) + bytes(0 as UInt32)
@@ -144,7 +144,7 @@ import Testing
   }
 
   @Test func clientsThatAreRefused() async throws {
-    let log = LogTests.Lines()
+    let log = LogRecorder()
     let scene = try await scene(.required(Self.context(authority: "authority")), log: log)
     for name in [nil, "stranger"] {
       let client = try TestClient(scene.address)
@@ -210,7 +210,7 @@ import Testing
   }
 
   @Test func slowClients() async throws {
-    let log = LogTests.Lines()
+    let log = LogRecorder()
     let scene = try await scene(.required(Self.context()), log: log) { configuration in
       configuration.negotiationTimeoutMilliseconds = 200
       configuration.drainTimeoutMilliseconds = 50

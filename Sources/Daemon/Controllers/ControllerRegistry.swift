@@ -28,6 +28,7 @@ package actor ControllerRegistry {
   package nonisolated let identity: HostIdentity
   /// How long a detach waits for an attach of the same name.
   private let detachPatience: Duration
+  private let probationDelayMilliseconds: ClosedRange<UInt32>
   private nonisolated let published = Mutex(Published())
   private var lanes = SerialLanes()
   /// Ways that controllers are being connected by, beside those that are attached.
@@ -40,7 +41,8 @@ package actor ControllerRegistry {
 
   package init(
     devices: DeviceRegistry, control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity, logger: Logger,
-    detachPatience: Duration = .seconds(10)
+    detachPatience: Duration = .seconds(10),
+    probationDelayMilliseconds: ClosedRange<UInt32> = MultipathConfiguration().probationDelayMilliseconds
   ) {
     self.devices = devices
     self.control = control
@@ -48,6 +50,7 @@ package actor ControllerRegistry {
     self.identity = identity
     self.logger = logger
     self.detachPatience = detachPatience
+    self.probationDelayMilliseconds = probationDelayMilliseconds
   }
 
   // MARK: What there is, for any thread
@@ -282,6 +285,7 @@ package actor ControllerRegistry {
     let options = options
     var multipath = MultipathConfiguration()
     multipath.retryLimit = options.retryLimit
+    multipath.probationDelayMilliseconds = probationDelayMilliseconds
     // Errors that a retry has mended are known to the paths alone.
     multipath.countsPathIO = options.countsPathIO || options.countsErrors
     if let policy = try? request.multipath.multipathPolicy(

@@ -4,16 +4,16 @@ internal import NVMeHost
 
 extension Metrics {
   /// Of every controller its state, and whether it can be used.
-  static func addControllers(_ service: Service, _ page: inout MetricsPage) {
+  static func addControllers(_ controllers: ControllerRegistry, _ devices: DeviceRegistry, _ page: inout MetricsPage) {
     page.family("nvmeofd_controller_state", .gauge, "1 for the state that a controller is in.")
-    for set in service.controllers.sets {
+    for set in controllers.sets {
       for (index, controller) in set.controllers.enumerated() {
         let snapshot = controller.controller.snapshot
         page.sample(
           1 as UInt64, ["controller": set.name, "path": "\(index)", "state": "\(snapshot.state)"])
       }
     }
-    let paths = service.devices.devices.flatMap { device in
+    let paths = devices.devices.flatMap { device in
       (device.nvme?.multipath.snapshot.paths ?? []).map { (device: device.name, path: $0) }
     }
     page.family("nvmeofd_bdev_path_state", .gauge, "1 for the state that a path of a block device is in.")

@@ -17,7 +17,7 @@ enum Metrics {
     page.sample(Double(time(nil)) - seconds(age).rounded(.down))
     addCalls(calls, &page)
     addDevices(service, &page)
-    addControllers(service, &page)
+    addControllers(service.controllers, service.devices, &page)
     addExports(service, &page)
     return page.text
   }

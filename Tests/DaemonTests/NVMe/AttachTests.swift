@@ -91,17 +91,46 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
-  @Test func aPathOnProbationIsListedAsSuch() async throws {
-    let bed = try await NVMeBed()
+  /// Two paths, the first of which has left a read unanswered; and so it does with as many commands as `count` says.
+  private func makeBedWithSilentPath(count: UInt64?, probation: ClosedRange<UInt32>) async throws -> NVMeBed {
+    let bed = try await NVMeBed(probation: probation)
     let second = try await bed.target.addPort()
     try await bed.call("bdev_nvme_set_options", ["timeout_us": 200_000, "action_on_timeout": "reset"])
     for port in [bed.port, second] {
       try await bed.attach("Nvme0", port: port, ["reconnect_delay_sec": 1, "ctrlr_loss_timeout_sec": -1])
     }
-    var silence = FaultRule(.ioCommand(), .neverAnswer, count: 1)
+    var silence = FaultRule(.ioCommand(), .neverAnswer, count: count)
     silence.portIdentifier = bed.port.identifier
     try await bed.target.addFault(silence)
     _ = try await bed.device("Nvme0n1")?.read(at: 0, blockCount: 8)
+    return bed
+  }
+
+  @Test func aProbationIsInTheMetricsAndTheLog() async throws {
+    let bed = try await makeBedWithSilentPath(count: nil, probation: 1...1)
+    func values() -> [Substring] {
+      var page = MetricsPage()
+      Metrics.addControllers(bed.service.controllers, bed.service.devices, &page)
+      return page.text.split(separator: "\n").filter { $0.hasPrefix("nvmeofd_bdev_path_on_probation{") }
+    }
+    let path = "127.0.0.1:\(bed.port.port)"
+    try await eventually {
+      bed.log.count("warning path on probation: it left I/O commands unanswered device=Nvme0n1 path=\(path)") == 1
+    }
+    #expect(values().map(\.last) == ["1", "0"])
+    #expect(values().first == #"nvmeofd_bdev_path_on_probation{bdev="Nvme0n1",path="\#(path)"} 1"#)
+    #expect(bed.log.count("notice path off probation") == 0)
+    try await bed.target.removeAllFaults()
+    try await eventually {
+      bed.log.count("notice path off probation: it does I/O again device=Nvme0n1 path=\(path)") == 1
+    }
+    #expect(values().map(\.last) == ["0", "0"])
+    #expect(bed.log.count("warning path on probation") == 1)
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test func aPathOnProbationIsListedAsSuch() async throws {
+    let bed = try await makeBedWithSilentPath(count: 1, probation: 600_000...600_000)
     func paths() async throws -> [JSONValue] {
       try await bed.call("bdev_nvme_get_io_paths", nil)["poll_groups"]?[0]?["io_paths"]?.arrayValue ?? []
     }

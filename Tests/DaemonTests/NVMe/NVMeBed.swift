@@ -3,6 +3,7 @@ import BlockDevice
 import EmbeddedTarget
 import JSONRPC
 import Logging
+import TestSupport
 
 /// The methods about NVMe over an embedded target, without sockets: a control reactor, I/O reactors, and all registries.
 final class NVMeBed: Sendable {
@@ -15,10 +16,13 @@ final class NVMeBed: Sendable {
   let reactors: [ReactorThread]
   let service: NVMeService
   let table: RPCMethodTable
+  /// What the registries have said.
+  let log = LogRecorder()
 
   init(
     namespaces: [UInt32: NamespaceConfiguration] = [1: .memory(byteCount: 1 << 22)], reactorCount: Int = 1,
-    detachPatience: Duration = .seconds(10), target configure: (inout TargetConfiguration) -> Void = { _ in }
+    detachPatience: Duration = .seconds(10), probation: ClosedRange<UInt32> = 10_000...300_000,
+    target configure: (inout TargetConfiguration) -> Void = { _ in }
   ) async throws {
     var configuration = TargetConfiguration()
     configure(&configuration)
@@ -29,18 +33,22 @@ final class NVMeBed: Sendable {
     port = try await target.addPort()
     control = try ReactorThread(name: "control")
     reactors = try (0..<reactorCount).map { try ReactorThread(name: "io_\($0)") }
-    service = Self.makeService(control: control, reactors: reactors, detachPatience: detachPatience)
+    service = Self.makeService(
+      control: control, reactors: reactors, logger: log.logger(), detachPatience: detachPatience,
+      probation: probation)
     table = RPCMethodTable(NVMeMethods.all(service))
   }
 
   static func makeService(
-    control: ReactorThread, reactors: [ReactorThread], detachPatience: Duration = .seconds(10)
+    control: ReactorThread, reactors: [ReactorThread],
+    logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, detachPatience: Duration = .seconds(10),
+    probation: ClosedRange<UInt32> = 10_000...300_000
   ) -> NVMeService {
     let devices = DeviceRegistry()
     let controllers = ControllerRegistry(
       devices: devices, control: control.handle, reactors: reactors.map(\.handle),
       identity: HostIdentity(hostNQN: hostNQN, hostIdentifier: Identifier128(high: 0x7f2d, low: 0x5ac2)),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, detachPatience: detachPatience)
+      logger: logger, detachPatience: detachPatience, probationDelayMilliseconds: probation)
     return NVMeService(
       controllers: controllers, devices: devices,
       ioThreads: reactors.enumerated().map { NVMeService.IOThread(name: "io_\($0)", reactor: $1.handle) },
