@@ -95,6 +95,27 @@ import Testing
     #expect((95...105).contains(outcome.statistics.directions.write.operations))
   }
 
+  /// The schedule only holds back what the mix has chosen: nothing comes of a direction that has no share, and where
+  /// neither direction is ahead of its schedule the shares are the mix's.
+  @Test func theMixChoosesTheDirection() throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    let reads = try run(
+      try job("--rw=randrw", "--rwmixread=100", "--rate_iops=1000,", "--time_based", "--runtime=100ms"), on: device
+    ).statistics.directions
+    #expect(reads.write.operations == 0)
+    #expect((98...101).contains(reads.read.operations))
+    let writes = try run(
+      try job("--rw=randrw", "--rwmixread=0", "--rate_iops=,1000", "--time_based", "--runtime=100ms"), on: device
+    ).statistics.directions
+    #expect(writes.read.operations == 0)
+    #expect((98...101).contains(writes.write.operations))
+    let both = try run(
+      try job("--rw=randrw", "--rwmixread=70", "--rate_iops=10000000", "--time_based", "--runtime=100ms"), on: device
+    ).statistics
+    let share = Double(both.directions.read.operations) / Double(both.operations)
+    #expect((0.67...0.73).contains(share), "\(share)")
+  }
+
   @Test func poissonHasTheRateButNoRhythm() throws {
     let device = FakeDevice(byteCount: 1 << 20)
     _ = try run(

@@ -45,18 +45,10 @@ extension JobLoad {
     }
     var direction = workload.nextDirection()
     if loop.isRated, loop.isMixed {
-      switch (readPacer?.nextStart, writePacer?.nextStart) {
-      case (let reads?, let writes?):
-        // Both directions of a mix are rated: the schedules make the mix.
-        direction = reads <= writes ? .read : .write
-      case (let reads?, nil):
-        // A rate of one direction does not hold the other up: the mix is what comes of it, as with fio.
-        if direction == .read, reads > now { direction = .write }
-      case (nil, let writes?):
-        if direction == .write, writes > now { direction = .read }
-      case (nil, nil):
-        break
-      }
+      // As with fio: the mix chooses, and only who is ahead of its schedule gives way, to one that is to start earlier.
+      let other = direction == .read ? DataDirection.write : .read
+      let start = scheduledStart(direction)
+      if start > now, scheduledStart(other) < start, workload.hasShare(other) { direction = other }
     }
     guard let operation = workload.next(direction) else { return false }
     pending = IOSlot(
@@ -67,22 +59,24 @@ extension JobLoad {
     return true
   }
 
-  /// When the schedule wants the I/O to start; 0 without a rate.
-  private mutating func plannedStart(_ direction: DataDirection, _ byteCount: UInt32) -> UInt64 {
+  /// When the schedule wants the next I/O of a direction to start; 0 without a rate.
+  private func scheduledStart(_ direction: DataDirection) -> UInt64 {
     switch direction {
-    case .read:
-      let start = readPacer?.nextStart ?? 0
-      readPacer?.plan(byteCount: byteCount)
-      return start
-    case .write:
-      let start = writePacer?.nextStart ?? 0
-      writePacer?.plan(byteCount: byteCount)
-      return start
-    case .trim:
-      let start = trimPacer?.nextStart ?? 0
-      trimPacer?.plan(byteCount: byteCount)
-      return start
+    case .read: readPacer?.nextStart ?? 0
+    case .write: writePacer?.nextStart ?? 0
+    case .trim: trimPacer?.nextStart ?? 0
     }
+  }
+
+  /// When the schedule wants this I/O to start, which is then none that is still to be planned; 0 without a rate.
+  private mutating func plannedStart(_ direction: DataDirection, _ byteCount: UInt32) -> UInt64 {
+    let start = scheduledStart(direction)
+    switch direction {
+    case .read: readPacer?.plan(byteCount: byteCount)
+    case .write: writePacer?.plan(byteCount: byteCount)
+    case .trim: trimPacer?.plan(byteCount: byteCount)
+    }
+    return start
   }
 
   /// Think time: nil when the next I/O may go, else when to look again.

@@ -37,6 +37,10 @@ public struct WorkloadGenerator: ~Copyable {
     operationsLeft = options.numberOfIOs == 0 ? nil : options.numberOfIOs
   }
 
+  /// Whether the mix of reads and writes has any I/O in `direction`.
+  @inline(__always)
+  func hasShare(_ direction: DataDirection) -> Bool { direction == .read ? readPercent > 0 : readPercent < 100 }
+
   /// The direction of the next I/O. A rated job may override it, so it is a step of its own.
   @inline(__always)
   public mutating func nextDirection() -> DataDirection {
