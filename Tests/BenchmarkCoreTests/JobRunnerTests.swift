@@ -196,6 +196,20 @@ import Testing
     #expect(outcome.statistics.operations == 15)
   }
 
+  /// A device that refuses everything neither keeps a job from its end nor from what it is told.
+  @Test func whatIsRefusedTakesTime() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    // So that a job that knows no end ends, too.
+    device.refuses = { number, _ in number < 1_000_000 }
+    let options = try job(
+      "--rw=randread", "--continue_on_error=all", "--time_based", "--runtime=10ms", "--iodepth=4")
+    let outcome = try run(options, on: device)
+    #expect(outcome.statistics.operations == 0)
+    #expect(outcome.failureCount > 0 && device.inFlight.isEmpty)
+    // Each refusal gives the device the chance to go on.
+    #expect(device.pollsWithoutWaiting >= outcome.failureCount)
+  }
+
   @Test func slowIOFailsWithMaxLatency() throws {
     let device = FakeDevice(byteCount: 1 << 20)
     device.service = { number, _ in number == 5 ? 2_000_000 : 10_000 }

@@ -147,6 +147,30 @@ import ToolOutput
     }
   }
 
+  /// A device that has shrunk refuses what lies behind its end: the job's end comes nevertheless.
+  @Test(arguments: IOEngine.allCases) func aJobWhoseIOIsRefusedEnds(_ engine: IOEngine) async throws {
+    let report = try await onThread {
+      let device = try MemoryBlockDevice(
+        blockByteCount: 512, blockCount: 2048, reactor: try Reactor(submissionEntries: 8, completionEntries: 16).handle)
+      let invocation = try CommandLineReader.read(["--eta=never", "--output=/dev/null"])
+      // The number of I/Os ends a job that does not look at the time.
+      let jobs = try plan([
+        "--name=a", "--rw=randread", "--offset=1m", "--time_based", "--runtime=20ms", "--number_ios=200000",
+        "--iodepth=4", "--continue_on_error=all", "--norandommap", "--ioengine=\(engine.rawValue)",
+      ])
+      let run = BenchmarkRun(
+        plan: jobs, invocation: invocation, stop: StopSignal(), output: try ReportOutput(invocation))
+      return try run.run { _, _ in
+        BlockDeviceBenchmark(name: "shrunk", geometry: BlockGeometry(blockByteCount: 512, blockCount: 4096)) { _, _ in
+          AttachedDevice(device: device, detach: { _ in })
+        }
+      }
+    }
+    let entry = try #require(report.entries.first)
+    #expect(entry.statistics.operations == 0)
+    #expect(entry.failureCount > 0 && entry.failureCount < 200_000)
+  }
+
   @Test func theEmbeddedTargetVerifies() async throws {
     let report = try await execute([
       "--name=a", "--rw=randwrite", "--bs=4k", "--size=4m", "--iodepth=16", "--numjobs=2",

@@ -70,7 +70,10 @@ struct AsyncDeviceChannel: BenchmarkChannel, ~Copyable {
       var now = load.pointee.clock.now()
       endedCount.pointee += 1
       load.pointee.complete(completion, now, lastFailure)
-      guard !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&now) else { return nil }
+      // A failure may have taken no time, as a refusal does: the job looks at the clock before the next I/O.
+      guard completion.isSuccess, !load.pointee.isStopping, case .submit(let command) = load.pointee.next(&now) else {
+        return nil
+      }
       _ = load.pointee.accepted(now)
       begunCount.pointee += 1
       return BlockDeviceChannel.request(command, blockShift: blockShift)

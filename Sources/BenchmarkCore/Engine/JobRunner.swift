@@ -78,7 +78,10 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
           case .busy:
             channelIsBusy = true
           case .refused:
+            // That took no time: the job looks at the clock, and gives the device its turn, before the next I/O.
             load.pointee.refused(channel.failureDescription())
+            wakeAt = now
+            break submitting
           }
           if channelIsBusy || load.pointee.isStopping { break submitting }
         case .notBefore(let time):
