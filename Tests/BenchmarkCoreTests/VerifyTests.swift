@@ -181,4 +181,34 @@ import Testing
     #expect(outcome.failure == nil)
     #expect(outcome.statistics.verifiedBlocks == 16)
   }
+
+  /// Units that do not lie at multiples of their size could not be told apart.
+  @Test(arguments: [
+    ["--rw=write:512", "--bs=4k"], ["--rw=randwrite", "--bs=4k", "--blockalign=512"], ["--rw=write:4k", "--bs=64k"],
+    ["--rw=read:512", "--bs=4k"], ["--rw=randread", "--bs=4k", "--ba=512"],
+  ])
+  func placesBetweenUnitsAreRefused(arguments: [String]) throws {
+    let error = #expect(throws: OptionError.self) { try plan(["--name=a", "--verify=crc32c"] + arguments) }
+    #expect(error?.description.contains("multiple of verify_interval") == true, "\(String(describing: error))")
+    _ = try plan(["--name=a", "--verify=crc32c", "--verify_interval=512"] + arguments)
+  }
+
+  @Test func gapsAndAlignmentsOfWholeUnitsVerify() throws {
+    let device = FakeDevice(byteCount: 1 << 18)
+    for arguments in [
+      ["--rw=write:4k", "--bs=64k", "--verify_interval=4k"],
+      ["--rw=randwrite", "--bs=8k", "--ba=12k", "--verify_interval=4k"],
+    ] {
+      let options = try plan(["--name=a", "--verify=crc32c"] + arguments).jobs[0]
+      let outcome = try run(options, on: device)
+      #expect(outcome.failure == nil, "\(String(describing: outcome.failure))")
+      #expect(outcome.statistics.verifiedBlocks > 20)
+    }
+  }
+
+  @Test func readsFromBetweenUnitsAreRefused() throws {
+    let options = try job("--rw=read", "--bs=4k", "--offset=512", "--size=64k", "--verify=crc32c")
+    let failure = #expect(throws: JobFailure.self) { try setup(options, capacity: 1 << 20) }
+    #expect(failure?.message.contains("multiple of verify_interval") == true)
+  }
 }

@@ -84,12 +84,12 @@ public struct JobSetup: Sendable {
     }
     region = BlockRegion(start: start, byteCount: byteCount)
     if let problem = OffsetGenerator.mapProblem(options, region) { throw fail(problem) }
-    if options.verify != nil, options.pattern.includes(.write) {
+    if options.verify != nil {
       let unit = VerifyLayout.unit(of: options)
       guard start % UInt64(unit) == 0 else {
         throw fail("with verify, the offset \(start) must be a multiple of verify_interval (\(unit) bytes)")
       }
-      guard byteCount / UInt64(unit) <= WriteLedger.maximumUnits else {
+      guard !options.pattern.includes(.write) || byteCount / UInt64(unit) <= WriteLedger.maximumUnits else {
         throw fail("verify remembers at most \(WriteLedger.maximumUnits) units of \(unit) bytes; give a smaller size")
       }
     }

@@ -145,6 +145,14 @@ public struct JobPlanner {
       if job.pattern.includes(direction), sizes.contains(where: { $0 % unit != 0 }) {
         throw conflict("with verify, every block size must be a multiple of verify_interval (\(unit) bytes)")
       }
+      // Blocks that do not begin with a unit would overwrite parts of units, which then cannot be checked.
+      if job.pattern.includes(direction), let alignment = job.blockAlignment[direction], alignment % unit != 0 {
+        throw conflict("with verify, blockalign (\(alignment)) must be a multiple of verify_interval (\(unit) bytes)")
+      }
+    }
+    if job.sequentialGap % UInt64(unit) != 0 {
+      throw conflict(
+        "with verify, the gap of rw=…:\(job.sequentialGap) must be a multiple of verify_interval (\(unit) bytes)")
     }
   }
 }
