@@ -124,7 +124,8 @@ import Testing
     #expect(outcome.statistics.directions.write.operations == 16)
   }
 
-  @Test func thinkTimeAfterCompletions() throws {
+  /// As with fio, what is written has been written when it has been flushed.
+  @Test func theFlushAtTheEndIsInTheTime() throws {
     let device = FakeDevice(byteCount: 1 << 16)
     _ = try run(try job("--rw=read", "--iodepth=8", "--thinktime=1ms", "--thinktime_blocks=4"), on: device)
     #expect(device.mostInFlight == 4)

@@ -41,7 +41,6 @@ extension JobLoad {
 
   /// Adds the phase's length to the directions that did something in it.
   mutating func closePhase() {
-    endSearch()
     let now = clock.now()
     for direction in DataDirection.allCases where operationsInPhase(direction) > 0 {
       directions[direction.rawValue].runtime += now - phaseStart
@@ -71,7 +70,7 @@ extension JobLoad {
   }
 
   /// The work is over: what follows it has the whole depth.
-  private mutating func endSearch() {
+  mutating func endSearch() {
     search = nil
     inFlightLimit = loop.depth
   }

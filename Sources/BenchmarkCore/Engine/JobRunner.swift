@@ -47,11 +47,13 @@ struct JobRunner<Channel: BenchmarkChannel & ~Copyable, Clock: BenchmarkClock>: 
     load.pointee.waitForStart(atMost: Self.longestWait)
     load.pointee.start()
     drive()
-    load.pointee.closePhase()
+    load.pointee.endSearch()
+    // As with fio, what was written has taken until it was flushed.
     if let end = load.pointee.beginFlush() {
       drive()
       load.pointee.end = end
     }
+    load.pointee.closePhase()
     if load.pointee.beginFinalVerify() {
       drive()
       load.pointee.closePhase()
