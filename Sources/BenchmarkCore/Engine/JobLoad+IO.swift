@@ -16,6 +16,8 @@ extension JobLoad {
       }
       if pending.start > now { return .notBefore(pending.start) }
       if let until = holdUntil(now) { return .notBefore(until) }
+      // The job's own pause is no latency of the device; the schedule stays.
+      if pending.start > 0 { pending.start = max(pending.start, thinkUntil) }
       if loop.keepsLedger, pending.purpose != .flush, ledger.isBusy(pending.offset, pending.byteCount) {
         return .nothing
       }
