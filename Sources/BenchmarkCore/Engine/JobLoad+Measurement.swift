@@ -101,6 +101,7 @@ extension JobLoad {
     histogramLog?.begin(jobStart: progress.startNanoseconds, at: now)
     usageAtStart = ProcessorUsage.ofCallingThread()
     search?.begin(at: now)
+    restartSchedule(now)
   }
 
   func publish() {

@@ -28,9 +28,7 @@ extension JobLoad {
     progress.state = isRamping ? .ramping : .running
     usageAtStart = ProcessorUsage.ofCallingThread()
     search?.begin(at: begin)
-    readPacer?.start(at: begin)
-    writePacer?.start(at: begin)
-    trimPacer?.start(at: begin)
+    restartSchedule(begin)
   }
 
   private var mayContinue: Bool { !stop.isStopped && !leaksBuffers && !hasGivenUp }

@@ -59,6 +59,14 @@ extension JobLoad {
     return true
   }
 
+  /// The schedule begins anew: what the job has fallen behind until now is not caught up, as with fio.
+  mutating func restartSchedule(_ now: UInt64) {
+    readPacer?.start(at: now)
+    writePacer?.start(at: now)
+    trimPacer?.start(at: now)
+    if hasPending, pending.start > 0 { pending.start = plannedStart(pending.direction, pending.byteCount) }
+  }
+
   /// When the schedule wants the next I/O of a direction to start; 0 without a rate.
   private func scheduledStart(_ direction: DataDirection) -> UInt64 {
     switch direction {
