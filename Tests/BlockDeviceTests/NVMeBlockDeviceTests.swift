@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import Foundation
 import TestSupport
 import Testing
 
@@ -143,6 +144,33 @@ struct NVMeBlockDeviceTests {
     #expect(try await device.read(at: 0, blockCount: 16) == expected)
     try await device.discard(at: 0, blockCount: 16)
     try await device.flush()
+    #expect(try await bed.end() == 0)
+  }
+
+  @Test
+  func `Zeroes deallocate blocks where they may`() async throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "zeroes-\(UInt64.random(in: 0 ... .max))").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let bytes = pattern(1 << 20, seed: 6)
+    try Data(bytes).write(to: URL(filePath: path))
+    func allocatedByteCount() throws -> Int {
+      var status = stat()
+      try #require(stat(path, &status) == 0)
+      return Int(status.st_blocks) * 512
+    }
+    let bed = try await TestBed(namespaces: [1: NamespaceConfiguration(backing: .file(path: path))])
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    #expect(device.namespace.deallocatesZeroes)
+    for options in [[], .noHole] as [BlockOptions] {
+      try await device.write(at: 0, bytes)
+      try await device.flush()
+      let before = try allocatedByteCount()
+      try await device.perform(BlockRequest(.writeZeroes, logicalBlockAddress: 0, blockCount: 1024, options: options))
+      #expect(try await device.read(at: 0, blockCount: 1024) == [UInt8](repeating: 0, count: 1 << 19))
+      let given = before - (try allocatedByteCount())
+      #expect(options.contains(.noHole) ? given <= 0 : given >= 1 << 19)
+    }
     #expect(try await bed.end() == 0)
   }
 

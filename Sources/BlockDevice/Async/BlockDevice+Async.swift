@@ -100,7 +100,7 @@ extension BlockDevice {
     try await perform(BlockRequest(.discard, logicalBlockAddress: logicalBlockAddress, blockCount: blockCount))
   }
 
-  /// Writes zeroes without sending them.
+  /// Writes zeroes without sending them; the device may deallocate the blocks.
   public nonisolated(nonsending) func writeZeroes(at logicalBlockAddress: UInt64, blockCount: UInt32)
     async throws(BlockError)
   {

@@ -196,7 +196,9 @@ final class NVMeChannel: BlockChannel {
         namespaceIdentifier: namespace, startingLBA: lba, blockCount: blocks, forceUnitAccess: forcesUnitAccess)
     case .writeZeroes:
       return .writeZeroes(
-        namespaceIdentifier: namespace, startingLBA: lba, blockCount: blocks, forceUnitAccess: forcesUnitAccess)
+        namespaceIdentifier: namespace, startingLBA: lba, blockCount: blocks,
+        deallocate: state.pointee.limits.deallocatesZeroes && !slot.pointee.request.options.contains(.noHole),
+        forceUnitAccess: forcesUnitAccess)
     case .flush:
       return .flush(namespaceIdentifier: namespace)
     case .discard:

@@ -14,6 +14,8 @@ struct NVMeNamespaceLimits: Sendable, Hashable {
   var maximumVerifyBlockCount: UInt32
   /// Most blocks of one dataset management command, which has one range.
   var maximumDiscardBlockCount: UInt32
+  /// Write zeroes may ask for blocks to be deallocated.
+  var deallocatesZeroes: Bool
   var isGone = false
 
   /// Bytes one request may have; a request's length in bytes must fit 32 bits.
@@ -22,6 +24,7 @@ struct NVMeNamespaceLimits: Sendable, Hashable {
   /// - Parameter hostLimitByteCount: the host's own limit of one command's transfer.
   init(_ namespace: NamespaceInformation, _ snapshot: Controller.Snapshot, hostLimitByteCount: Int) {
     namespaceIdentifier = namespace.identifier
+    deallocatesZeroes = namespace.deallocatesZeroes
     let blockByteCount = namespace.blockByteCount
     let transferByteCount = min(
       snapshot.maximumTransferByteCount ?? 1 << 30, max(4096, min(hostLimitByteCount, 1 << 30)))

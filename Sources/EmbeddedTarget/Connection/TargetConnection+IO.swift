@@ -194,8 +194,10 @@ extension TargetConnection {
     case .null, .none:
       st.pointee.engine.respond(index)
     case .file:
+      // Without DEAC blocks stay allocated, so that later writes to them do not fail for want of room.
       var zeroing = FileZeroing(
-        offset: offset, byteCount: UInt64(byteCount), holes: .wanted, isSynchronous: command.forceUnitAccess)
+        offset: offset, byteCount: UInt64(byteCount), holes: command.deallocatesZeroes ? .wanted : .forbidden,
+        isSynchronous: command.forceUnitAccess)
       let failure = view.file!._withUnsafeGuaranteedRef {
         zeroing.start($0, source: self, operation: Operation.fileOther, tag: UInt16(index))
       }

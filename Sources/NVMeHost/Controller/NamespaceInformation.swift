@@ -19,6 +19,8 @@ public struct NamespaceInformation: Sendable, Hashable {
   public var isShared: Bool
   /// NSATTR bit 0.
   public var isWriteProtected: Bool
+  /// DLFEAT bit 3: Write Zeroes with DEAC is supported.
+  public var deallocatesZeroes: Bool
   /// All zero when there is none.
   public var nguid: Identifier128
   /// 0 when there is none.
@@ -46,6 +48,7 @@ public struct NamespaceInformation: Sendable, Hashable {
       identify.reportsOptimalPerformance ? UInt32(identify.preferredWriteGranularity) + 1 : 0
     isShared = identify.multipathCapabilities & 1 != 0
     isWriteProtected = identify.isWriteProtected
+    deallocatesZeroes = identify.supportsWriteZeroesDeallocate
     nguid = identify.nguid
     eui64 = identify.eui64
     uuid = Identifier128()

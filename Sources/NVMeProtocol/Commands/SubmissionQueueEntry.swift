@@ -134,6 +134,10 @@ public struct SubmissionQueueEntry: WireStructure, Hashable, BitwiseCopyable {
   @inlinable
   public var forceUnitAccess: Bool { cdw12 & 1 << 30 != 0 }
 
+  /// DEAC, bit 25 of dword 12 in Write Zeroes.
+  @inlinable
+  public var deallocatesZeroes: Bool { cdw12 & 1 << 25 != 0 }
+
   /// Sets a PSDT-preserving fused marker on a copy: `entry.fused(1)` then `entry.fused(2)` for Compare and Write.
   @inlinable
   public func fused(_ operation: UInt8) -> SubmissionQueueEntry {
