@@ -87,10 +87,13 @@ public final class NVMeBlockDevice: BlockDevice {
     // Of a device that nobody holds the channel would not hear that there is another namespace in its place.
     channel.keep(self)
     let entry = WeakChannel(channel, reactor: reactor.handle)
-    shared.withLock { shared in
+    let current = shared.withLock { shared in
       shared.channels.removeAll { $0.channel == nil }
       shared.channels.append(entry)
+      return shared.limits
     }
+    // What has changed since the channel was made was told to those that were known then.
+    if current != limits { channel.update(current) }
     return channel
   }
 
