@@ -29,10 +29,13 @@ extension OptionCatalogue {
       flag("disable_bw_measurement disable_bw", .report, "no samples of bandwidth and IOPS") {
         $0.measuresBandwidth = !$1
       },
-      flag("gtod_reduce", .report, "disable_slat, disable_clat and disable_bw in one") {
-        $0.measuresSubmission = !$1
-        $0.measuresCompletion = !$1
-        $0.measuresBandwidth = !$1
+      flag("gtod_reduce", .report, "disable_lat, disable_slat, disable_clat and disable_bw in one") {
+        // 0 leaves alone what they say.
+        guard $1 else { return }
+        $0.measuresTotal = false
+        $0.measuresSubmission = false
+        $0.measuresCompletion = false
+        $0.measuresBandwidth = false
       },
       time("bwavgtime", .report, "length of a bandwidth sample (ms) [500]", unit: 1_000_000, \.bandwidthWindow),
       time("iopsavgtime", .report, "length of an IOPS sample (ms) [500]", unit: 1_000_000, \.iopsWindow),
