@@ -127,11 +127,30 @@ import Testing
   /// As with fio, what is written has been written when it has been flushed.
   @Test func theFlushAtTheEndIsInTheTime() throws {
     let device = FakeDevice(byteCount: 1 << 16)
-    _ = try run(try job("--rw=read", "--iodepth=8", "--thinktime=1ms", "--thinktime_blocks=4"), on: device)
-    #expect(device.mostInFlight == 4)
-    let starts = device.issued.map(\.at)
-    for round in 1..<4 { #expect(starts[4 * round] - starts[4 * round - 1] >= 1_000_000) }
-    #expect(starts[3] - starts[0] < 100_000)
+    device.service = { _, command in command.operation == .flush ? 500_000_000 : 10_000 }
+    let write = try run(try job("--rw=write", "--end_fsync=1"), on: device).statistics.directions.write
+    #expect(write.operations == 16)
+    #expect((500_000_000...501_000_000).contains(write.runtime))
+  }
+
+  @Test func gtodReduceTakesNothingBack() throws {
+    let kept = try job("--disable_clat=1", "--gtod_reduce=0")
+    #expect(!kept.measuresCompletion && kept.measuresTotal && kept.measuresSubmission && kept.measuresBandwidth)
+    let reduced = try job("--gtod_reduce=1")
+    #expect(!reduced.measuresCompletion && !reduced.measuresTotal)
+    #expect(!reduced.measuresSubmission && !reduced.measuresBandwidth)
+  }
+
+  /// A report that was too late for its interval is not taken for the next one's.
+  @Test func aSnapshotIsOfItsRequest() {
+    let progress = JobProgress()
+    progress.requestSnapshot()
+    var late = JobStatistics()
+    late.verifiedBlocks = 1
+    progress.deliver(late)
+    progress.requestSnapshot()
+    #expect(progress.takeSnapshot() == nil)
+    #expect(progress.isSnapshotWanted)
   }
 
   @Test func thinkTimeAtIssue() throws {

@@ -53,8 +53,12 @@ public final class JobProgress: Sendable {
     }
   }
 
-  /// Asks the job for its results so far; they appear in `takeSnapshot` soon after.
-  public func requestSnapshot() { snapshotWanted.store(true, ordering: .releasing) }
+  /// Asks the job for its results so far; they appear in `takeSnapshot` soon after. What an earlier request has left
+  /// there, because it came too late, goes.
+  public func requestSnapshot() {
+    snapshot.withLock { $0 = nil }
+    snapshotWanted.store(true, ordering: .releasing)
+  }
 
   var isSnapshotWanted: Bool { snapshotWanted.load(ordering: .acquiring) }
 
