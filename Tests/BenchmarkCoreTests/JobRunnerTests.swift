@@ -63,6 +63,12 @@ import Testing
     #expect(device.storage[..<4] == [0xab, 0xcd, 0xab, 0xcd])
     _ = try run(try job("--rw=write", "--refill_buffers"), on: device)
     #expect(device.storage[..<4096] != device.storage[4096...])
+    // What a write finds in its buffer after a read is filled in anew, with what it is to hold.
+    for (content, expected) in [("--zero_buffers", [0, 0] as [UInt8]), ("--buffer_pattern=0xabcd", [0xab, 0xcd])] {
+      device.storage = [UInt8](repeating: 0xee, count: 8192)
+      _ = try run(try job("--rw=write", content, "--refill_buffers"), on: device)
+      #expect(Set(stride(from: 0, to: 8192, by: 2).map { Array(device.storage[$0..<$0 + 2]) }) == [expected])
+    }
   }
 
   @Test func timeEndsAJob() throws {

@@ -78,9 +78,9 @@ extension JobLoad {
       return true
     }
     guard loop.refills else { return false }
-    BufferFiller.fillRandom(
+    BufferFiller.fill(
       UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride, count: Int(pending.byteCount)),
-      seed: RandomGenerator.splitMix(&fillSeed))
+      setup.options, seed: RandomGenerator.splitMix(&fillSeed))
     return true
   }
 

@@ -94,7 +94,6 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     stop = setup.stop
     let loop = JobLoopOptions(options)
     self.loop = loop
-    let verifies = options.verify != nil
     let unit = VerifyLayout.unit(of: options)
     verifier = BlockVerifier(
       method: options.verify ?? .null, unit: unit, identity: setup.writerIdentity, pattern: options.verifyPattern)
@@ -111,19 +110,12 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     inFlightLimit = search?.limit ?? loop.depth
     bufferStride = (Int(options.largestBlock) + 4095) / 4096 * 4096
     buffers = .allocate(byteCount: bufferStride * loop.depth, alignment: 4096)
-    let all = UnsafeMutableRawBufferPointer(start: buffers, count: bufferStride * loop.depth)
-    if options.zeroBuffers {
-      all.initializeMemory(as: UInt8.self, repeating: 0)
-    } else if !options.bufferPattern.isEmpty || (!options.verifyPattern.isEmpty && verifies) {
-      let pattern = options.bufferPattern.isEmpty ? options.verifyPattern : options.bufferPattern
-      for index in 0..<loop.depth {
-        BufferFiller.fill(
-          UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride, count: bufferStride), pattern: pattern)
-      }
-    } else {
-      BufferFiller.fillRandom(all, seed: setup.seed)
-    }
     fillSeed = setup.seed ^ 0x6669_6c6c
+    for index in 0..<loop.depth {
+      BufferFiller.fill(
+        UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride, count: bufferStride), options,
+        seed: RandomGenerator.splitMix(&fillSeed))
+    }
 
     workload = WorkloadGenerator(options, region: setup.region, byteLimit: setup.byteLimit, seed: setup.seed)
     readPacer = options.pattern.includes(.read) ? RatePacer(options, .read, seed: setup.seed) : nil

@@ -127,7 +127,7 @@ extension OptionCatalogue {
       number(
         "verify_backlog_batch", .verify, "int", "how many blocks to check then [all]", \.verifyBacklogBatch),
       flag("zero_buffers", .verify, "write zeroes instead of random bytes") { $0.zeroBuffers = $1 },
-      flag("refill_buffers", .verify, "fresh random bytes for every write") { $0.refillBuffers = $1 },
+      flag("refill_buffers", .verify, "fill the buffer anew for every write") { $0.refillBuffers = $1 },
       value("buffer_pattern", .verify, "bytes", "content of writes: 0x… or a \"string\", repeated") {
         options, text, _ throws(OptionValueError) in
         options.bufferPattern = try PatternParser.parse(text)

@@ -1,5 +1,16 @@
 /// Content for buffers.
 enum BufferFiller {
+  /// What a write holds that is not to be verified, in fio's order.
+  static func fill(_ bytes: UnsafeMutableRawBufferPointer, _ options: JobOptions, seed: UInt64) {
+    if !options.bufferPattern.isEmpty {
+      fill(bytes, pattern: options.bufferPattern)
+    } else if options.zeroBuffers {
+      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    } else {
+      fillRandom(bytes, seed: seed)
+    }
+  }
+
   /// Bytes that do not compress, eight at a time.
   static func fillRandom(_ bytes: UnsafeMutableRawBufferPointer, seed: UInt64) {
     var state = seed | 1
