@@ -159,14 +159,32 @@ import Testing
     #expect(progress.isSnapshotWanted)
   }
 
+  /// Pauses begin when so many I/Os have been issued and all of them are back.
   @Test func thinkTimeAtIssue() throws {
     let device = FakeDevice(byteCount: 1 << 16)
-    device.service = { _, _ in 10_000_000 }
+    device.service = { number, _ in UInt64(number % 4 + 1) * 1_000_000 }
     _ = try run(
-      try job("--rw=read", "--iodepth=8", "--thinktime=1ms", "--thinktime_blocks=2", "--thinktime_blocks_type=issue"),
+      try job("--rw=read", "--iodepth=8", "--thinktime=1ms", "--thinktime_blocks=4", "--thinktime_blocks_type=issue"),
       on: device)
-    // Pauses do not wait for completions.
+    #expect(device.mostInFlight == 4)
+    let starts = device.issued.map(\.at)
+    for round in 1..<4 { #expect(starts[4 * round] - starts[4 * round - 1] >= 5_000_000) }
+    #expect(starts[3] - starts[0] < 100_000)
+  }
+
+  /// Pauses begin when so many have ended, and no other is in flight any more.
+  @Test func thinkTimeAfterCompletions() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    // One ends after the other.
+    device.service = { number, _ in UInt64(number % 8 + 1) * 1_000_000 }
+    _ = try run(try job("--rw=read", "--iodepth=8", "--thinktime=20ms", "--thinktime_blocks=2"), on: device)
     #expect(device.mostInFlight == 8)
+    let starts = device.issued.map(\.at)
+    // The first end makes room for a ninth; at the second one a pause is due, which begins with the last one at 8 ms.
+    #expect(starts[8] - starts[0] < 1_100_000)
+    #expect(starts[9] - starts[0] >= 28_000_000)
+    // What has ended in between counts for the next pause, which is therefore due at once.
+    #expect(starts[10] - starts[9] >= 22_000_000)
   }
 
   @Test func thinkTimeMaySpin() throws {

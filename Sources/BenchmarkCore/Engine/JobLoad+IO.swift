@@ -63,7 +63,7 @@ extension JobLoad {
     if pending.start == 0 { pending.start = now }
     slots[index] = pending
     prepared = index
-    if pending.purpose == .work { issuedSinceThink &+= 1 }
+    if loop.thinksAtIssue, pending.purpose == .work { countedSinceThink &+= 1 }
     guard pending.purpose != .flush else { return false }
     if loop.keepsLedger {
       switch (pending.purpose, pending.direction) {
@@ -166,6 +166,7 @@ extension JobLoad {
     // submission + completion = total and percentiles show stalls.
     let submission = min(slot.submission, total)
     let completionLatency = total - submission
+    if !loop.thinksAtIssue, slot.purpose == .work { countedSinceThink &+= 1 }
     let direction = loop.checksWorkReads ? DataDirection.read : slot.direction
     let result = directions + direction.rawValue
     result.pointee.operations &+= 1

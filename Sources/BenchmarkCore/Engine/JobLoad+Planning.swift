@@ -92,10 +92,15 @@ extension JobLoad {
   mutating func holdUntil(_ now: UInt64) -> UInt64? {
     guard loop.thinkTime > 0, pending.purpose == .work else { return nil }
     if thinkUntil > now { return thinkUntil }
-    guard issuedSinceThink >= loop.thinkBlocks else { return nil }
-    // Counting completions, all I/O of the round must be back before the pause begins.
-    if !loop.thinksAtIssue, inFlight > 0 { return UInt64.max }
-    issuedSinceThink = 0
+    if !isQuiescing {
+      guard countedSinceThink >= loop.thinkBlocks else { return nil }
+      // What ends from now on counts for the next pause, as with fio.
+      countedSinceThink = 0
+      isQuiescing = true
+    }
+    // The pause begins when everything is back, whichever I/Os count.
+    if inFlight > 0 { return UInt64.max }
+    isQuiescing = false
     thinkUntil = now &+ loop.thinkTime
     let spin = setup.options.thinkTimeSpin
     if spin > 0 {

@@ -55,7 +55,10 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   var hasGivenUp = false
   var fillSeed: UInt64
   var writesSinceFlush: UInt64 = 0
-  var issuedSinceThink: UInt64 = 0
+  /// I/Os issued or ended, as `thinktime_blocks_type` has it, since the last pause was due.
+  var countedSinceThink: UInt64 = 0
+  /// A pause is due, and waits for what is in flight.
+  var isQuiescing = false
   var thinkUntil: UInt64 = 0
 
   // Verification.

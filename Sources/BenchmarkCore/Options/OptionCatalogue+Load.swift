@@ -76,7 +76,9 @@ extension OptionCatalogue {
       time("thinktime", .rate, "pause after thinktime_blocks I/Os (µs without a unit)", unit: 1000, \.thinkTime),
       time("thinktime_spin", .rate, "part of the pause spent spinning (µs)", unit: 1000, \.thinkTimeSpin),
       number("thinktime_blocks", .rate, "int", "I/Os between pauses [1]", \.thinkTimeBlocks),
-      choice("thinktime_blocks_type", .rate, "which I/Os count [complete]", \.thinkTimeTrigger),
+      choice(
+        "thinktime_blocks_type", .rate, "which I/Os count: those that have ended, or those issued [complete]",
+        \.thinkTimeTrigger),
       number("fsync fdatasync", .rate, "int", "a flush after so many writes", \.flushEvery),
       flag("end_fsync fsync_on_close", .rate, "a flush when the job has written everything") {
         $0.flushAtEnd = $1
