@@ -155,10 +155,12 @@ struct OffsetGenerator: ~Copyable {
   private mutating func mapped(_ direction: DataDirection, _ byteCount: UInt32) -> PlannedOperation {
     if map.freeCount == 0 { map.clear() }
     let block = map.firstFree(from: random.below(granuleCount))
-    let length = map.freeRun(from: block, limit: UInt64(byteCount) / granule)
+    // A size that is no multiple of the granule leaves some of its last one unused.
+    let length = map.freeRun(from: block, limit: (UInt64(byteCount) + granule - 1) / granule)
     map.insert(block, length: length)
     return PlannedOperation(
-      direction: direction, offset: region.start + block * granule, byteCount: UInt32(length * granule))
+      direction: direction, offset: region.start + block * granule,
+      byteCount: UInt32(min(UInt64(byteCount), length * granule)))
   }
 
   private mutating func advance() {
