@@ -97,8 +97,8 @@ extension JobLoad {
     phaseStart = now
     bandwidthWindow.begin(at: now)
     iopsWindow.begin(at: now)
-    log?.begin(jobStart: progress.startNanoseconds, at: now)
-    histogramLog?.begin(jobStart: progress.startNanoseconds, at: now)
+    log?.begin(at: now)
+    histogramLog?.begin(at: now)
     usageAtStart = ProcessorUsage.ofCallingThread()
     search?.begin(at: now)
     restartSchedule(now)

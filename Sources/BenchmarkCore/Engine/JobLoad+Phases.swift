@@ -19,8 +19,8 @@ extension JobLoad {
     phaseStart = begin
     bandwidthWindow.begin(at: begin)
     iopsWindow.begin(at: begin)
-    log?.begin(jobStart: begin, at: begin)
-    histogramLog?.begin(jobStart: begin, at: begin)
+    log?.begin(at: begin)
+    histogramLog?.begin(at: begin)
     nextPeriodic = begin &+ Self.periodicInterval
     isRamping = options.rampTime > 0
     rampEnd = begin &+ options.rampTime

@@ -39,11 +39,9 @@ public final class HistogramLog: @unchecked Sendable {
     byteCounts.initialize(repeating: 0)
   }
 
-  /// Begins, or begins anew when the ramp is over.
-  ///
-  /// - Parameter jobStart: what times count from.
-  func begin(jobStart: UInt64, at now: UInt64) {
-    start = jobStart
+  /// Begins, or begins anew when the ramp is over; times count from here.
+  func begin(at now: UInt64) {
+    start = now
     windowStart = now
     windows = []
     clear()

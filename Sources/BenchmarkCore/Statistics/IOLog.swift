@@ -5,7 +5,7 @@
 public final class IOLog: @unchecked Sendable {
   /// One I/O that succeeded.
   struct Entry {
-    /// Since the job's start.
+    /// Since the job's start, or the end of its ramp.
     var milliseconds: UInt32
     var byteCount: UInt32
     var offset: UInt64
@@ -71,11 +71,9 @@ public final class IOLog: @unchecked Sendable {
     sums.deallocate()
   }
 
-  /// Begins, or begins anew when the ramp is over.
-  ///
-  /// - Parameter jobStart: what times count from.
-  func begin(jobStart: UInt64, at now: UInt64) {
-    start = jobStart
+  /// Begins, or begins anew when the ramp is over; times count from here.
+  func begin(at now: UInt64) {
+    start = now
     windowStart = now
     for index in 0..<3 { sums[index] = Sums() }
     windows = []
