@@ -68,7 +68,11 @@ final class FileEndpoint: CopyEndpoint {
       return done
     }
     guard result >= 0 else { throw failure("reading", offset, Int32(-result)) }
-    return result
+    // Behind the end there may be zeroes that `flush` makes by moving it.
+    let owed = min(buffer.count, Int(clamping: endOffset.withLock { $0 - min($0, offset) }))
+    guard isRegular, result < owed else { return result }
+    memset(buffer.baseAddress! + result, 0, owed - result)
+    return owed
   }
 
   func write(at offset: UInt64, from buffer: UnsafeRawBufferPointer) async throws(CopyFault) {

@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  /// Zeroes at the end are there only when the file has its length; pieces of a stream are read back before.
+  @Test(arguments: [0, 1 << 20]) func zeroesAtTheEndAreReadBack(dataByteCount: Int) async throws {
+    try await Self.withDirectory { directory in
+      let path = directory + "/image"
+      let bytes = pattern(dataByteCount) + [UInt8](repeating: 0, count: (1 << 20) + 100)
+      let destination = try CopyPlace(path).openDestination(isReadBack: true, isWritten: true)
+      var options = CopyOptions()
+      options.isSparse = true
+      options.verifiesEachChunk = true
+      options.chunkByteCount = 65_536
+      let source = FaultyEndpoint("stream", bytes, alignment: 1, isSequential: true)
+      let outcome = await CopyEngine(source: source, destination: destination, options: options).run()
+      #expect(outcome.isComplete, "\(String(describing: outcome.failure))")
+      #expect(Array(try Data(contentsOf: URL(fileURLWithPath: path))) == bytes)
+    }
+  }
+
   @Test func sparseZeroesOverwriteWhatWasThere() async throws {
     try await Self.withDirectory { directory in
       let path = directory + "/image"
