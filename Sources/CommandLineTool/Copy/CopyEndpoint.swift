@@ -18,6 +18,8 @@ protocol CopyEndpoint: AnyObject, Sendable {
   func write(at offset: UInt64, from buffer: UnsafeRawBufferPointer) async throws(CopyFault)
   /// Makes a range read as zeroes without sending them where that can be done.
   func writeZeroes(at offset: UInt64, byteCount: Int) async throws(CopyFault)
+  /// Passes over a range that cannot be copied: what is there stays, what is not there is zeroes.
+  func leaveOut(at offset: UInt64, byteCount: Int) async throws(CopyFault)
   /// Puts everything on stable media.
   func flush() async throws(CopyFault)
   /// What a message calls a range: block numbers for devices.
@@ -25,5 +27,10 @@ protocol CopyEndpoint: AnyObject, Sendable {
 }
 
 extension CopyEndpoint {
+  /// A stream has no place to leave out.
+  func leaveOut(at offset: UInt64, byteCount: Int) async throws(CopyFault) {
+    if isSequential { try await writeZeroes(at: offset, byteCount: byteCount) }
+  }
+
   func place(_ range: Range<UInt64>) -> String { "bytes \(range.lowerBound)…\(range.upperBound - 1)" }
 }

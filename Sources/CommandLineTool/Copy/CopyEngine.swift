@@ -177,11 +177,10 @@ final class CopyEngine: Sendable {
       return true
     }
     guard isTolerated else { throw end(bad, piece) }
-    // A stream has no place to leave out.
-    guard destination.isSequential, options.mode == .copy else { return }
+    guard options.mode == .copy else { return }
     guard await enterWriteGate(&piece) else { throw Stop() }
     do throws(CopyFault) {
-      try await destination.writeZeroes(at: range.lowerBound, byteCount: range.count)
+      try await destination.leaveOut(at: options.destinationOffset + range.lowerBound, byteCount: range.count)
     } catch {
       throw end(CopyOutcome.BadRange(range: range, fault: error), piece)
     }

@@ -14,6 +14,10 @@ struct CopyReport: Sendable {
   private var last: CopyOutcome { verified ?? copied }
   /// Of comparing both ends, behind a copy or in place of one.
   private var comparison: CopyOutcome? { options.mode == .verify ? copied : verified }
+  /// All of it has been compared: bad ranges were not.
+  private var isVerified: Bool {
+    comparison.map { $0.isComplete && $0.badRanges.isEmpty } ?? false && copied.badRanges.isEmpty
+  }
 
   var status: ExitStatus {
     if let failure = last.failure { return ToolError(failure.fault).status }
@@ -36,7 +40,7 @@ struct CopyReport: Sendable {
       "\(copied.byteCount) bytes (\(ByteText.binary(copied.byteCount))) \(verb) in "
       + "\(ByteText.fixed(seconds, 1)) s, \(ByteText.binary(rate < 1e18 ? UInt64(rate) : 0))/s"
     if copied.zeroByteCount > 0 { summary += ", of which \(ByteText.binary(copied.zeroByteCount)) of zeroes not sent" }
-    if let verified, verified.isComplete, verified.badRanges.isEmpty { summary += "; verified" }
+    if options.mode == .copy, isVerified { summary += "; verified" }
     lines.append(summary)
     if let resumeLine { lines.append(resumeLine) }
     return lines
@@ -76,7 +80,7 @@ struct CopyReport: Sendable {
       "seconds": Self.json(seconds: seconds),
       "complete": .bool(last.isComplete && copied.isComplete),
       "interrupted": .bool(last.wasInterrupted),
-      "verified": .bool(comparison.map { $0.isComplete && $0.badRanges.isEmpty } ?? false),
+      "verified": .bool(isVerified),
       "bad_ranges": .array((copied.badRanges + (verified?.badRanges ?? [])).map(json)),
     ]
     if let failure = last.failure { members["error"] = json(failure) }

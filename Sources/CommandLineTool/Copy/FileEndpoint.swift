@@ -11,7 +11,7 @@ final class FileEndpoint: CopyEndpoint {
   private let isRegular: Bool
   /// What lies behind has never been written: reads as zeroes already.
   private let oldByteCount: Mutex<UInt64>
-  /// How long the file has to be at the end, for zeroes at its end that were not written.
+  /// How long the file has to be at the end, for what at its end was not written.
   private let endOffset = Mutex<UInt64>(0)
 
   var alignment: Int { 1 }
@@ -96,6 +96,10 @@ final class FileEndpoint: CopyEndpoint {
     if isRegular, offset >= oldByteCount.withLock({ $0 }) { return }
     let zeroes = CopyBuffer(byteCount: byteCount)
     try await write(at: offset, from: UnsafeRawBufferPointer(zeroes.bytes))
+  }
+
+  func leaveOut(at offset: UInt64, byteCount: Int) async throws(CopyFault) {
+    endOffset.withLock { $0 = max($0, offset + UInt64(byteCount)) }
   }
 
   func flush() async throws(CopyFault) {

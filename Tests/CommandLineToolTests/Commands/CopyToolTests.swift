@@ -84,6 +84,29 @@ import Testing
     }
   }
 
+  /// What cannot be read at the end leaves a gap, too, and nothing that could be called verified.
+  @Test func badBlocksAtTheEnd() async throws {
+    try await ToolScene.withTarget { target, _, uri, _ in
+      let bytes = pattern(8 << 20)
+      try await target.writeNamespace(1, of: ToolScene.nqn, offset: 0, bytes: bytes)
+      var rule = FaultRule(.ioCommand(opcode: 2), .status(.unrecoveredReadError))
+      rule.blocks = 16_000...16_383
+      _ = try await target.addFault(rule)
+      for sparse in [[], ["--sparse"]] {
+        try await ToolScene.withFile { path in
+          let arguments = ["copy", uri, path, "--continue-on-error", "--verify"] + sparse
+          let copied = try ToolProcess(arguments).finish()
+          #expect(copied.status == 6, "\(copied.errors)")
+          #expect(copied.errors.contains("bad range") && !copied.errors.contains("verified"), "\(copied.errors)")
+          let expected = bytes.prefix(16_000 * 512) + [UInt8](repeating: 0, count: 384 * 512)
+          #expect(try ToolScene.contents(path) == Array(expected))
+          let report = try ToolScene.json(try ToolProcess(arguments + ["-o", "json"]).finish())
+          #expect(report["verified"] as? Bool == false)
+        }
+      }
+    }
+  }
+
   @Test func aWrongCopyLeavesNoFile() async throws {
     try await ToolScene.withTarget { _, _, uri, _ in
       try await ToolScene.withFile { path in
