@@ -91,9 +91,6 @@ struct CopyCommand: AsyncParsableCommand {
   func run() async throws {
     let sourcePlace = try CopyPlace(source)
     let destinationPlace = try CopyPlace(destination)
-    if case .device = sourcePlace, sourcePlace == destinationPlace {
-      throw ToolError.usage("source and destination are the same namespace")
-    }
     let report = try await Session.run(host: host) { session in
       let source = try await open(sourcePlace, isSource: true, session: &session)
       let options = options(source)
@@ -167,8 +164,21 @@ struct CopyCommand: AsyncParsableCommand {
     return report
   }
 
+  /// Whether bytes would be written that are to be read, too.
+  private func overlaps(_ source: DeviceEndpoint, _ destination: DeviceEndpoint) -> Bool {
+    let byteCount = length?.value ?? source.size - offset.value
+    let read = offset.value..<offset.value + byteCount
+    return !verifyOnly && source.isSameNamespace(as: destination)
+      && read.overlaps(destinationOffset.value..<destinationOffset.value + byteCount)
+  }
+
   /// Empties a file that is to be replaced, once nothing speaks against the copy.
   private func prepare(_ source: any CopyEndpoint, _ destination: any CopyEndpoint) throws(ToolError) {
+    if let device = source as? DeviceEndpoint, let other = destination as? DeviceEndpoint, overlaps(device, other) {
+      throw .usage(
+        "source and destination are the same namespace, \(device.name), and overlap: give --offset, "
+          + "--destination-offset and --length of ranges that do not")
+    }
     guard let file = destination as? FileEndpoint else { return }
     if let other = source as? FileEndpoint, other.isSameFile(as: file) {
       throw .usage("source and destination are the same file")

@@ -5,13 +5,20 @@ final class DeviceEndpoint: CopyEndpoint {
   let device: any BlockDevice
   let name: String
   let alignment: Int
-  private let size: UInt64
+  let size: UInt64
 
   init(_ device: any BlockDevice, name: String? = nil) {
     self.device = device
     self.name = name ?? device.name
     alignment = Int(device.geometry.blockByteCount)
     size = device.geometry.byteCount
+  }
+
+  /// Whether both are the same namespace, however they are reached.
+  func isSameNamespace(as other: DeviceEndpoint) -> Bool {
+    guard let mine = device as? NVMeBlockDevice, let theirs = other.device as? NVMeBlockDevice else { return false }
+    return mine.controller.configuration.subsystemNQN == theirs.controller.configuration.subsystemNQN
+      && mine.namespace.hasSameIdentity(as: theirs.namespace)
   }
 
   var byteCount: UInt64? { size }

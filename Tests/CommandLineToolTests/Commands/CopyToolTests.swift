@@ -84,6 +84,27 @@ import Testing
     }
   }
 
+  /// A namespace is the same one however it is spelled, and may be copied from one place of it to another.
+  @Test func aNamespaceOntoItself() async throws {
+    try await ToolScene.withTarget { target, port, uri, _ in
+      let bytes = pattern(8 << 20)
+      try await target.writeNamespace(1, of: ToolScene.nqn, offset: 0, bytes: bytes)
+      let identifier = "traddr:127.0.0.1 trtype:TCP trsvcid:\(port) subnqn:\(ToolScene.nqn) ns:1"
+      for other in [uri, uri + "&kato=5000", identifier] {
+        for arguments in [[], ["--length", "2M", "--destination-offset", "1M"]] {
+          let refused = try ToolProcess(["copy", uri, other] + arguments).finish()
+          #expect(refused.status == 2)
+          #expect(refused.errors.contains("are the same namespace"), "\(refused.errors)")
+        }
+        #expect(try await target.readNamespace(1, of: ToolScene.nqn, offset: 0, byteCount: bytes.count) == bytes)
+      }
+      let moved = try ToolProcess.run("copy", uri, uri, "--length", "2M", "--destination-offset", "2M", "--verify")
+      #expect(moved.status == 0, "\(moved.errors)")
+      let stored = try await target.readNamespace(1, of: ToolScene.nqn, offset: 0, byteCount: 4 << 20)
+      #expect(stored == Array(bytes.prefix(2 << 20) + bytes.prefix(2 << 20)))
+    }
+  }
+
   /// What cannot be read at the end leaves a gap, too, and nothing that could be called verified.
   @Test func badBlocksAtTheEnd() async throws {
     try await ToolScene.withTarget { target, _, uri, _ in
