@@ -250,7 +250,11 @@ final class CopyEngine: Sendable {
     // Not beyond an end that has been seen: a terminal would begin anew.
     if state.withLock({ $0.end.map { range.lowerBound < $0 } ?? true }) {
       count = try await source.read(at: position, into: buffer)
-      if count < buffer.count { state.withLock { $0.end = range.lowerBound + UInt64(count) } }
+      let end = range.lowerBound + UInt64(count)
+      if let length = options.byteCount, count < buffer.count {
+        throw CopyFault(.file, "\(source.name) ended after \(end) bytes of --length \(length)", isFatal: true)
+      }
+      if count < buffer.count { state.withLock { $0.end = end } }
     }
     readGate.leave(next: range.upperBound)
     return count

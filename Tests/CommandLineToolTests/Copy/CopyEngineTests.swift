@@ -222,6 +222,17 @@ import Testing
     #expect(destination.bytes == Array(source.bytes.prefix(8192)))
   }
 
+  @Test(arguments: [0, 4096, 10_000]) func aStreamThatIsTooShortIsAnError(byteCount: Int) async throws {
+    let source = FaultyEndpoint("stream", pattern(byteCount), alignment: 1, isSequential: true)
+    let destination = FaultyEndpoint("device", [UInt8](repeating: 0, count: 32_768))
+    let outcome = try await Self.run(source, destination, Self.options { $0.byteCount = 20_000 })
+    #expect(outcome.failure?.fault.description == "stream ended after \(byteCount) bytes of --length 20000")
+    #expect(!outcome.isComplete && outcome.resumeOffset <= byteCount)
+    let whole = FaultyEndpoint("stream", pattern(20_000), alignment: 1, isSequential: true)
+    #expect(try await Self.run(whole, destination, Self.options { $0.byteCount = 20_000 }).isComplete)
+    #expect(Array(destination.bytes.prefix(20_000)) == whole.bytes)
+  }
+
   @Test func eachChunkIsReadBackWhenTheSourceIsAStream() async throws {
     let source = FaultyEndpoint("stream", pattern(20_000), alignment: 1, isSequential: true)
     let destination = FaultyEndpoint("device", [UInt8](repeating: 0, count: 20_480))
