@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockDevice
+import ToolOutput
 
 /// `nvmeof read`.
 struct ReadCommand: AsyncParsableCommand {
@@ -40,12 +41,18 @@ struct ReadCommand: AsyncParsableCommand {
       let count = try blocks.blockCount(geometry) ?? 1
       try blocks.check(count, geometry, name: device.name)
       let showsHexdump = isHexdump || dataPath == nil && Console.isOutputTerminal
-      let file = showsHexdump ? nil : try LocalFile(writing: dataPath ?? "-")
+      let file = showsHexdump ? nil : try Self.output(dataPath ?? "-")
       try await Self.read(device, start: blocks.startBlock.value, count: count, options: access.blockOptions) {
         bytes, offset in
-        if showsHexdump { Console.print(Hexdump.text(bytes, base: offset)) } else { try file?.write(bytes) }
+        guard let file else { return Console.print(Hexdump.text(bytes, base: offset)) }
+        do throws(OutputError) { try file.write(bytes) } catch { throw ToolError.local("\(error)") }
       }
     }
+  }
+
+  private static func output(_ path: String) throws(ToolError) -> OutputFile {
+    if path == "-" { return .standardOutput }
+    do throws(OutputError) { return try OutputFile(path: path) } catch { throw .local("\(error)") }
   }
 
   private static func read(

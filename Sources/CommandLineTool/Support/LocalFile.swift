@@ -1,7 +1,7 @@
 import BlockDevice
 import Glibc
 
-/// A local file or standard stream, read or written from its beginning to its end.
+/// A local file or standard input, read from its beginning to its end.
 struct LocalFile: ~Copyable {
   private let descriptor: Int32
   private let name: String
@@ -10,13 +10,6 @@ struct LocalFile: ~Copyable {
   init(reading path: String) throws(ToolError) {
     name = path == "-" ? "standard input" : path
     descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .local("\(name) could not be opened: \(errorText(errno))") }
-  }
-
-  /// - Parameter path: "-" is standard output. An existing file is emptied.
-  init(writing path: String) throws(ToolError) {
-    name = path == "-" ? "standard output" : path
-    descriptor = path == "-" ? dup(STDOUT_FILENO) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw .local("\(name) could not be opened: \(errorText(errno))") }
   }
 
@@ -34,22 +27,15 @@ struct LocalFile: ~Copyable {
         count = max(0, result)
       }
       if code == EINTR { continue }
+      if code == EAGAIN {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        poll(&waiting, 1, -1)
+        continue
+      }
       guard code == 0 else { throw .local("reading of \(name) failed: \(errorText(code))") }
       if piece.isEmpty { break }
       bytes += piece
     }
     return bytes
-  }
-
-  func write(_ bytes: [UInt8]) throws(ToolError) {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
-      if count >= 0 {
-        done += count
-      } else if errno != EINTR {
-        throw .local("writing to \(name) failed: \(errorText(errno))")
-      }
-    }
   }
 }

@@ -37,6 +37,38 @@ import Testing
     }
   }
 
+  /// Whoever gives a tool its pipes may have made them non-blocking.
+  @Test func pipesThatDoNotBlock() async throws {
+    signal(SIGPIPE, SIG_IGN)
+    try await ToolScene.withTarget { target, _, uri, _ in
+      let bytes = pattern(4 << 20)
+      let input = Pipe()
+      try #require(fcntl(input.fileHandleForReading.fileDescriptor, F_SETFL, O_NONBLOCK) == 0)
+      let writing = try ToolProcess(["write", uri], standardInput: input.fileHandleForReading)
+      try input.fileHandleForReading.close()
+      try input.fileHandleForWriting.write(contentsOf: bytes.prefix(1 << 20))
+      // The tool has read all that there is, and looks for more.
+      try await eventually {
+        var count: Int32 = -1
+        return ioctl(input.fileHandleForWriting.fileDescriptor, UInt(FIONREAD), &count) == 0 && count == 0
+      }
+      try await Task.sleep(for: .milliseconds(20))
+      try input.fileHandleForWriting.write(contentsOf: bytes.dropFirst(1 << 20))
+      try input.fileHandleForWriting.close()
+      let written = try writing.finish()
+      #expect(written.status == 0, "\(written.errors)")
+      #expect(try await target.readNamespace(1, of: ToolScene.nqn, offset: 0, byteCount: bytes.count) == bytes)
+
+      let output = Pipe()
+      try #require(fcntl(output.fileHandleForWriting.fileDescriptor, F_SETFL, O_NONBLOCK) == 0)
+      let reading = try ToolProcess(["read", uri, "-z", "4M"], standardOutput: output.fileHandleForWriting)
+      try output.fileHandleForWriting.close()
+      #expect(Array(try output.fileHandleForReading.readToEnd() ?? Data()) == bytes)
+      let read = try reading.finish()
+      #expect(read.status == 0, "\(read.errors)")
+    }
+  }
+
   @Test func aDifferenceIsFive() async throws {
     try await ToolScene.withTarget { _, _, uri, _ in
       // More than one piece of it.

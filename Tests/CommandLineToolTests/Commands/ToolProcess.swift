@@ -20,8 +20,12 @@ final class ToolProcess {
   private let errors = Pipe()
   let input = Pipe()
 
-  /// - Parameter standardOutput: in place of what `finish` gives.
-  init(_ arguments: [String], directory: String? = nil, standardOutput: FileHandle? = nil) throws {
+  /// - Parameters:
+  ///   - standardInput: in place of what is written with `write`.
+  ///   - standardOutput: in place of what `finish` gives.
+  init(
+    _ arguments: [String], directory: String? = nil, standardInput: FileHandle? = nil, standardOutput: FileHandle? = nil
+  ) throws {
     try #require(
       FileManager.default.isExecutableFile(atPath: Self.executable.path),
       "\(Self.executable.path) is not built: these tests run the tool itself")
@@ -34,7 +38,7 @@ final class ToolProcess {
     if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
     process.standardOutput = standardOutput ?? output
     process.standardError = errors
-    process.standardInput = input
+    process.standardInput = standardInput ?? input
     try process.run()
     // Nobody else writes to it then: its end is to be seen.
     if standardOutput != nil { try output.fileHandleForWriting.close() }
