@@ -96,7 +96,7 @@ extension OptionCatalogue {
   static var acceptedOptions: [OptionDefinition] {
     ignored(
       ["direct", "buffered", "invalidate", "pre_read", "fadvise_hint", "atomic"], takesValue: false,
-      "there is no page cache between this tool and the device")
+      "a target has no page cache on this side; files and devices of this system are used through the system's")
       + ignored(
         ["thread", "create_serialize", "create_fsync", "overwrite", "allow_file_create", "unlink", "file_append"],
         takesValue: false, "jobs are threads and the device exists already")
