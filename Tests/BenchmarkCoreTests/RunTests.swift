@@ -96,6 +96,17 @@ import ToolOutput
     #expect(report.entries.allSatisfy { $0.failure == nil })
   }
 
+  @Test func exitallOnErrorCountsWhatFailsBeforeItBegins() async throws {
+    let report = try await execute([
+      "--filename=memory:1m", "--name=broken", "--cpus_allowed=1023", "--exitall_on_error", "--name=slow", "--rw=read",
+      "--rate_iops=20",
+    ])
+    #expect(report.entries.first { $0.name == "broken" }?.failure?.kind == .setup)
+    let slow = try #require(report.entries.first { $0.name == "slow" })
+    // All of it would take 12 s.
+    #expect(slow.failure == nil && slow.statistics.operations < 256)
+  }
+
   @Test func clonesAreReportedApartOrJoined() async throws {
     let apart = try await execute(["--filename=null:1m", "--name=a", "--rw=randread", "--numjobs=3"])
     #expect(apart.entries.count == 3)

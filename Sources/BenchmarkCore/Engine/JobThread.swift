@@ -65,6 +65,8 @@ final class JobThread: @unchecked Sendable {
 
   private func end(_ outcome: JobOutcome) {
     setup.progress.state = outcome.failure == nil ? .finished : .failed
+    // Also of one that has not come to its first I/O.
+    if outcome.failure != nil, setup.options.endsAllOnError { setup.stop.stopAll() }
     monitor.update {
       self.outcome = outcome
       stage = .ended
