@@ -156,6 +156,23 @@ import Testing
     #expect((480...620).contains(ignoring))
   }
 
+  /// What was due when the job ended is told: it has no latency that would show the wait.
+  @Test(arguments: ["--rate_iops=1000", "--rate=4000k", "--rate_iops=1000 --rate_process=poisson"])
+  func whatWasDueAtTheEndIsCounted(rate: String) throws {
+    func overdue(_ nanoseconds: UInt64, _ more: String...) throws -> UInt64 {
+      let device = FakeDevice(byteCount: 1 << 20)
+      device.service = { _, _ in nanoseconds }
+      let options = try plan(["--name=a", "--rw=randread"] + rate.split(separator: " ").map(String.init) + more).jobs[0]
+      return try run(options, on: device).overdueCount
+    }
+    // A hundred of a thousand.
+    let slow = try overdue(10_000_000, "--time_based", "--runtime=1")
+    #expect((rate.contains("poisson") ? 800...1000 : 895...905).contains(slow), "\(slow)")
+    #expect(try overdue(10_000, "--time_based", "--runtime=1") <= 2)
+    // All that there was to do has been done.
+    #expect(try overdue(10_000_000, "--number_ios=100") == 0)
+  }
+
   /// An I/O waits for its job's own pauses, which are none of the device's.
   @Test func pausesAreNoLatency() throws {
     let device = FakeDevice(byteCount: 1 << 20)

@@ -68,11 +68,22 @@ public final class BenchmarkRun {
   }
 
   private var notes: [String] {
-    let inRamp = monitor.read { threads.filter { $0.outcome?.endedInRamp == true }.map(\.setup.options.name) }
-    var names: [String] = []
-    for name in inRamp where !names.contains(name) { names.append(name) }
-    return plan.notes + deviceOrder.flatMap(\.notes)
-      + names.map { "\($0): ended before its ramp_time was over; what is reported of it is the ramp" }
+    let ended = monitor.read {
+      threads.compactMap { thread in thread.outcome.map { (thread.setup.options.name, $0) } }
+    }
+    var notes = plan.notes + deviceOrder.flatMap(\.notes)
+    for (name, outcome) in ended where outcome.endedInRamp {
+      let note = "\(name): ended before its ramp_time was over; what is reported of it is the ramp"
+      if !notes.contains(note) { notes.append(note) }
+    }
+    for (index, (name, _)) in ended.enumerated() where ended[..<index].allSatisfy({ $0.0 != name }) {
+      let count = ended.reduce(UInt64(0)) { $1.0 == name ? $0 + $1.1.overdueCount : $0 }
+      guard count > 0 else { continue }
+      notes.append(
+        "\(name): of the I/Os that were due by its rate, \(count) had not started when it ended; "
+          + "no latency tells of their waiting")
+    }
+    return notes
   }
 
   private func place(_ open: Opener) throws {

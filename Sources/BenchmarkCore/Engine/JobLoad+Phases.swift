@@ -72,6 +72,7 @@ extension JobLoad {
       statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
       threadIdentifier: ThreadIdentity.current(), log: log, histogramLog: histogramLog)
     outcome.endedInRamp = isRamping
+    outcome.overdueCount = overdueCount
     return outcome
   }
 
@@ -82,6 +83,7 @@ extension JobLoad {
     if search != nil { searchDepth(now) }
     if !isStopping, now >= end || stop.isStopped { isStopping = true }
     if isStopping, !sourceIsDry {
+      if loop.isRated { countOverdue(min(now, end)) }
       sourceIsDry = true
       hasPending = false
       cancelPrepared()

@@ -67,6 +67,20 @@ extension JobLoad {
     if hasPending, pending.start > 0 { pending.start = plannedStart(pending.direction, pending.byteCount) }
   }
 
+  /// The job ends: how many I/Os its schedule had due that have not been issued. Their waiting is in no latency.
+  mutating func countOverdue(_ now: UInt64) {
+    guard phase != .finalVerify else { return }
+    if hasPending, pending.start > 0, pending.start < now { overdueCount += 1 }
+    if prepared >= 0, slots[prepared].purpose == .work, scheduledStart(slots[prepared].direction) > 0 {
+      overdueCount += 1
+    }
+    for direction in DataDirection.allCases where !loop.isMixed || workload.hasShare(direction) {
+      let pacer = direction == .read ? readPacer : direction == .write ? writePacer : trimPacer
+      let byteCount = setup.options.blockSizes[direction].smallest
+      overdueCount += pacer?.overdueCount(at: now, byteCount: byteCount) ?? 0
+    }
+  }
+
   /// When the schedule wants the next I/O of a direction to start; 0 without a rate.
   private func scheduledStart(_ direction: DataDirection) -> UInt64 {
     switch direction {

@@ -59,6 +59,8 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   var countedSinceThink: UInt64 = 0
   /// A pause is due, and waits for what is in flight.
   var isQuiescing = false
+  /// I/Os that a schedule had due when the job ended.
+  var overdueCount: UInt64 = 0
   var thinkUntil: UInt64 = 0
 
   // Verification.

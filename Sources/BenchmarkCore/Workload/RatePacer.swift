@@ -52,6 +52,14 @@ public struct RatePacer: Sendable {
     }
   }
 
+  /// How many I/Os of `byteCount` should have started by `now`, and are not even planned; of a Poisson process, about.
+  func overdueCount(at now: UInt64, byteCount: UInt32) -> UInt64 {
+    let start = nextStart
+    guard start < now else { return 0 }
+    let units = Double(now - start) / 1e9 * Double(unitsPerSecond)
+    return 1 + UInt64(units / (countsBytes ? Double(byteCount) : 1))
+  }
+
   /// Accounts for an I/O of `byteCount` as planned.
   public mutating func plan(byteCount: UInt32) {
     let amount: UInt64 = countsBytes ? UInt64(byteCount) : 1
