@@ -64,7 +64,8 @@ import Testing
     _ = try run(try job("--rw=write", "--refill_buffers"), on: device)
     #expect(device.storage[..<4096] != device.storage[4096...])
     // What a write finds in its buffer after a read is filled in anew, with what it is to hold.
-    for (content, expected) in [("--zero_buffers", [0, 0] as [UInt8]), ("--buffer_pattern=0xabcd", [0xab, 0xcd])] {
+    let contents: [(String, [UInt8])] = [("--zero_buffers", [0, 0]), ("--buffer_pattern=0xabcd", [0xab, 0xcd])]
+    for (content, expected) in contents {
       device.storage = [UInt8](repeating: 0xee, count: 8192)
       _ = try run(try job("--rw=write", content, "--refill_buffers"), on: device)
       #expect(Set(stride(from: 0, to: 8192, by: 2).map { Array(device.storage[$0..<$0 + 2]) }) == [expected])

@@ -190,7 +190,7 @@ import Testing
   @Test(arguments: ["linear", "poisson"]) func theScheduleBeginsAnewAfterTheRamp(process: String) throws {
     let device = FakeDevice(byteCount: 1 << 20)
     let begin = device.time.now
-    device.service = { [unowned device] _, _ in device.time.now - begin < 90_000_000 ? 10_000_000 : 10_000 }
+    device.service = { [unowned device] _, _ in device.time.now - begin < 95_000_000 ? 10_000_000 : 10_000 }
     let read = try run(
       try job(
         "--rw=randread", "--rate_iops=1000", "--rate_process=\(process)", "--time_based", "--ramp_time=100ms",

@@ -78,9 +78,10 @@ extension JobLoad {
       return true
     }
     guard loop.refills else { return false }
+    let seed = RandomGenerator.splitMix(&fillSeed)
     BufferFiller.fill(
       UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride, count: Int(pending.byteCount)),
-      setup.options, seed: RandomGenerator.splitMix(&fillSeed))
+      setup.options, seed: seed)
     return true
   }
 

@@ -82,6 +82,7 @@ extension JobLoad {
   }
 
   /// When the schedule wants the next I/O of a direction to start; 0 without a rate.
+  @inline(__always)
   private func scheduledStart(_ direction: DataDirection) -> UInt64 {
     switch direction {
     case .read: readPacer?.nextStart ?? 0

@@ -115,12 +115,13 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
     inFlightLimit = search?.limit ?? loop.depth
     bufferStride = (Int(options.largestBlock) + 4095) / 4096 * 4096
     buffers = .allocate(byteCount: bufferStride * loop.depth, alignment: 4096)
-    fillSeed = setup.seed ^ 0x6669_6c6c
+    var seeds = setup.seed ^ 0x6669_6c6c
     for index in 0..<loop.depth {
       BufferFiller.fill(
         UnsafeMutableRawBufferPointer(start: buffers + index * bufferStride, count: bufferStride), options,
-        seed: RandomGenerator.splitMix(&fillSeed))
+        seed: RandomGenerator.splitMix(&seeds))
     }
+    fillSeed = seeds
 
     workload = WorkloadGenerator(options, region: setup.region, byteLimit: setup.byteLimit, seed: setup.seed)
     readPacer = options.pattern.includes(.read) ? RatePacer(options, .read, seed: setup.seed) : nil
