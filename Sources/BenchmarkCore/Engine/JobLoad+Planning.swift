@@ -74,7 +74,8 @@ extension JobLoad {
     if prepared >= 0, slots[prepared].purpose == .work, scheduledStart(slots[prepared].direction) > 0 {
       overdueCount += 1
     }
-    for direction in DataDirection.allCases where !loop.isMixed || workload.hasShare(direction) {
+    for direction in DataDirection.allCases {
+      if loop.isMixed, !workload.hasShare(direction) { continue }
       let pacer = direction == .read ? readPacer : direction == .write ? writePacer : trimPacer
       let byteCount = setup.options.blockSizes[direction].smallest
       overdueCount += pacer?.overdueCount(at: now, byteCount: byteCount) ?? 0

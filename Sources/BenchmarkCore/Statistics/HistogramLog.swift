@@ -5,7 +5,7 @@
 public final class HistogramLog: @unchecked Sendable {
   /// The I/Os of one direction that ended in a window.
   struct Window {
-    /// When it was over, since the job's start.
+    /// When it was over, since the job's start, or the end of its ramp.
     var milliseconds: UInt32
     var direction: DataDirection
     /// Of the last of them, as fio has it.
