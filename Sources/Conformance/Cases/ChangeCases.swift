@@ -36,12 +36,14 @@ enum ChangeCases {
       let control = try context.requireControl()
       try await HostSession.with(context) { session in
         let devices = Mutex<NVMeBlockDevice?>(nil)
+        let readers = 8
+        let ended = Counter()
         let failures = try await withThrowingTaskGroup(of: Int.self) { group in
           try await withNamespace(control, 401, byteCount: 4 << 20) {
             try await session.wait(for: "the new namespace") { session.controller.snapshot.namespaces[401] != nil }
             let device = try session.device(401)
             devices.withLock { $0 = device }
-            for index in 0..<8 {
+            for index in 0..<readers {
               group.addTask {
                 var count = 0
                 while count < 5, !Task.isCancelled {
@@ -51,10 +53,21 @@ enum ChangeCases {
                     count += 1
                   }
                 }
+                ended.increment()
                 return count
               }
             }
             try await Task.sleep(for: .milliseconds(300))
+          }
+          do {
+            try await session.wait(for: "an end with errors of all that is read from the namespace that is gone") {
+              ended.value == readers
+            }
+          } catch {
+            // Reads that are never answered end with the association.
+            group.cancelAll()
+            await session.controller.disconnect()
+            throw error
           }
           return try await group.reduce(0, +)
         }

@@ -38,6 +38,11 @@ enum ConnectCases {
         let (one, two) = (try first.identify(.controller), try second.identify(.controller))
         try expect(one[4..<24] == two[4..<24], "the serial numbers differ")
         try expect(first.controllerIdentifier != second.controllerIdentifier, "both controllers have the same CNTLID")
+        let third = try RawController(context.target)
+        try expect(
+          third.controllerIdentifier != first.controllerIdentifier
+            && third.controllerIdentifier != second.controllerIdentifier,
+          "a third controller has the CNTLID of another one")
       }
     },
     refusal(

@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import NVMeProtocol
 
 /// Commands besides read and write.
 enum OperationCases {
@@ -86,19 +87,17 @@ enum OperationCases {
         let controller = try RawController(context.target)
         let queue = try controller.readyQueue()
         let namespace = try RawNamespace(controller)
-        let supported = try controller.identify(.controller).littleEndian(at: 520, count: 2)
-        // ONCS bits (NVMe Base 2.1, figure 312) of commands that change nothing.
-        let commands: [(String, Int, SubmissionQueueEntry)] = [
-          ("Compare", 0, .compare(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1)),
-          ("Verify", 7, .verify(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: 1)),
-        ]
-        for (name, bit, command) in commands where supported >> UInt64(bit) & 1 == 0 {
-          let hasData = bit == 0
+        let supported = OptionalIOCommands(
+          rawValue: UInt16(try controller.identify(.controller).littleEndian(at: 520, count: 2)))
+        let missing = OptionalCommand.all(namespace).filter { !supported.contains($0.bit) }
+        guard !missing.isEmpty else {
+          throw ConformanceSkip("the target has every command that changes nothing to try (ONCS)")
+        }
+        for command in missing {
           let completion = try queue.execute(
-            command, inCapsule: hasData ? [UInt8](repeating: 0, count: namespace.blockByteCount) : [], "sending \(name)"
-          )
-          try expectStatus(completion, .invalidCommandOpcode, of: name)
-          context.notes.add("\(name): \(completion.statusText)")
+            command.entry, inCapsule: command.data, readByteCount: command.readByteCount, "sending \(command.name)")
+          try expectStatus(completion, .invalidCommandOpcode, of: command.name)
+          context.notes.add("\(command.name): \(completion.statusText)")
         }
       }
     },

@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import NVMeProtocol
 
 /// Paths, namespaces and whole targets that come and go under a verifying load: nothing acknowledged is lost, and I/O flows
 /// again.
@@ -108,6 +109,74 @@ enum RecoveryCases {
         try await set(.inaccessible, isSecond: true)
         try await load.wait(for: "held requests") { load.session.device.snapshot.statistics.heldCount > 0 }
         try await set(.optimized, isSecond: true)
+      }
+    },
+    ConformanceCase(
+      "multipath.ana-news",
+      "ANA states that change without any I/O are told of, with a new change count, and through their own port alone",
+      needs: [.control, .secondPort], deadline: .seconds(120)
+    ) { context in
+      let control = try context.requireControl()
+      let namespace = context.firstNamespace
+      func set(_ state: ANAState, isSecond: Bool) async throws {
+        try await control.setANAState(state, namespace: namespace, isSecondPort: isSecond)
+      }
+      try await MultipathSession.with(context, MultipathSession.Options()) { session in
+        let result = await Result.catching {
+          for (state, isSecond) in [
+            (ANAState.nonOptimized, false), (.inaccessible, true), (.optimized, false), (.nonOptimized, true),
+          ] {
+            guard let before = session.controllers[isSecond ? 1 : 0].snapshot.anaLog?.changeCount else {
+              throw ConformanceSkip("the target has no Asymmetric Namespace Access log")
+            }
+            let other = session.anaState(isSecond: !isSecond, namespace)
+            try await set(state, isSecond: isSecond)
+            try await session.wait(for: "the news of \(state)", within: .seconds(10)) {
+              session.anaState(isSecond: isSecond, namespace) == state
+            }
+            let after = try await session.readANALog(isSecond: isSecond)
+            try expect(
+              after.changeCount > before,
+              "the change count is \(after.changeCount), and was \(before) before there was a change")
+            _ = try await session.readANALog(isSecond: !isSecond)
+            try expectEqual(
+              session.anaState(isSecond: !isSecond, namespace), other, "the state through the other port")
+          }
+        }
+        for isSecond in [false, true] { try await set(.optimized, isSecond: isSecond) }
+        try result.get()
+      }
+    },
+    ConformanceCase(
+      "multipath.identity", "namespaces have the same identifiers, sizes and formats through both ports",
+      needs: .secondPort
+    ) { context in
+      try await offPool {
+        let controllers = [
+          try RawController(context.target), try RawController(context.target, port: context.target.secondPort),
+        ]
+        for controller in controllers { try controller.enable() }
+        let active = try RawNamespace.activeIdentifiers(controllers[0])
+        try expectEqual(
+          try RawNamespace.activeIdentifiers(controllers[1]), active, "the list of namespaces through the second port")
+        for identifier in active {
+          func both(_ structure: IdentifyStructure) throws -> ([UInt8], [UInt8]) {
+            let found = try controllers.map { try $0.identify(structure, namespaceIdentifier: identifier) }
+            return (found[0], found[1])
+          }
+          let descriptors = try both(.namespaceDescriptors)
+          try expect(
+            descriptors.0 == descriptors.1,
+            "namespace \(identifier) has other identification descriptors through the second port")
+          let namespaces = try both(.namespace)
+          // NSZE, FLBAS, NGUID and EUI64, and the LBA formats (NVM Command Set 1.1, section 4.1.5.1).
+          let fields = [("size", 0..<8), ("format", 26..<27), ("identifier", 104..<128), ("format", 128..<192)]
+          for (field, place) in fields {
+            try expect(
+              namespaces.0[place] == namespaces.1[place],
+              "namespace \(identifier) has another \(field) through the second port")
+          }
+        }
       }
     },
     underLoad("multipath.silent", "a target that falls silent under load and comes back loses nothing") { load in

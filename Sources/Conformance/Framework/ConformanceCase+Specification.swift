@@ -53,6 +53,8 @@ extension ConformanceCase {
     ("operations.unsupported", base("5.1.13.2.1, ONCS")),
     ("namespaces.", base("5.1.2 and 5.1.13")),
     ("multipath.", base("8.1.1, ANA")),
+    ("multipath.ana-news", base("5.1.2.1 and 5.1.12.1.13, ANA")),
+    ("multipath.identity", base("5.1.13.2.3 and 5.1.13.2.1")),
     ("discovery.", base("3.1.3.3 and 5.1.12.3.1")),
     ("recovery.", base("3.1.2 and 3.9")),
   ]

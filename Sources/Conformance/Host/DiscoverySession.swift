@@ -1,17 +1,12 @@
 internal import BlockDevice
-internal import Synchronization
 
 /// The target's discovery service, watched for the length of a case.
 struct DiscoverySession: Sendable {
-  private final class Counter: Sendable {
-    let value = Atomic(0)
-  }
-
   let discovery: PersistentDiscovery
   private let lossCounter = Counter()
 
   /// Connections lost so far.
-  var losses: Int { lossCounter.value.load(ordering: .relaxed) }
+  var losses: Int { lossCounter.value }
 
   /// Connects, reads the log, runs `body`, and takes everything down again whatever happens.
   static func with(_ context: ConformanceContext, _ body: (DiscoverySession) async throws -> Void) async throws {
@@ -27,7 +22,7 @@ struct DiscoverySession: Sendable {
       ) { TCPTransport(host: $0.host, port: $0.port) })
     let counter = session.lossCounter
     let observer = session.discovery.addObserver { event in
-      if case .serviceLost = event { counter.value.add(1, ordering: .relaxed) }
+      if case .serviceLost = event { counter.increment() }
     }
     let result = await Result.catching {
       session.discovery.start()

@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import Synchronization
 
 /// A host of the library under test with a path over each of the target's two ports.
 struct MultipathSession: Sendable {
@@ -66,6 +67,23 @@ struct MultipathSession: Sendable {
 
   /// The paths over the first and the second port.
   var paths: [MultipathSnapshot.Path] { device.snapshot.paths }
+
+  /// A namespace's state through the first or the second port, as the host knows it.
+  func anaState(isSecond: Bool, _ namespace: UInt32) -> ANAState {
+    controllers[isSecond ? 1 : 0].snapshot.anaState(ofNamespace: namespace)
+  }
+
+  /// The log as the target has it now, whatever the host has been told.
+  func readANALog(isSecond: Bool) async throws -> ANALog {
+    let controller = controllers[isSecond ? 1 : 0]
+    let isRead = Mutex(false)
+    let observer = controller.addObserver { if $0 == .anaChanged { isRead.withLock { $0 = true } } }
+    defer { controller.removeObserver(observer) }
+    controller.refreshANALog()
+    try await wait(for: "the ANA log") { isRead.withLock { $0 } }
+    guard let log = controller.snapshot.anaLog else { throw ConformanceFailure("the target has no ANA log any more") }
+    return log
+  }
 
   /// Waits until `condition` holds, however the news of it travels.
   func wait(for what: String, within limit: Duration = .seconds(40), until condition: () -> Bool) async throws {

@@ -45,14 +45,7 @@ extension Mutant {
       to: { $0.isOf(.namespace) && $0.command?.namespaceIdentifier ?? 0 > 1024 }),
     Mutant(
       "takes any number of event requests", fails: ["admin.event-limit": "request 5 ended with Success"],
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isCommand, passage.isOf(admin: .asynchronousEventRequest) else { return }
-          count += 1
-          if count > 4 { passage.answer() }
-        }
-      }),
+      to: { $0.isOf(admin: .asynchronousEventRequest) }, numbered: { $0 > 4 }),
     Mutant(
       "answers admin commands before it is enabled",
       fails: ["admin.before-enable": "Identify before CC.EN succeeded"],

@@ -146,6 +146,19 @@ extension Mutant {
           }
         }),
       Mutant(
+        "gives two controllers behind a port the same identifier",
+        fails: ["connect.second-port": "a third controller has the CNTLID of another one"],
+        remembering: {
+          var first: UInt32?
+          var hasSecond = false
+          return { passage in
+            guard passage.isResponse, passage.isOf(.connect), passage.queueIdentifier == 0 else { return }
+            if passage.port == 1 { hasSecond = true }
+            if passage.port == 0, hasSecond, let first { passage.changeCompletion { $0.dword0 = first } }
+            if passage.port == 0 { first = passage.pdu.completion.dword0 }
+          }
+        }),
+      Mutant(
         "admits hosts that are not allowed",
         fails: [
           "connect.host-not-allowed":
@@ -168,14 +181,7 @@ extension Mutant {
       Mutant(
         "connects a queue twice",
         fails: ["connect.io-queue-twice": "a second Connect of queue 1 succeeded"],
-        remembering: {
-          var count = 0
-          return { passage in
-            guard passage.isQueueConnect, passage.command?.connectFields.queueIdentifier == 1 else { return }
-            count += 1
-            if count == 2 { passage.answer() }
-          }
-        }),
+        to: { $0.isQueueConnect && $0.command?.connectFields.queueIdentifier == 1 }, numbered: { $0 == 2 }),
       Mutant(
         "loses a queue when it is connected again",
         fails: ["connect.io-queue-twice": "Read of 1 blocks at 0 ended with Internal Error"],

@@ -98,14 +98,7 @@ extension Mutant {
       answers: .connectInvalidParameters, to: { $0.isQueueConnect && $0.command?.connectFields.entries ?? 0 > 200 }),
     Mutant(
       "fails a command on a short queue now and then", fails: ["queues.back-pressure": "Internal Error"],
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isCommand, passage.isOf(.read) else { return }
-          count += 1
-          if count % 500 == 0 { passage.answer(.internalError) }
-        }
-      }),
+      answers: .internalError, to: { $0.isOf(.read) }, numbered: { $0 % 500 == 0 }),
     Mutant(
       "mixes up what its fifth queue reads", fails: ["queues.several": "8 of them, read back differently"],
       remembering: {
@@ -162,19 +155,28 @@ extension Mutant {
     Mutant(
       "cannot verify", fails: ["operations.verify": "Internal Error"], answers: .internalError,
       to: { $0.isOf(.verify) }),
+    denying("Compare", bit: 0),
+    denying("Dataset Management", bit: 2),
+    denying("Verify", bit: 7),
     Mutant(
-      "has Compare, and says that it has not", fails: ["operations.unsupported": "Compare ended with Success"]
-    ) { passage in
-      guard passage.isReadData, passage.isOf(.controller) else { return }
-      passage.setData(
-        0xFE & passage.pdu.number(at: passage.pdu.dataRange.lowerBound + 520, count: 2), at: 520, count: 2)
-    },
+      "reports reservations that it has not",
+      fails: ["operations.unsupported": "Reservation Report ended with Success"],
+      to: { $0.isOf(.reservationReport) }),
     Mutant(
-      "has Verify, and says that it has not", fails: ["operations.unsupported": "Verify ended with Success"]
-    ) { passage in
-      guard passage.isReadData, passage.isOf(.controller) else { return }
-      passage.setData(
-        0x7F & passage.pdu.number(at: passage.pdu.dataRange.lowerBound + 520, count: 2), at: 520, count: 2)
-    },
+      "fails a command that it has not as if it had it",
+      fails: ["operations.unsupported": "Copy ended with Invalid Field in Command"], answers: .invalidFieldInCommand,
+      to: { $0.isOf(.copy) }),
   ]
+
+  /// A target that has a command, and whose ONCS says that it has not.
+  private static func denying(_ command: String, bit: Int) -> Mutant {
+    Mutant(
+      "has \(command), and says that it has not",
+      fails: ["operations.unsupported": "\(command) ended with Success"]
+    ) { passage in
+      guard passage.isReadData, passage.isOf(.controller) else { return }
+      let supported = passage.pdu.number(at: passage.pdu.dataRange.lowerBound + 520, count: 2)
+      passage.setData(supported & ~(1 << UInt64(bit)), at: 520, count: 2)
+    }
+  }
 }

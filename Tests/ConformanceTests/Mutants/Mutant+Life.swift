@@ -36,15 +36,8 @@ extension Mutant {
       answers: .internalError, to: { $0.isOf(.propertySet) && ($0.command?.propertyFields.value ?? 0) >> 14 & 3 != 0 }
     ),
     Mutant(
-      "never lets a controller go", fails: reconnecting,
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isAdminConnect else { return }
-          count += 1
-          if count > 1 { passage.answer(.connectControllerBusy) }
-        }
-      }),
+      "never lets a controller go", fails: reconnecting, answers: .connectControllerBusy, to: { $0.isAdminConnect },
+      numbered: { $0 > 1 }),
     Mutant(
       "is worn out by hosts that vanish",
       fails: [
@@ -60,29 +53,14 @@ extension Mutant {
         }
       }),
     Mutant(
-      "reads nothing after a reset", fails: ["recovery.reset": "Internal Error"],
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isCommand, passage.isOf(.read) else { return }
-          count += 1
-          if count > 1 { passage.answer(.internalError) }
-        }
-      }),
+      "reads nothing after a reset", fails: ["recovery.reset": "Internal Error"], answers: .internalError,
+      to: { $0.isOf(.read) }, numbered: { $0 > 1 }),
     Mutant(
       "ends reads wrongly when it loses connections",
       fails: [
         "recovery.killed": "a read did not end with the loss of its connection: ",
         "recovery.silent": "a read did not end with the loss of its connection: ",
-      ],
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isCommand, passage.isOf(.read) else { return }
-          count += 1
-          if count == 20 { passage.answer(.internalError) }
-        }
-      }),
+      ], answers: .internalError, to: { $0.isOf(.read) }, numbered: { $0 == 20 }),
   ]
 
   /// What cannot be done with a target that lets nobody connect again.
@@ -134,6 +112,23 @@ extension Mutant {
         }
       }),
     Mutant(
+      "goes on reading a namespace that is gone, and tells nobody that it is",
+      fails: [
+        "namespaces.removed-in-use":
+          "an end with errors of all that is read from the namespace that is gone did not come within 20"
+      ],
+      remembering: {
+        var isInUse = false
+        return { passage in
+          if passage.isCommand, passage.isOf(.read), passage.command?.namespaceIdentifier == 401 {
+            isInUse = true
+            // Which has blocks of the same size.
+            passage.changeCommand { $0.namespaceIdentifier = 2 }
+          }
+          if isInUse, passage.isResponse, passage.isOf(admin: .asynchronousEventRequest) { passage.isDropped = true }
+        }
+      }),
+    Mutant(
       "does not write to what a namespace has grown by", fails: ["namespaces.resized-in-use": "LBA Out of Range"],
       answers: .lbaOutOfRange,
       to: { $0.isOf(.write) && $0.command?.namespaceIdentifier == 402 && $0.blocks.upperBound > 1024 }),
@@ -143,14 +138,8 @@ extension Mutant {
       to: { $0.isOf(.read) && $0.command?.namespaceIdentifier == 402 && $0.command?.blockCount == 2 }),
     Mutant(
       "brings back a namespace that cannot be written", fails: ["namespaces.disabled": "Namespace is Write Protected"],
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isCommand, passage.isOf(.write), passage.command?.namespaceIdentifier == 403 else { return }
-          count += 1
-          if count > 3 { passage.answer(.namespaceIsWriteProtected) }
-        }
-      }),
+      answers: .namespaceIsWriteProtected, to: { $0.isOf(.write) && $0.command?.namespaceIdentifier == 403 },
+      numbered: { $0 > 3 }),
   ]
 
   static let multipath: [Mutant] = [
@@ -161,14 +150,7 @@ extension Mutant {
           "killed", "port-removed", "ana", "silent", "dropped", "keep-alive", "namespace", "fewer-queues", "restart",
           "fast-fail", "controller-loss", "dead-port",
         ].map { ("multipath.\($0)", "acknowledged writes are corrupted or lost: blocks from ") }),
-      remembering: {
-        var count = 0
-        return { passage in
-          guard passage.isCommand, passage.isOf(.write) else { return }
-          count += 1
-          if count == 120 { passage.answer() }
-        }
-      }),
+      to: { $0.isOf(.write) }, numbered: { $0 == 120 }),
     Mutant(
       "writes nothing once a host has come back",
       fails: Dictionary(
@@ -184,6 +166,107 @@ extension Mutant {
           }
         }
       }),
+    Mutant(
+      "loses a write that is sent again",
+      fails: [
+        "multipath.silent": "acknowledged writes are corrupted or lost: blocks from ",
+        "multipath.dropped": "acknowledged writes are corrupted or lost: blocks from ",
+      ],
+      remembering: {
+        /// By their first block: the connections that writes were sent over which nobody has answered.
+        var unanswered: [UInt64: Int] = [:]
+        return { passage in
+          guard passage.isOf(.write) else { return }
+          let block = passage.blocks.lowerBound
+          if passage.isResponse { unanswered[block] = nil }
+          guard passage.isCommand else { return }
+          if let earlier = unanswered[block], earlier != passage.connection { passage.answer() }
+          unanswered[block] = passage.isDropped ? nil : passage.connection
+        }
+      }),
+    Mutant(
+      "reads what its second port has read before",
+      fails: Dictionary(
+        uniqueKeysWithValues: ["port-removed", "ana", "keep-alive", "dead-port"].map {
+          ("multipath.\($0)", "acknowledged writes are corrupted or lost: blocks from ")
+        }),
+      remembering: {
+        var cache: [Range<UInt64>: [UInt8]] = [:]
+        return { passage in
+          guard passage.isReadData, passage.isOf(.read), passage.port == 1 else { return }
+          let data = Array(passage.pdu.bytes[passage.pdu.dataRange])
+          if let earlier = cache[passage.blocks], earlier.count == data.count {
+            passage.change { $0.bytes.replaceSubrange($0.dataRange, with: earlier) }
+          } else {
+            cache[passage.blocks] = data
+          }
+        }
+      }),
+    Mutant(
+      "tells no news of ANA states", fails: ["multipath.ana-news": "the news of non-optimized did not come within 10"]
+    ) { passage in
+      if passage.isResponse, passage.isOf(admin: .asynchronousEventRequest),
+        AsynchronousEvent(rawValue: passage.pdu.completion.dword0).matches(.anaChange)
+      {
+        passage.isDropped = true
+      }
+    },
+    Mutant(
+      "tells of ANA states too late", fails: ["multipath.ana-news": "the news of non-optimized did not come within 10"],
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isANALog else { return }
+          count += 1
+          // The logs that the two hosts have begun with, and the one that they are told to read.
+          if count <= 3 { passage.setANAState(.optimized) }
+        }
+      }),
+    Mutant(
+      "takes one ANA state for another",
+      fails: ["multipath.ana-news": "the news of inaccessible did not come within 10"]
+    ) { passage in
+      if passage.isANALog, passage.anaState == .inaccessible { passage.setANAState(.persistentLoss) }
+    },
+    Mutant(
+      "does not count changes of ANA states", fails: ["multipath.ana-news": "the change count is 7, and was 7 before "]
+    ) { passage in
+      if passage.isANALog { passage.setData(7, at: 0, count: 8) }
+    },
+    Mutant(
+      "has one port's ANA states behind the other, too",
+      fails: ["multipath.ana-news": "the state through the other port is non-optimized, not optimized"],
+      remembering: {
+        var first = ANAState.optimized
+        return { passage in
+          guard passage.isANALog else { return }
+          if passage.port == 0 { first = passage.anaState }
+          if passage.port == 1 { passage.setANAState(first) }
+        }
+      }),
+    Mutant(
+      "names a namespace otherwise behind its second port",
+      fails: ["multipath.identity": "namespace 1 has other identification descriptors through the second port"]
+    ) { passage in
+      if passage.isReadData, passage.isOf(.namespaceDescriptors), passage.port == 1 {
+        // In the first descriptor's identifier.
+        passage.setData(0x5A, at: 4, count: 1)
+      }
+    },
+    Mutant(
+      "has another size of a namespace behind its second port",
+      fails: ["multipath.identity": "namespace 1 has another size through the second port"]
+    ) { passage in
+      if passage.isReadData, passage.isOf(.namespace), passage.port == 1 { passage.setData(1000, at: 0, count: 8) }
+    },
+    Mutant(
+      "has fewer namespaces behind its second port",
+      fails: ["multipath.identity": "the list of namespaces through the second port is [1], not [1, 2]"]
+    ) { passage in
+      if passage.isReadData, passage.isOf(.activeNamespaceList), passage.port == 1 {
+        passage.setData(0, at: 4, count: 4)
+      }
+    },
   ]
 
   static let discovery: [Mutant] = [
@@ -211,6 +294,18 @@ extension Mutant {
 }
 
 extension Passage {
+  /// Data of the ANA log, from its beginning.
+  fileprivate var isANALog: Bool {
+    isReadData && isOf(admin: .getLogPage) && (command?.cdw10 ?? 0) & 0xFF == 0x0C && command?.cdw12 == 0
+  }
+
+  /// Of the log's first group, whose descriptor follows the 16 bytes of the header.
+  fileprivate var anaState: ANAState {
+    ANAState(rawValue: UInt8(pdu.number(at: pdu.dataRange.lowerBound + 32, count: 1)))
+  }
+
+  fileprivate mutating func setANAState(_ state: ANAState) { setData(UInt64(state.rawValue), at: 32, count: 1) }
+
   fileprivate var propertyOffset: UInt32? { command?.propertyFields.offset }
 
   /// Where in the discovery log the read is that this belongs to.

@@ -32,13 +32,24 @@ struct Mutant: Sendable {
   }
 
   /// A target that answers commands without a further look.
+  /// - Parameters:
+  ///   - condition: whether it is such a command.
+  ///   - isDue: which of those are answered, by their number from 1 on.
   init(
     _ name: String, fails: [String: String], isStrict: Bool = false, answers status: StatusField = .success,
-    to condition: @escaping @Sendable (Passage) -> Bool
+    to condition: @escaping @Sendable (Passage) -> Bool,
+    numbered isDue: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) {
-    self.init(name, fails: fails, isStrict: isStrict) { passage in
-      if passage.isCommand, condition(passage) { passage.answer(status) }
-    }
+    self.init(
+      name, fails: fails, isStrict: isStrict,
+      remembering: {
+        var count = 0
+        return { passage in
+          guard passage.isCommand, condition(passage) else { return }
+          count += 1
+          if isDue(count) { passage.answer(status) }
+        }
+      })
   }
 
   static let all = initialization + connect + admin + io + life + devices + changes + multipath + discovery
