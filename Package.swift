@@ -126,6 +126,7 @@ let package = Package(
       name: "AllocationGate",
       dependencies: [
         "AllocationCounter", "BlockDevice", "COpenSSL", "EmbeddedTarget", "NBDLoopback", "TLS", "TestCertificates",
+        "TestSupport",
       ],
       path: "Tests/AllocationGate/Sources", swiftSettings: strict),
 

@@ -1,5 +1,6 @@
 import Glibc
 import RingReactor
+import TestSupport
 
 /// An address on loopback that lets nobody in: a listening socket whose queue is full, so that the kernel drops every
 /// further request for a connection.
@@ -10,19 +11,9 @@ final class BlackHole {
   struct Failure: Error {}
 
   init() throws {
-    let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    descriptors.append(listening)
-    var name = sockaddr_in()
-    name.sin_family = sa_family_t(AF_INET)
-    name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let isListening = withUnsafeMutablePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(listening, $0, length) == 0 && listen(listening, 0) == 0 && getsockname(listening, $0, &length) == 0
-      }
-    }
-    guard isListening, let address = SocketAddress(numericHost: "127.0.0.1", port: UInt16(bigEndian: name.sin_port))
-    else { throw Failure() }
+    let listener = try LoopbackListener(backlog: 0)
+    descriptors.append(listener.descriptor)
+    guard let address = SocketAddress(numericHost: "127.0.0.1", port: listener.port) else { throw Failure() }
     self.address = address
     for _ in 0..<64 {
       let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)

@@ -2,6 +2,7 @@ import Glibc
 import NVMeProtocol
 import NVMeTCPProtocol
 import Synchronization
+import TestSupport
 
 /// A target on blocking sockets and threads of its own, that does everything right but where its script says otherwise.
 final class HostileTarget: @unchecked Sendable {
@@ -39,47 +40,18 @@ final class HostileTarget: @unchecked Sendable {
   private let listening: Int32
   private let script: Script
   private let record = Mutex(Record())
-  private let threads = Mutex<[pthread_t]>([])
-
-  struct Failure: Error { var text: String }
+  private let threads = Mutex<[TestThread]>([])
 
   init(script: @escaping Script = { _, _, pdu in [.send(pdu)] }) throws {
     self.script = script
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var name = sockaddr_in()
-    name.sin_family = sa_family_t(AF_INET)
-    name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let isListening = withUnsafeMutablePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) == 0 && listen(descriptor, 16) == 0 && getsockname(descriptor, $0, &length) == 0
-      }
-    }
-    guard isListening else { throw Failure(text: "listen: \(errno)") }
-    listening = descriptor
-    port = UInt16(bigEndian: name.sin_port)
+    let listener = try LoopbackListener(backlog: 16)
+    listening = listener.descriptor
+    port = listener.port
     start { $0.acceptAll() }
   }
 
-  private final class Start: Sendable {
-    let target: HostileTarget
-    let body: @Sendable (HostileTarget) -> Void
-    init(_ target: HostileTarget, _ body: @escaping @Sendable (HostileTarget) -> Void) {
-      self.target = target
-      self.body = body
-    }
-  }
-
   private func start(_ body: @escaping @Sendable (HostileTarget) -> Void) {
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, nil,
-      { argument in
-        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-        start.body(start.target)
-        return nil
-      }, Unmanaged.passRetained(Start(self, body)).toOpaque())
-    precondition(code == 0)
+    let thread = TestThread { [self] in body(self) }
     threads.withLock { $0.append(thread) }
   }
 
@@ -106,7 +78,7 @@ final class HostileTarget: @unchecked Sendable {
   /// Waits for the end of all connections, and closes the door.
   func stop() -> Record {
     shutdown(listening, Int32(SHUT_RDWR))
-    while let thread = threads.withLock({ $0.popLast() }) { pthread_join(thread, nil) }
+    while let thread = threads.withLock({ $0.popLast() }) { thread.join() }
     close(listening)
     return record.withLock { $0 }
   }

@@ -19,24 +19,10 @@ final class Interceptor: Sendable {
     self.targetPort = targetPort
     self.place = place
     self.planted = planted
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let listener = listener
-    let isListening = withUnsafeMutableBytes(of: &address) { bytes in
-      let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-      return bind(listener, pointer, length) == 0 && listen(listener, 256) == 0
-        && getsockname(listener, pointer, &length) == 0
-    }
-    guard isListening else { throw Failure(description: "cannot listen: \(errno)") }
-    port = UInt16(bigEndian: address.sin_port)
+    let listening = try LoopbackListener(backlog: 256)
+    listener = listening.descriptor
+    port = listening.port
     TestThread { [self] in accept() }.detach()
-  }
-
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
   }
 
   /// Takes no more connections. Those there are end with the target's.
