@@ -82,8 +82,7 @@ import Testing
       "--rw=randread", "--iodepth=32", "--latency_target=10ms", "--latency_window=200ms", "--latency_percentile=99.5")
     var outcome = JobOutcome()
     outcome.statistics.searchedDepth = 7
-    let entry = ReportEntry(
-      name: "a", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
+    let entry = ReportEntry("a", options, outcome)
     let report = RunReport(entries: [entry], timestampMilliseconds: 0)
     #expect(
       NormalReport.render(report).contains(

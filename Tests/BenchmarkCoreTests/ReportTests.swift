@@ -183,11 +183,7 @@ import Testing
     let device = FakeDevice(byteCount: 1 << 16)
     let options = try job("--rw=randread")
     let outcome = try run(options, on: device)
-    let report = RunReport(
-      entries: [
-        ReportEntry(
-          name: "a", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
-      ], timestampMilliseconds: 0)
+    let report = RunReport(entries: [ReportEntry("a", options, outcome)], timestampMilliseconds: 0)
     let json = JSONReport.render(report, bins: false)
     let root = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     #expect(root["global options"] == nil)
@@ -255,11 +251,7 @@ import Testing
     device.fails = { number, _ in number == 3 }
     let options = try job("--rw=read")
     let outcome = try run(options, on: device)
-    let report = RunReport(
-      entries: [
-        ReportEntry(
-          name: "bad", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
-      ], timestampMilliseconds: 0)
+    let report = RunReport(entries: [ReportEntry("bad", options, outcome)], timestampMilliseconds: 0)
     #expect(NormalReport.render(report).contains("err= 5 (read at offset 12288"))
     #expect(JSONReport.render(report, bins: false).contains("\"error\" : 5"))
     #expect(SummaryReport.render(report).contains("planned failure"))
@@ -269,8 +261,7 @@ import Testing
     func entry(_ name: String, _ group: Int, _ arguments: String...) throws -> ReportEntry {
       let options = try plan(["--name=\(name)", "--rw=read"] + arguments).jobs[0]
       let outcome = try run(options, on: FakeDevice(byteCount: 1 << 16))
-      return ReportEntry(
-        name: name, groupIdentifier: group, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
+      return ReportEntry(name, options, outcome, group: group)
     }
     let joined = ReportEntry.joined([
       try entry("a", 0, "--group_reporting"), try entry("a", 0, "--group_reporting"), try entry("b", 0),
@@ -292,11 +283,7 @@ import Testing
     for (mode, hasSeparate, hasMixed) in [("none", true, false), ("mixed", false, true), ("both", true, true)] {
       let options = try job("--rw=randrw", "--unified_rw_reporting=\(mode)")
       let outcome = try run(options, on: device)
-      let report = RunReport(
-        entries: [
-          ReportEntry(
-            name: "a", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
-        ], timestampMilliseconds: 0)
+      let report = RunReport(entries: [ReportEntry("a", options, outcome)], timestampMilliseconds: 0)
       let normal = NormalReport.render(report)
       let json = JSONReport.render(report, bins: false)
       #expect(normal.contains("  read: IOPS=") == hasSeparate)
@@ -334,11 +321,7 @@ import Testing
     second.paths = other
     sum.merge(second)
     outcome.statistics = sum
-    return RunReport(
-      entries: [
-        ReportEntry(
-          name: "cable", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
-      ], timestampMilliseconds: 0)
+    return RunReport(entries: [ReportEntry("cable", options, outcome)], timestampMilliseconds: 0)
   }
 
   @Test func pathsShowInEveryFormat() throws {
@@ -411,8 +394,7 @@ import Testing
     let device = FakeDevice(byteCount: 1 << 18)
     let options = try job("--rw=randrw")
     let outcome = try run(options, on: device)
-    let entry = ReportEntry(
-      name: "mix", groupIdentifier: 0, options: options, outcome: outcome, endSeconds: 0, elapsedSeconds: 1)
+    let entry = ReportEntry("mix", options, outcome)
     let lines = SummaryReport.render(RunReport(entries: [entry], timestampMilliseconds: 0)).split(separator: "\n")
     #expect(lines.count == 3)
     #expect(Set(lines.map(\.count)).count == 1)

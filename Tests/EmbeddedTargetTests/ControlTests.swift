@@ -23,10 +23,7 @@ struct ControlTests {
   @Test("namespaces added, resized and removed are told to hosts in use")
   func namespaces() async throws {
     let fixture = try await TargetFixture.make()
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
 
     let added = try await notice(of: controller, { if case .namespacesChanged = $0 { true } else { false } }) {
       try await fixture.target.addNamespace(
@@ -311,10 +308,7 @@ struct ControlTests {
   @Test("namespaces that are removed give their memory back, also while hosts stay connected")
   func removedMemory() async throws {
     let fixture = try await TargetFixture.make()
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
     let data = pattern(65_536, seed: 5)
     try await device.write(at: 0, data)
     var namespace = NamespaceConfiguration.memory(byteCount: 64 << 20)

@@ -56,15 +56,11 @@ struct DataTests {
     var configuration = TargetConfiguration()
     variant.target(&configuration)
     let fixture = try await TargetFixture.make(namespaces: [1: variant.namespace], target: configuration)
-    var options = TCPTransportOptions()
-    options.headerDigest = variant.headerDigest
-    options.dataDigest = variant.dataDigest
-    let controller = fixture.controller(options: options) {
+    let (controller, device) = try await fixture.connected(
+      headerDigest: variant.headerDigest, dataDigest: variant.dataDigest
+    ) {
       $0.disablesSubmissionQueueFlowControl = !variant.flowControl
     }
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
     let model = try await Self.exercise(device, lanes: 8, rounds: 12)
     let inside = try await fixture.target.readNamespace(
       1, of: TargetFixture.nqn, offset: 0, byteCount: model.count)
@@ -78,10 +74,7 @@ struct DataTests {
     let path = "/tmp/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
     let fixture = try await TargetFixture.make(
       namespaces: [1: NamespaceConfiguration(backing: .file(path: path, byteCount: 8 << 20))])
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
     var model = try await Self.exercise(device, lanes: 4, rounds: 6)
     let head = pattern(8192 + 512, seed: 5)
     try await device.write(at: 0, head)
@@ -114,10 +107,7 @@ struct DataTests {
     defer { unlink(path) }
     let fixture = try await TargetFixture.make(
       namespaces: [1: NamespaceConfiguration(backing: .file(path: path, byteCount: 8 << 20))])
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
     for options in [[], .forceUnitAccess] as [BlockOptions] {
       try await device.write(at: 0, pattern(64 * 512, seed: 5))
       try await device.perform(BlockRequest(.writeZeroes, logicalBlockAddress: 1, blockCount: 62, options: options))
@@ -144,10 +134,7 @@ struct DataTests {
   @Test("memory namespaces: compare, zeroes, discard, verify, flush")
   func operations() async throws {
     let fixture = try await TargetFixture.make()
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
     let data = pattern(1 << 20, seed: 3)
     try await device.write(at: 0, data)
     try await device.compare(at: 0, Array(data.prefix(65_536)))
@@ -274,13 +261,7 @@ struct DataTests {
     var configuration = TargetConfiguration()
     configuration.maximumDataTransferExponent = 10
     let fixture = try await TargetFixture.make(namespaces: [1: .null(byteCount: 1 << 40)], target: configuration)
-    var options = TCPTransportOptions()
-    options.dataDigest = digests
-    options.headerDigest = digests
-    let controller = fixture.controller(options: options)
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected(headerDigest: digests, dataDigest: digests)
     try await device.write(at: 5, pattern(3 << 20, seed: 9))
     #expect(isZero(try await device.read(at: 5, blockCount: 6144)))
     try await device.compare(at: (1 << 31) - 8, [UInt8](repeating: 0, count: 4096))

@@ -83,13 +83,7 @@ struct FaultTests {
   @Test("corrupted digests are noticed by the host", arguments: [true, false])
   func corruptDigests(header: Bool) async throws {
     let fixture = try await TargetFixture.make()
-    var options = TCPTransportOptions()
-    options.headerDigest = true
-    options.dataDigest = true
-    let controller = fixture.controller(options: options)
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected(headerDigest: true, dataDigest: true)
     _ = try await device.read(at: 0, blockCount: 8)
     _ = try await fixture.target.addFault(
       FaultRule(.ioCommand(opcode: 0x02), header ? .corruptHeaderDigest : .corruptDataDigest, count: 1))

@@ -9,10 +9,7 @@ struct LoopbackTests {
   @Test("connects, reads what it wrote, and says goodbye")
   func smoke() async throws {
     let fixture = try await TargetFixture.make()
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
     let data = pattern(128 * 1024, seed: 1)
     try await device.write(at: 7, data)
     #expect(isEqual(try await device.read(at: 7, blockCount: 256)[...], data[...]))
@@ -25,10 +22,7 @@ struct LoopbackTests {
   @Test("a load of small reads holds the receive buffer, a large one lets it go, and data is right all along")
   func receiveBuffer() async throws {
     let fixture = try await TargetFixture.make()
-    let controller = fixture.controller()
-    controller.connect()
-    try await controller.ready()
-    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let (controller, device) = try await fixture.connected()
     let data = pattern(128 * 1024, seed: 2)
     try await device.write(at: 0, data)
     for _ in 0..<2 {

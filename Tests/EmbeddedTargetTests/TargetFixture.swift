@@ -1,6 +1,7 @@
 import BlockDevice
 import EmbeddedTarget
 import Foundation
+import Testing
 
 /// A target on a thread of its own and a host reactor on another, for tests over loopback.
 struct TargetFixture {
@@ -33,6 +34,19 @@ struct TargetFixture {
     return Controller(
       transport: TCPTransport(host: port.host, port: port.port, options: options), configuration: configuration,
       home: hostThread.handle)
+  }
+
+  /// A controller that is ready, and the device of its namespace 1.
+  func connected(
+    headerDigest: Bool = false, dataDigest: Bool = false, _ change: (inout ControllerConfiguration) -> Void = { _ in }
+  ) async throws -> (controller: Controller, device: NVMeBlockDevice) {
+    var options = TCPTransportOptions()
+    options.headerDigest = headerDigest
+    options.dataDigest = dataDigest
+    let controller = controller(options: options, change)
+    controller.connect()
+    try await controller.ready()
+    return (controller, try #require(controller.blockDevice(namespaceIdentifier: 1)))
   }
 
   func stop() async {

@@ -58,12 +58,7 @@ import Testing
       try client.go("disk", structured: structured)
       #expect(client.size == 1 << 24)
       // Around records, and around the sizes from which payload is received in place.
-      for (index, size) in [512, 4096, 16_384, 65_536, 1 << 18, 512, 1 << 20, 1 << 18, 4096].enumerated() {
-        let data = pattern(size, seed: UInt64(index))
-        try client.write(at: UInt64(index) << 20, data, flags: index % 2 == 0 ? .forceUnitAccess : [])
-        #expect(try client.read(at: UInt64(index) << 20, size) == data)
-        #expect(try client.read(at: UInt64(index) << 20 + 5, 100) == Array(data[5..<105]))
-      }
+      try client.writeAndRead([512, 4096, 16_384, 65_536, 1 << 18, 512, 1 << 20, 1 << 18, 4096])
       try client.request(.disconnect)
       // Said goodbye to, as it should be.
       #expect(try client.reply() == nil)

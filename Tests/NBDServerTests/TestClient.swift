@@ -2,6 +2,8 @@ import Glibc
 import NBDProtocol
 import RingReactor
 import TLS
+import TestSupport
+import Testing
 
 /// A client on a blocking socket; every answer that does not come within twenty seconds is a failure.
 final class TestClient {
@@ -214,6 +216,16 @@ final class TestClient {
   func write(at offset: UInt64, _ data: [UInt8], flags: NBDCommandFlags = []) throws {
     try request(.write, offset: offset, length: data.count, payload: data, flags: flags)
     guard let reply = try reply(), reply.error == 0 else { throw Failure(description: "write") }
+  }
+
+  /// Writes so many bytes a MiB apart, every other time with FUA, and reads them back, whole and in part.
+  func writeAndRead(_ sizes: [Int]) throws {
+    for (index, size) in sizes.enumerated() {
+      let (offset, data) = (UInt64(index) << 20, pattern(size, seed: UInt64(index)))
+      try write(at: offset, data, flags: index % 2 == 0 ? .forceUnitAccess : [])
+      #expect(try read(at: offset, size) == data)
+      #expect(try read(at: offset + 5, 100) == Array(data[5..<105]))
+    }
   }
 }
 

@@ -155,7 +155,8 @@ class RestartTests(unittest.TestCase):
         self.assertEqual(self.names(second), ["Nvme0n1"])
         self.assertEqual(second.stop(), 0)
 
-    def test_target_that_is_away_at_start(self):
+    def start_without_target(self):
+        """A daemon with a controller in its configuration whose target is away, and the target's port."""
         first = self.start("--config", self.file, "--keep-config")
         self.attach(first)
         self.assertEqual(first.stop(), 0)
@@ -163,6 +164,10 @@ class RestartTests(unittest.TestCase):
         self.assertTrue(self.target.say(f"port {port} off")["ok"])
         second = self.start("--config", self.file, "--keep-config")
         self.wait_for(lambda: "will be tried again" in second.log_text())
+        return second, port
+
+    def test_target_that_is_away_at_start(self):
+        second, port = self.start_without_target()
         # What could not be had yet is not forgotten.
         second.call("bdev_nvme_set_hotplug", {"enable": False})
         with open(self.file, encoding="utf-8") as file:
@@ -171,13 +176,7 @@ class RestartTests(unittest.TestCase):
         self.wait_for(lambda: self.names(second) == ["Nvme0n1"])
 
     def test_what_a_client_detaches_is_not_tried_again(self):
-        first = self.start("--config", self.file, "--keep-config")
-        self.attach(first)
-        self.assertEqual(first.stop(), 0)
-        port = self.target.description["ports"][0]["port"]
-        self.assertTrue(self.target.say(f"port {port} off")["ok"])
-        second = self.start("--config", self.file, "--keep-config")
-        self.wait_for(lambda: "will be tried again" in second.log_text())
+        second, port = self.start_without_target()
         # Between two attempts: one that is under way goes to its end.
         def detached():
             with self.assertRaises(RPCFailure) as caught:

@@ -308,7 +308,7 @@ import Testing
   }
 
   @Test func aDetachWaitsForAnAttachNotForEver() async throws {
-    let bed = try await NVMeBed()
+    let bed = try await NVMeBed(detachPatience: .milliseconds(500))
     try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer, count: 1))
     let attach = Task { await bed.failure("bdev_nvme_attach_controller", bed.attachment()) }
     // Refused while something is being attached.
