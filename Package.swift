@@ -64,7 +64,7 @@ let package = Package(
       swiftSettings: strict),
 
     // What is exported, apart from any wire; and one wire.
-    .target(name: "BlockExport", dependencies: ["BlockDevice"], swiftSettings: strict),
+    .target(name: "BlockExport", dependencies: ["BlockDevice", "RingReactor"], swiftSettings: strict),
     .target(name: "NBDProtocol", dependencies: ["NVMeProtocol"], swiftSettings: strict),
     .target(
       name: "NBDServer",

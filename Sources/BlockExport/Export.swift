@@ -1,4 +1,5 @@
 public import BlockDevice
+internal import RingReactor
 internal import Synchronization
 
 /// A block device that others may use: what they are told of it, and how long it lasts.
@@ -23,7 +24,7 @@ public final class Export: Sendable {
     var limits: ExportLimits
     var endReason: ExportEndReason?
     var clients: [UInt64: Client] = [:]
-    var observers: [UInt64: @Sendable (ExportEvent) -> Void] = [:]
+    var observers = ObserverTable<ExportEvent>()
     var nextIdentifier: UInt64 = 0
     var waiters: [UnsafeContinuation<Void, Never>] = []
     /// Of the device's own observers.
@@ -104,8 +105,7 @@ public final class Export: Sendable {
   private func tell(_ event: ExportEvent, if change: (inout Shared) -> Bool) {
     let observers = shared.withLock { shared -> [@Sendable (ExportEvent) -> Void] in
       guard change(&shared) else { return [] }
-      return shared.clients.sorted { $0.key < $1.key }.map(\.value.observer)
-        + shared.observers.sorted { $0.key < $1.key }.map(\.value)
+      return shared.clients.sorted { $0.key < $1.key }.map(\.value.observer) + shared.observers.all
     }
     for observer in observers { observer(event) }
   }
@@ -149,12 +149,8 @@ public final class Export: Sendable {
 
   /// Tells what becomes of the export, until it is removed; for owners and lists. Clients attach.
   public func addObserver(_ observer: @escaping @Sendable (ExportEvent) -> Void) -> UInt64 {
-    shared.withLock { shared in
-      shared.nextIdentifier += 1
-      shared.observers[shared.nextIdentifier] = observer
-      return shared.nextIdentifier
-    }
+    shared.withLock { $0.observers.add(observer) }
   }
 
-  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers.remove(identifier) } }
 }

@@ -1,3 +1,4 @@
+internal import RingReactor
 internal import Synchronization
 
 /// The exports that there are, by name. Any thread may call.
@@ -7,8 +8,7 @@ public final class ExportTable: Sendable {
   private struct Shared {
     /// In the order of coming.
     var exports: [Export] = []
-    var observers: [UInt64: @Sendable (ExportTableEvent) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers = ObserverTable<ExportTableEvent>()
   }
 
   private let shared = Mutex(Shared())
@@ -74,16 +74,12 @@ public final class ExportTable: Sendable {
   }
 
   private func tell(_ event: ExportTableEvent) {
-    for observer in shared.withLock({ $0.observers.sorted { $0.key < $1.key }.map(\.value) }) { observer(event) }
+    for observer in shared.withLock({ $0.observers.all }) { observer(event) }
   }
 
   public func addObserver(_ observer: @escaping @Sendable (ExportTableEvent) -> Void) -> UInt64 {
-    shared.withLock { shared in
-      shared.nextObserver += 1
-      shared.observers[shared.nextObserver] = observer
-      return shared.nextObserver
-    }
+    shared.withLock { $0.observers.add(observer) }
   }
 
-  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers.remove(identifier) } }
 }

@@ -79,12 +79,8 @@ public final class DiscoveredDevices: Sendable {
 
   /// Has `observer` told the news, in order, on the discovery's home reactor's thread, until ``removeObserver(_:)``.
   public func addObserver(_ observer: @escaping @Sendable (DiscoveredDevicesEvent) -> Void) -> UInt64 {
-    core.news.withLock { news in
-      news.nextObserver += 1
-      news.observers[news.nextObserver] = observer
-      return news.nextObserver
-    }
+    core.news.withLock { $0.observers.add(observer) }
   }
 
-  public func removeObserver(_ identifier: UInt64) { core.news.withLock { $0.observers[identifier] = nil } }
+  public func removeObserver(_ identifier: UInt64) { core.news.withLock { $0.observers.remove(identifier) } }
 }

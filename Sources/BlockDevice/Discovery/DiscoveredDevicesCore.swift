@@ -6,8 +6,7 @@ import Synchronization
 final class DiscoveredDevicesCore: @unchecked Sendable {
   struct News {
     var devices: [MultipathBlockDevice] = []
-    var observers: [UInt64: @Sendable (DiscoveredDevicesEvent) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers = ObserverTable<DiscoveredDevicesEvent>()
   }
 
   private struct Attached {
@@ -149,7 +148,6 @@ final class DiscoveredDevicesCore: @unchecked Sendable {
   }
 
   private func tell(_ event: DiscoveredDevicesEvent) {
-    let observers = news.withLock { news in news.observers.sorted { $0.key < $1.key }.map(\.value) }
-    for observer in observers { observer(event) }
+    for observer in news.withLock({ $0.observers.all }) { observer(event) }
   }
 }

@@ -37,8 +37,7 @@ public final class MultipathBlockDevice: BlockDevice {
     /// Of channels that are no more.
     var pastStatistics = MultipathStatistics()
     var pastErrorCounts: [UInt16: UInt64] = [:]
-    var observers: [UInt64: @Sendable (MultipathEvent) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers = ObserverTable<MultipathEvent>()
     var nextPathNumber: UInt64 = 0
     var nextPlace = 0
     var associationCount: UInt64 = 0
@@ -463,14 +462,10 @@ public final class MultipathBlockDevice: BlockDevice {
 
   /// Has `observer` told the news, on whichever thread it comes up on, until ``removeObserver(_:)``.
   public func addObserver(_ observer: @escaping @Sendable (MultipathEvent) -> Void) -> UInt64 {
-    shared.withLock { shared in
-      shared.nextObserver += 1
-      shared.observers[shared.nextObserver] = observer
-      return shared.nextObserver
-    }
+    shared.withLock { $0.observers.add(observer) }
   }
 
-  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+  public func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers.remove(identifier) } }
 
   /// The news as a stream. A reader that falls behind by more than 1024 events misses the oldest.
   public func events() -> AsyncStream<MultipathEvent> {
@@ -482,7 +477,6 @@ public final class MultipathBlockDevice: BlockDevice {
   }
 
   private func tell(_ event: MultipathEvent) {
-    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
-    for observer in observers { observer(event) }
+    for observer in shared.withLock({ $0.observers.all }) { observer(event) }
   }
 }

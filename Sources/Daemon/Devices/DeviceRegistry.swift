@@ -1,4 +1,5 @@
 internal import NVMeHost
+internal import RingReactor
 import Synchronization
 
 /// All block devices of the daemon, by name. Any thread may call anything here at any time; nothing waits.
@@ -8,8 +9,7 @@ package final class DeviceRegistry: Sendable {
     var devices: [RegisteredDevice] = [] { didSet { Revision.mark() } }
     /// By names and aliases.
     var index: [String: RegisteredDevice] = [:]
-    var observers: [UInt64: @Sendable (DeviceRegistryEvent) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers = ObserverTable<DeviceRegistryEvent>()
   }
 
   private let shared = Mutex(Shared())
@@ -67,17 +67,12 @@ package final class DeviceRegistry: Sendable {
   /// Has `observer` told the news on whichever thread it comes up on, until ``removeObserver(_:)``. It is not told of
   /// devices that are there already.
   package func addObserver(_ observer: @escaping @Sendable (DeviceRegistryEvent) -> Void) -> UInt64 {
-    shared.withLock { shared in
-      shared.nextObserver += 1
-      shared.observers[shared.nextObserver] = observer
-      return shared.nextObserver
-    }
+    shared.withLock { $0.observers.add(observer) }
   }
 
-  package func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+  package func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers.remove(identifier) } }
 
   private func tell(_ event: DeviceRegistryEvent) {
-    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
-    for observer in observers { observer(event) }
+    for observer in shared.withLock({ $0.observers.all }) { observer(event) }
   }
 }

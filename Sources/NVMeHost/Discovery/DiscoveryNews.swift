@@ -1,11 +1,11 @@
+internal import RingReactor
 import Synchronization
 
 /// What a ``DiscoveryDriver`` has found out, for every thread to read, and whoever wants to be told.
 final class DiscoveryNews: Sendable {
   private struct Shared {
     var snapshot = PersistentDiscovery.Snapshot()
-    var observers: [UInt64: @Sendable (DiscoveryEvent) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers = ObserverTable<DiscoveryEvent>()
     var waiters: [UInt64: UnsafeContinuation<DiscoveryError?, Never>] = [:]
     var nextWaiter: UInt64 = 0
     /// What ``PersistentDiscovery/ready()`` waits for; nil while it is open.
@@ -19,18 +19,13 @@ final class DiscoveryNews: Sendable {
   func publish(_ snapshot: PersistentDiscovery.Snapshot) { shared.withLock { $0.snapshot = snapshot } }
 
   func addObserver(_ observer: @escaping @Sendable (DiscoveryEvent) -> Void) -> UInt64 {
-    shared.withLock { shared in
-      shared.nextObserver += 1
-      shared.observers[shared.nextObserver] = observer
-      return shared.nextObserver
-    }
+    shared.withLock { $0.observers.add(observer) }
   }
 
-  func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers[identifier] = nil } }
+  func removeObserver(_ identifier: UInt64) { shared.withLock { $0.observers.remove(identifier) } }
 
   func tell(_ event: DiscoveryEvent) {
-    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
-    for observer in observers { observer(event) }
+    for observer in shared.withLock({ $0.observers.all }) { observer(event) }
   }
 
   /// The first log has been read, or it will not come to that. Only the first outcome counts.

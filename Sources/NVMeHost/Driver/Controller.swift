@@ -60,8 +60,7 @@ public final class Controller: Sendable {
     // Counted beside it, as they are no news: nothing is derived from them.
     var abortCount: UInt64 = 0
     var omittedKeepAliveCount: UInt64 = 0
-    var observers: [UInt64: @Sendable (ControllerNotice) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers = ObserverTable<ControllerNotice>()
     /// Answered with nil when their tasks are cancelled.
     var waiters: [UInt64: UnsafeContinuation<ControllerCondition?, Never>] = [:]
     var nextWaiter: UInt64 = 0
@@ -300,15 +299,11 @@ public final class Controller: Sendable {
 
   /// Has `observer` told the news, on the home reactor's thread, until ``removeObserver(_:)``.
   public func addObserver(_ observer: @escaping @Sendable (ControllerNotice) -> Void) -> UInt64 {
-    shared.withLock { shared in
-      shared.nextObserver += 1
-      shared.observers[shared.nextObserver] = observer
-      return shared.nextObserver
-    }
+    shared.withLock { $0.observers.add(observer) }
   }
 
   public func removeObserver(_ identifier: UInt64) {
-    shared.withLock { $0.observers[identifier] = nil }
+    shared.withLock { $0.observers.remove(identifier) }
   }
 
   // MARK: For the drivers, on the home reactor's thread
@@ -389,8 +384,7 @@ public final class Controller: Sendable {
 
   func notify(_ notice: ControllerNotice) {
     // In the order they came: a device has taken the news in before whoever watches its controller hears of it.
-    let observers = shared.withLock { shared in shared.observers.sorted { $0.key < $1.key }.map(\.value) }
-    for observer in observers { observer(notice) }
+    for observer in shared.withLock({ $0.observers.all }) { observer(notice) }
   }
 
   private func settle(_ condition: ControllerCondition, notice: ControllerNotice?) {
