@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites and tests full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
-ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|SimulationTests|pathsThatAreLostCostNoData
+# The simulation's worlds have clocks of their own, and use up all processors: beside nothing else.
+ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd soak allocations instructions clean
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz ahead sanitize readers rpc nbd soak \
+  allocations instructions clean
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,15 +32,20 @@ release: ## release build of the tools, which run where there is no Swift
 
 test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, a soak of the daemon, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
-	$(MAKE) lint unit readers rpc nbd soak allocations instructions simulate fuzz
+	$(MAKE) lint
+	swift build --build-tests
+	$(MAKE) -j 2 unit ahead
+	$(MAKE) -j 2 --output-sync readers rpc nbd
+	$(MAKE) soak allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
 
 unit: ## all tests, the conformance suite against Linux nvmet in its guest included
 	swift build --build-tests
-	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|ConformanceTests|DaemonEndToEndTests'
+	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|SimulationTests|ConformanceTests|DaemonEndToEndTests'
 	Scripts/bounded 900 swift test --skip-build --no-parallel --filter '$(ALONE)'
+	Scripts/bounded 600 swift test --skip-build --filter SimulationTests
 	Scripts/bounded 900 swift test --skip-build --filter ConformanceTests
 	Scripts/bounded 600 swift test --skip-build --filter DaemonEndToEndTests
 	python3 -B -m unittest discover -q -s Benchmarks -t Benchmarks
@@ -61,6 +68,12 @@ instructions: ## no I/O dearer in instructions than the committed figures, by ca
 
 fuzz: ## a fixed number of fuzzing runs, address sanitizer on
 	Fuzz/run
+
+# What later stages need, made on the processor time that tests leave: many of them wait. Where there can be no guest, the
+# tests that need one say so.
+ahead:
+	-@nice -n 19 Tests/NvmetGuest/build-guest >/dev/null
+	nice -n 19 Fuzz/run --compile
 
 sanitize: ## unit tests under the address and the thread sanitizer
 	@Scripts/setup test
