@@ -26,7 +26,8 @@ class Target:
     name = ""
     subsystem = ""
 
-    def __init__(self, processors):
+    def __init__(self, program, processors):
+        self.program = program
         self.processors = processors
         self.port = free_port()
         self.process = None
@@ -75,10 +76,6 @@ class EmbeddedTarget(Target):
     name = "nvmeof target"
     subsystem = "nqn.2014-08.org.nvmexpress:uuid:5e1f0000-0000-4000-8000-0000656d6264"
 
-    def __init__(self, program, processors):
-        super().__init__(processors)
-        self.program = program
-
     def command(self):
         return [
             self.program,
@@ -108,8 +105,7 @@ class SPDKTarget(Target):
     subsystem = "nqn.2016-06.io.spdk:comparison"
 
     def __init__(self, program, processors):
-        super().__init__(processors)
-        self.program = program
+        super().__init__(program, processors)
         self.configuration = None
 
     def command(self):
