@@ -2,12 +2,11 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites and tests full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
-# The simulation's worlds have clocks of their own, and use up all processors: beside nothing else.
 ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz ahead sanitize readers rpc nbd soak \
-  allocations instructions clean
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd soak \
+  allocations instructions clean tests simulated-tests ahead
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,7 +33,7 @@ test: ## everything that must pass: format, unit tests, fio's readers, SPDK's cl
 	@Scripts/setup test
 	$(MAKE) lint
 	swift build --build-tests
-	$(MAKE) -j 2 unit ahead
+	$(MAKE) -j 2 tests ahead
 	$(MAKE) -j 2 --output-sync readers rpc nbd
 	$(MAKE) soak allocations instructions simulate fuzz
 
@@ -43,12 +42,25 @@ lint: ## swift format, strict
 
 unit: ## all tests, the conformance suite against Linux nvmet in its guest included
 	swift build --build-tests
+	$(MAKE) -j 2 tests simulated-tests
+
+tests:
 	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|SimulationTests|ConformanceTests|DaemonEndToEndTests'
 	Scripts/bounded 900 swift test --skip-build --no-parallel --filter '$(ALONE)'
-	Scripts/bounded 600 swift test --skip-build --filter SimulationTests
-	Scripts/bounded 900 swift test --skip-build --filter ConformanceTests
-	Scripts/bounded 600 swift test --skip-build --filter DaemonEndToEndTests
+	Scripts/bounded 900 swift test --skip-build --filter 'ConformanceTests|DaemonEndToEndTests'
 	python3 -B -m unittest discover -q -s Benchmarks -t Benchmarks
+
+# Worlds with clocks of their own, which may take as long as they like. Without `swift test`, of which only one runs at a time.
+simulated-tests:
+	Scripts/bounded 900 nice -n 19 .build/debug/swift-nvmeofPackageTests.xctest --testing-library swift-testing \
+	  --filter SimulationTests
+
+# What later stages need, and the simulation, on the processor time that tests leave: most of them wait. Where there can be
+# no guest, the tests that need one say so.
+ahead:
+	-@nice -n 19 Tests/NvmetGuest/build-guest >/dev/null
+	nice -n 19 $(MAKE) simulated-tests
+	nice -n 19 Fuzz/run --compile
 
 conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test
@@ -68,12 +80,6 @@ instructions: ## no I/O dearer in instructions than the committed figures, by ca
 
 fuzz: ## a fixed number of fuzzing runs, address sanitizer on
 	Fuzz/run
-
-# What later stages need, made on the processor time that tests leave: many of them wait. Where there can be no guest, the
-# tests that need one say so.
-ahead:
-	-@nice -n 19 Tests/NvmetGuest/build-guest >/dev/null
-	nice -n 19 Fuzz/run --compile
 
 sanitize: ## unit tests under the address and the thread sanitizer
 	@Scripts/setup test
