@@ -119,8 +119,7 @@ public struct JSONParser: Sendable {
         do throws(JSONError) {
           if let value = try take(byte) { return .value(value, consumedByteCount: index + 1) }
         } catch {
-          state = .failed(error)
-          return .failed(error)
+          return fail(error)
         }
       }
       index += 1
@@ -169,8 +168,9 @@ public struct JSONParser: Sendable {
 
   private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
 
-  private mutating func fail(_ reason: JSONError.Reason) -> Step {
-    let error = JSONError(reason, offset: byteCount)
+  private mutating func fail(_ reason: JSONError.Reason) -> Step { fail(error(reason)) }
+
+  private mutating func fail(_ error: JSONError) -> Step {
     state = .failed(error)
     // A value that is refused is not kept.
     containers = []

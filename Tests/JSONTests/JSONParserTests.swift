@@ -5,6 +5,7 @@ struct JSONParserTests {
   static let accepted: [(String, JSONValue)] = [
     ("null", .null), (" true ", true), ("false", false), ("\"\"", ""), ("[]", []), ("{}", [:]),
     ("\t[1, 2 ,[3]\r\n]", [1, 2, [3]]), (#"{"a":1,"b":{"c":[null]}}"#, ["a": 1, "b": ["c": [nil]]]),
+    (#"{"a":"b","c":["d",{"e":"f"}]}"#, ["a": "b", "c": ["d", ["e": "f"]]]), (#"["a",true,"b"]"#, ["a", true, "b"]),
     (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"), (#""\u0041\u00e9\u20AC""#, "Aé€"), (#""\ud83d\ude00""#, "😀"),
     ("\"é€😀\"", "é€😀"), (#""\u0000""#, "\0"), ("[0,-0.0,1]", [0, .number(JSONNumber(-0.0)!), 1]),
   ]
@@ -115,6 +116,15 @@ struct JSONParserTests {
     // A million levels cost no stack.
     let deep = String(repeating: "[", count: 1_000_000) + String(repeating: "]", count: 1_000_000)
     #expect(reason(deep, JSONLimits()) == .tooDeep(maximumDepth: 64))
+  }
+
+  /// Whatever comes behind: the bytes of a stream have no beginning any more.
+  @Test(arguments: refused.filter { !$0.0.allSatisfy(\.isWhitespace) })
+  func whatHasFailedStaysFailed(text: String, offset: Int) {
+    var parser = JSONParser()
+    let steps = [text, "]", "[1]"].map { text in Array(text.utf8).withUnsafeBytes { parser.parse($0) } }
+    guard case .failed = steps[0] else { return }
+    #expect(steps[1] == steps[0] && steps[2] == steps[0] && parser.finish() == steps[0])
   }
 
   @Test func whatIsWrongIsToldAtOnce() {
