@@ -18,6 +18,9 @@ struct SimulatedPath {
   /// The ANA state as the host knows it.
   var knownANAState = ANAState.optimized
 
+  /// The host asks for commands that are not answered in time to be aborted, before it gives the association up.
+  var abortsCommands = false
+
   // The controller and the network.
   var isReachable = true
   var refusesForGood = false
@@ -29,7 +32,6 @@ struct SimulatedPath {
   var ignoresWrites = false
   /// How likely a command is answered with an error that may pass.
   var errorProbability = 0.0
-}
 
   /// A command that reaches the controller is not carried out, and never answered.
   func ignores(isWrite: Bool) -> Bool { isWrite ? ignoresWrites : ignoresReads }
@@ -59,3 +61,4 @@ struct SimulatedPath {
     errorProbability = 0
     answersIO()
   }
+}

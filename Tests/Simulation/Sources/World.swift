@@ -14,7 +14,7 @@ public final class World {
     case lossNoticed(path: Int, association: UInt64)
     case execute(command: Int)
     case respond(command: Int, StatusField)
-    case commandTimeout(path: Int, command: Int)
+    case commandTimeout(path: Int, command: Int, isAborted: Bool)
     case probe(path: Int, number: UInt64)
     case probeAnswer(path: Int, number: UInt64, association: UInt64)
     case probeTimeout(path: Int, number: UInt64, association: UInt64)
@@ -80,6 +80,7 @@ public final class World {
     requests = Array(repeating: Request(isWrite: false, block: 0, value: 0, issued: 0), count: World.depth)
     keepAliveMilliseconds = UInt32.random(in: 200...2000, using: &random)
     for _ in 0..<Int.random(in: 1...4, using: &random) { paths.append(makePath()) }
+    for path in paths.indices { paths[path].abortsCommands = chance(0.3) }
   }
 
   private func makePath() -> SimulatedPath {
@@ -153,16 +154,14 @@ public final class World {
     case .lossNoticed(let path, let association): try lossNoticed(path, association)
     case .execute(let command): execute(command)
     case .respond(let command, let status): try respond(command, status)
-    case .commandTimeout(let path, let command):
-      if !commands[command].hasEnded, paths[path].association == commands[command].association {
-        try lose(path, Self.unanswered)
-      }
+    case .commandTimeout(let path, let command, let isAborted):
+      guard !commands[command].hasEnded, paths[path].association == commands[command].association else { return }
+      if paths[path].abortsCommands && !isAborted { try abort(path, command) } else { try lose(path, Self.unanswered) }
     case .probe(let path, let number): try probe(path, number)
     case .probeAnswer(let path, let number, let association): try probeAnswered(path, number, association)
     case .probeTimeout(let path, let number, let association):
-      if paths[path].probation.number == number, paths[path].association == association {
-        try lose(path, Self.unanswered)
-      }
+      guard paths[path].probation.number == number, paths[path].association == association else { return }
+      if paths[path].abortsCommands { try noteAborted(path) } else { try lose(path, Self.unanswered) }
     case .accessKnown(let path):
       paths[path].knownANAState = paths[path].anaState
       paths[path].knowsNamespace = paths[path].hasNamespace
@@ -250,7 +249,8 @@ public final class World {
     let request = requests[index]
     try checkProbation(request, path)
     queue.schedule(
-      .commandTimeout(path: path, command: commands.count), in: Self.ioTimeoutMilliseconds * Self.millisecond)
+      .commandTimeout(path: path, command: commands.count, isAborted: false),
+      in: Self.ioTimeoutMilliseconds * Self.millisecond)
     commands.append(
       SimulatedCommand(
         request: index, path: path, association: paths[path].association, isWrite: request.isWrite,
@@ -267,7 +267,9 @@ public final class World {
       bugHasStruck = true
       return
     }
-    if outcome == .deviceError { requests[command.request].hasBeenAnswered = true }
+    if outcome == .deviceError && !status.matches(.commandAbortRequested) {
+      requests[command.request].hasBeenAnswered = true
+    }
     var outcome = outcome
     if outcome == .connectionLost && command.isWrite {
       if bug == .lostTakenForNotSent { outcome = .notSent }
@@ -507,6 +509,28 @@ public final class World {
   private func loseProbe(_ path: Int) {
     guard paths[path].probe == paths[path].probation.number else { return }
     paths[path].probation.probeEnded(paths[path].probe, isAnswered: false, nowNanoseconds: now)
+  }
+
+  /// The controller is asked to abort a command, and does so where it has not carried it out.
+  private func abort(_ path: Int, _ command: Int) throws(Violation) {
+    try noteAborted(path)
+    if paths[path].isReachable && !commands[command].isExecuted {
+      commands[command].isDropped = true
+      try complete(command, .deviceError, .commandAbortRequested)
+    } else {
+      queue.schedule(
+        .commandTimeout(path: path, command: command, isAborted: true),
+        in: Self.ioTimeoutMilliseconds * Self.millisecond)
+    }
+  }
+
+  private func noteAborted(_ path: Int) throws(Violation) {
+    guard paths[path].recovery.state == .enabled else { return }
+    report.unansweredCount += 1
+    paths[path].trust.aborted(now)
+    paths[path].probation.commandsUnanswered(1, nowNanoseconds: now)
+    updatePath(path)
+    try release()
   }
 
   private func noteUnanswered(_ path: Int) {

@@ -47,7 +47,7 @@ final class SimulatedController {
   }
 
   var status: ControllerStatus {
-    ControllerStatus(ready: isReady, fatal: target.faults.isFatal, shutdown: shutdown)
+    ControllerStatus(ready: isReady && !target.faults.isNotReady, fatal: target.faults.isFatal, shutdown: shutdown)
   }
 
   func configure(_ register: ControllerConfigurationRegister) {

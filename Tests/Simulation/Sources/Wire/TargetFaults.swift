@@ -24,6 +24,8 @@ struct TargetFaults {
   var shortDataProbability = 0.0
   /// CSTS.CFS
   var isFatal = false
+  /// CSTS.RDY is 0, whatever the host has set: somebody else has reset the controller.
+  var isNotReady = false
   var anaState = ANAState.optimized
   var hasNamespace = true
   /// The namespace is another one: it must be neither read nor written.

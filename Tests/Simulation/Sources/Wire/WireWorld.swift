@@ -17,6 +17,9 @@ public final class WireWorld {
   private var controllers: [Controller] = []
   private var device: MultipathBlockDevice?
   private var channels: [BlockChannel] = []
+  /// Closed, with requests that have not ended yet.
+  private var leavingChannels: [BlockChannel] = []
+  private var hasDeletedController = false
   private let requests: [WireRequest]
   private let completions: UnsafeMutableBufferPointer<BlockCompletion>
   private var busyBlocks: Set<Int> = []
@@ -30,11 +33,11 @@ public final class WireWorld {
   /// Nothing is wrong, for a minute, but that one of several paths does no I/O.
   private let isHalfDead: Bool
   private let probationMilliseconds: ClosedRange<UInt32>
+  /// I/O queues granted where all is well; one is not on every channel's reactor.
+  private let grantedQueueCount: Int
   /// Requests that have taken as long as a command's time-out.
   private var stalledCount = 0
 
-  /// I/O queues granted where all is well; one is not on every channel's reactor.
-  private let grantedQueueCount: Int
   private struct WeakController {
     weak let controller: Controller?
     init(_ controller: Controller) { self.controller = controller }
@@ -65,18 +68,15 @@ public final class WireWorld {
     longestThinkMilliseconds = timeline.pick([3, 10, 40])
     isHalfDead = timeline.chance(0.1)
     probationMilliseconds = isHalfDead ? 2000...60_000 : timeline.pick([1...1, 100...2000, 500...4000])
+    grantedQueueCount = timeline.pick([64, 64, 64, 64, 1])
     makePaths(bug)
   }
 
-    grantedQueueCount = timeline.pick([64, 64, 64, 64, 1])
   deinit { completions.deallocate() }
 
   private func makePaths(_ bug: PlantedWireBug?) {
     var multipath = MultipathConfiguration()
-    let spread: MultipathPolicy.Spread = timeline.pick([
-      .activePassive, .activeActive(.roundRobin(minimumIO: 1)), .activeActive(.queueDepth), .activeActive(.latency),
-    ])
-    if let policy = try? MultipathPolicy(spread, failsBackAutomatically: timeline.chance(0.7)) {
+    if let policy = try? MultipathPolicy(pickSpread(), failsBackAutomatically: timeline.chance(0.7)) {
       multipath.policy = policy
     }
     multipath.probationDelayMilliseconds = bug == .probationsNotCounted ? 1...1 : probationMilliseconds
@@ -106,6 +106,12 @@ public final class WireWorld {
     }
   }
 
+  private func pickSpread() -> MultipathPolicy.Spread {
+    timeline.pick([
+      .activePassive, .activeActive(.roundRobin(minimumIO: 1)), .activeActive(.queueDepth), .activeActive(.latency),
+    ])
+  }
+
   private func transportOptions() -> TCPTransportOptions {
     var options = TCPTransportOptions()
     let digests = timeline.pick([(false, false), (true, true), (true, true), (true, false), (false, true)])
@@ -129,7 +135,6 @@ public final class WireWorld {
     configuration.timeoutAction = timeline.chance(0.5) ? .reset : .abort
     if isHalfDead {
       configuration.ioTimeoutMilliseconds = UInt32(Self.halfDeadTimeoutMilliseconds)
-      configuration.timeoutAction = .reset
     }
     configuration.disablesSubmissionQueueFlowControl = timeline.chance(0.7)
     configuration.retriesFirstConnect = timeline.chance(0.7)
@@ -267,11 +272,12 @@ public final class WireWorld {
   }
 
   private func collect() {
-    for channel in channels {
+    for channel in channels + leavingChannels {
       while channel.hasCompletions {
         for completion in completions[..<channel.poll(into: completions)] { end(completion) }
       }
     }
+    leavingChannels.removeAll { $0.outstandingCount == 0 }
   }
 
   private func end(_ completion: BlockCompletion) {
@@ -325,7 +331,7 @@ public final class WireWorld {
   }
 
   private func fault(_ target: SimulatedTarget) {
-    switch timeline.number(0...41) {
+    switch timeline.number(0...47) {
     case 0, 1, 2: breakConnection(of: target)
     case 3: for connection in target.connections { connection.reset() }
     case 34, 35: for connection in target.connections { connection.resetHost() }
@@ -348,6 +354,9 @@ public final class WireWorld {
     case 24: target.faults.refusesConnections = timeline.chance(0.5)
     case 25: target.faults.refusesForGood = timeline.chance(0.2)
     case 26...33: mend(target)
+    case 42: target.faults.isNotReady = timeline.chance(0.5)
+    case 43...46: changeDevice()
+    case 47: replaceChannel()
     case 40, 41:
       target.faults.ignoresWrites = true
       target.faults.ignoresReads = timeline.chance(0.5)
@@ -385,13 +394,53 @@ public final class WireWorld {
     switch timeline.number(0...9) {
     case 0, 1, 2: Task(executorPreference: home.handle) { try? await controller.reset() }
     case 3: controller.shutdown()
-    case 4 where timeline.chance(0.1) && controller !== controllers[0]: delete(controller)
+    // The device is gone with its last path's controller.
+    case 4 where timeline.chance(0.1) && controller !== controllers[0] && isPath(controllers[0]):
+      hasDeletedController = true
+      delete(controller)
     default: controller.connect()
     }
   }
 
   private func delete(_ controller: Controller) {
     Task(executorPreference: home.handle) { await controller.delete() }
+    needsTurn = true
+  }
+
+  /// What the device's owner may do with its paths, at any moment.
+  private func changeDevice() {
+    guard let device else { return }
+    needsTurn = true
+    let paths = device.snapshot.paths
+    switch timeline.number(0...5) {
+    case 0, 1:
+      let removable = hasDeletedController ? paths.filter { $0.controller !== controllers[0] } : paths
+      if !removable.isEmpty { device.removePath(timeline.pick(removable).identifier) }
+    case 2, 3: addMissingPaths()
+    case 4: device.setPreferredPath(timeline.pick(paths.map(\.identifier) + [nil]))
+    default: if let policy = try? MultipathPolicy(pickSpread()) { device.setPolicy(policy) }
+    }
+  }
+
+  private func isPath(_ controller: Controller) -> Bool {
+    device?.snapshot.paths.contains { $0.controller === controller } == true
+  }
+
+  private func addMissingPaths() {
+    for controller in controllers where controller.snapshot.state != .deleted && !isPath(controller) {
+      // One that presents another namespace now is refused.
+      _ = try? device?.addPath(controller, isPreferred: timeline.chance(0.2))
+    }
+  }
+
+  private func replaceChannel() {
+    guard !channels.isEmpty else { return }
+    let place = timeline.number(0...channels.count - 1)
+    let old = channels[place]
+    guard let new = try? device?.openChannel(on: old.reactor, queueDepth: Self.requestCount) else { return }
+    channels[place] = new
+    old.close()
+    leavingChannels.append(old)
     needsTurn = true
   }
 
@@ -402,6 +451,7 @@ public final class WireWorld {
     target.setANAState(.optimized)
     target.setNamespace(isThere: true)
     target.faults = TargetFaults()
+    target.faults.grantedQueueCount = grantedQueueCount
     target.endPartition()
     for connection in target.connections { connection.resetAfter(inboundBytes: nil, outboundBytes: nil) }
     if wasAltered {
@@ -417,6 +467,7 @@ public final class WireWorld {
     for delay in [0, 3000, 8000] as [UInt64] {
       timeline.after(delay * Timeline.millisecond) { [unowned self] in
         for controller in controllers { controller.connect() }
+        addMissingPaths()
         needsTurn = true
       }
     }
@@ -451,7 +502,6 @@ public final class WireWorld {
     }
   }
 
-    target.faults.grantedQueueCount = grantedQueueCount
   /// I/O flows again: each block is read, written, and read.
   private func checkFlow() throws(Violation) {
     for isWrite in [false, true, false] {
