@@ -48,7 +48,8 @@ unit: ## all tests, the conformance suite against Linux nvmet in its guest inclu
 tests:
 	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|SimulationTests|ConformanceTests|DaemonEndToEndTests'
 	Scripts/bounded 900 swift test --skip-build --no-parallel --filter '$(ALONE)'
-	Scripts/bounded 900 swift test --skip-build --filter 'ConformanceTests|DaemonEndToEndTests'
+	Scripts/bounded 900 swift test --skip-build --filter ConformanceTests
+	Scripts/bounded 600 swift test --skip-build --filter DaemonEndToEndTests
 	python3 -B -m unittest discover -q -s Benchmarks -t Benchmarks
 
 # Worlds with clocks of their own, which may take as long as they like. Without `swift test`, of which only one runs at a time.
