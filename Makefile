@@ -6,7 +6,7 @@ ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|Co
 SEEDS ?= 2000
 FIRST_SEED ?= 0
 .PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd soak \
-  allocations instructions clean tests simulated-tests ahead optimized
+  allocations instructions clean tests simulated-tests ahead
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,8 +35,7 @@ test: ## everything that must pass: format, unit tests, fio's readers, SPDK's cl
 	swift build --build-tests
 	$(MAKE) -j 2 tests ahead
 	$(MAKE) -j 2 --output-sync readers rpc nbd
-	$(MAKE) -j 2 soak optimized
-	$(MAKE) allocations instructions simulate fuzz
+	$(MAKE) soak allocations instructions simulate fuzz
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -63,12 +62,6 @@ ahead:
 	-@nice -n 19 Tests/NvmetGuest/build-guest >/dev/null
 	nice -n 19 $(MAKE) simulated-tests
 	nice -n 19 Fuzz/run --compile
-
-# (SwiftPM's compilers do not keep a niceness.)
-optimized:
-	@for product in AllocationGate InstructionGate simulate; do \
-	  chrt --idle 0 swift build -c release --product $$product || exit; \
-	done
 
 conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test
