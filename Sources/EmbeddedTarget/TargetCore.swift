@@ -265,12 +265,12 @@ final class TargetCore {
     if !connection.st.pointee.isClosing { connection.start() }
   }
 
-  /// Connections that say nothing are not to keep others out until their time is over.
+  /// Connections without Connect are not to keep others out until their time is over, whether they have said ICReq or nothing.
   private func makeRoom(for newcomer: TargetConnection) {
     let open = connections.values.filter { !$0.st.pointee.isClosing }
     guard open.count > configuration.maximumConnections else { return }
-    let silent = open.filter { !$0.st.pointee.isInitialized && $0 !== newcomer }
-    let oldest = silent.min { $0.st.pointee.handshakeDeadline < $1.st.pointee.handshakeDeadline }
+    let idle = open.filter { !$0.st.pointee.isConnected && $0 !== newcomer }
+    let oldest = idle.min { $0.st.pointee.handshakeDeadline < $1.st.pointee.handshakeDeadline }
     (oldest ?? newcomer).close()
   }
 

@@ -404,24 +404,26 @@ struct ControlTests {
     await fixture.stop()
   }
 
-  @Test("connections that say nothing give their places to new ones, the oldest first; others keep theirs")
+  @Test("connections without Connect give their places to new ones, the oldest first; others keep theirs")
   func silentConnections() async throws {
     var configuration = TargetConfiguration()
     configuration.maximumConnections = 4
     configuration.handshakeTimeoutMilliseconds = 600_000
     let fixture = try await TargetFixture.make(target: configuration)
-    let silent = try (0..<4).map { _ in try WireHost(fixture.port) }
+    let idle = try (0..<4).map { _ in try WireHost(fixture.port) }
+    // ICReq alone earns no place.
+    try idle[0].initialize()
+    try idle[1].initialize()
     let fifth = try WireHost(fixture.port)
     try fifth.becomeAdmin()
-    #expect(try silent[0].receive() == nil)
-    // Whoever has begun to speak stays.
-    for host in silent[1...] { try host.initialize() }
+    #expect(try idle[0].receive() == nil)
     let sixth = try WireHost(fixture.port)
-    #expect(try sixth.receive() == nil)
-    for host in silent[1...] {
-      let connected = try host.run(WireHost.connectCommand(), data: WireHost.connectData())
-      #expect(connected.completion.status.isSuccess)
-    }
+    try sixth.becomeAdmin()
+    #expect(try idle[1].receive() == nil)
+    for host in idle[2...] { try host.becomeAdmin() }
+    // All that are left have a controller.
+    let seventh = try WireHost(fixture.port)
+    #expect(try seventh.receive() == nil)
     #expect(try fifth.run(.propertySet(.controllerConfiguration, value: 0x0046_0001)).completion.status.isSuccess)
     await fixture.stop()
   }

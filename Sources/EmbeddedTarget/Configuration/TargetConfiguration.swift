@@ -2,7 +2,7 @@
 public struct TargetConfiguration: Sendable {
   /// Controllers at once, all subsystems together; a Connect beyond is refused as busy.
   public var maximumControllers = 256
-  /// Connections at once. One beyond takes the place of the oldest that has not said ICReq yet; without such a one it is
+  /// Connections at once. One beyond takes the place of the oldest that has had no Connect yet; without such a one it is
   /// closed as soon as it is accepted.
   public var maximumConnections = 4096
   /// I/O queues of one controller, 1...1024.

@@ -24,9 +24,6 @@ final class TargetConnection: ReactorSource {
     var accessStates: UnsafeMutablePointer<UInt8>?
     var statistics: UnsafeMutablePointer<TargetStatistics>?
 
-    /// ICReq has come.
-    var isInitialized = false
-
     // Time.
     var handshakeDeadline: UInt64
     var keepAliveDeadline: UInt64 = .max
@@ -189,7 +186,6 @@ final class TargetConnection: ReactorSource {
       case .dataComplete(let index):
         dataCompleted(index)
       case .initialized:
-        st.pointee.isInitialized = true
         if !core.faults.isEmpty {
           for action in core.faults.actions(at: .initialization, port: port.identifier) {
             applyToConnection(action)
