@@ -85,7 +85,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "DaemonTool", dependencies: ["Daemon", "ToolSupport", argumentParser, logging], swiftSettings: strict),
+      name: "DaemonTool", dependencies: ["Daemon", "NBDServer", "ToolOutput", "ToolSupport", argumentParser, logging],
+      swiftSettings: strict),
 
     // Tools.
     .target(name: "ToolOutput", swiftSettings: strict),
@@ -96,7 +97,8 @@ let package = Package(
       name: "BenchmarkCore",
       dependencies: ["BlockDevice", "EmbeddedTarget", "JSON", "RingReactor", "ToolOutput", "CCRC32C"],
       swiftSettings: strict),
-    .executableTarget(name: "Bench", dependencies: ["BenchmarkCore", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "Bench", dependencies: ["BenchmarkCore", "ToolOutput", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "CommandLineTool",
       dependencies: [
@@ -191,8 +193,8 @@ let package = Package(
     .testTarget(
       name: "NBDServerTests",
       dependencies: [
-        "NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", "TLS", "TestCertificates",
-        "TestSupport", logging,
+        "NBDServer", "NBDProtocol", "BlockExport", "BlockDevice", "RingReactor", "TLS", "CMemoryUse",
+        "TestCertificates", "TestSupport", logging,
       ],
       swiftSettings: strict),
     .testTarget(
@@ -205,7 +207,8 @@ let package = Package(
     // Whole processes and virtual machines.
     .testTarget(name: "DaemonEndToEndTests", dependencies: ["DaemonTool", "NvmetGuest"], swiftSettings: strict),
     .testTarget(
-      name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON", "TestSupport"], swiftSettings: strict),
+      name: "CommandLineToolTests", dependencies: ["CommandLineTool", "JSON", "TestSupport", "ToolSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "ConformanceTests",
       dependencies: [

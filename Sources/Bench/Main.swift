@@ -1,5 +1,6 @@
 internal import BenchmarkCore
 internal import Glibc
+internal import ToolOutput
 
 /// Set by the signal handler, which can reach globals only.
 private let interruption = StopSignal()
@@ -14,6 +15,7 @@ private let interruption = StopSignal()
       }
     }
     signal(SIGPIPE, SIG_IGN)
+    StandardDescriptors.occupy()
     let code = BenchmarkCommand.run(
       Array(CommandLine.arguments.dropFirst()), stop: interruption, open: TargetOpener.open)
     exit(code.rawValue)

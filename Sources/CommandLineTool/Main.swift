@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import ToolOutput
 import ToolSupport
 
 /// The entry point: like ArgumentParser's own, with this tool's exit statuses.
@@ -8,6 +9,7 @@ enum Main {
   static func main() async {
     // A reader of our output that goes away shows as an error of the write, not as death.
     signal(SIGPIPE, SIG_IGN)
+    StandardDescriptors.occupy()
     DescriptorLimit.raise()
     exit(await run(Array(CommandLine.arguments.dropFirst())).rawValue)
   }

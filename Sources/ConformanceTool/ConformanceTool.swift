@@ -73,6 +73,7 @@ struct ConformanceTool: AsyncParsableCommand {
   static func main() async {
     // A reader of our output that goes away shows as an error of the write, not as death.
     signal(SIGPIPE, SIG_IGN)
+    StandardDescriptors.occupy()
     do {
       let command = try parse()
       try await command.run()

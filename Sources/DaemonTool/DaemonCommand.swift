@@ -3,6 +3,7 @@ import BlockDevice
 import Daemon
 import Glibc
 import Logging
+import ToolOutput
 import ToolSupport
 
 /// `nvmeofd`.
@@ -37,7 +38,7 @@ struct DaemonCommand: AsyncParsableCommand {
           --tls-certificate server.pem --tls-key key.pem --tls-client-ca ca.pem
         # After nbd_export_start, clients find it at nbds://192.0.2.7/Nvme0n1?tls-certificates=DIRECTORY
       """,
-    version: PackageVersion.current)
+    version: "nvmeofd \(PackageVersion.current)")
 
   @Option(
     name: [.customLong("rpc-socket"), .customShort("r")],
@@ -109,6 +110,7 @@ struct DaemonCommand: AsyncParsableCommand {
 
   /// As the protocol's own, but help that cannot be written is no success.
   static func main() async {
+    StandardDescriptors.occupy()
     do {
       let command = try parse()
       try await command.run()

@@ -23,7 +23,14 @@ final class CopyRunner: Sendable {
       return (state.engine, state.isInterrupted)
     }
     engine?.interrupt()
-    guard isSecond else { return }
+    guard isSecond else {
+      Task {
+        // Mostly it has ended by then.
+        try? await Task.sleep(for: .seconds(1))
+        Console.note("\nnvmeof: waiting for what is under way; a second signal ends it at once")
+      }
+      return
+    }
     // Whoever asks twice does not want to wait for what is under way.
     if let engine, let line = CopyReport.resumeLine(engine.resumeOffset, engine.destination) {
       Console.note("\nnvmeof: \(line)")

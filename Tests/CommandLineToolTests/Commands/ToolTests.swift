@@ -205,6 +205,26 @@ import Testing
     #expect(result.text == "nvmeof \(PackageVersion.current)\n")
   }
 
+  /// What is meant for an output that was closed before the start goes nowhere, least of all to the socket that would
+  /// have got its number.
+  @Test(arguments: [">&-", "2>&-", "<&- >&- 2>&-"]) func closedDescriptors(_ redirection: String) async throws {
+    try await ToolScene.withTarget { _, _, uri, _ in
+      for (arguments, status) in [(["id-ctrl", uri], Int32(4)), (["copy", uri, "-"], 4)] {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", #"exec "$0" "$@" \#(redirection)"#, ToolProcess.executable.path] + arguments
+        process.standardOutput = FileHandle.nullDevice
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        let text = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == (redirection.contains(">&-") && redirection != "2>&-" ? status : 0))
+        if redirection == ">&-" { #expect(text.contains("Bad file descriptor"), "\(text)") }
+      }
+    }
+  }
+
   @Test func wrongTargetsAreTwo() throws {
     for arguments in [
       ["--namespace", "disk:1M"], ["--address", "localhost"], ["--nqn", "a b"], ["--ana", "x"],
