@@ -31,6 +31,9 @@ struct ConformanceTool: AsyncParsableCommand {
         1  a case failed
         2  the command line is wrong, the target cannot be reached, or a
            report cannot be written
+        130, 143  SIGINT or SIGTERM came: the case at hand was ended, the
+           others count as skipped, and all reports are written (a second
+           signal ends it at once)
       """,
     version: "nvmeof-conformance \(PackageVersion.current)")
 
@@ -105,14 +108,17 @@ struct ConformanceTool: AsyncParsableCommand {
       throw problem("\(parsed) cannot be tested: \(reason)")
     }
 
-    let runner = ConformanceRunner(cases: cases, target: parsed, allowsDestructive: destructive, isStrict: strict)
+    var runner = ConformanceRunner(cases: cases, target: parsed, allowsDestructive: destructive, isStrict: strict)
     let isQuiet = tap == "-" || junit == "-"
     // Opened before the cases run, which may take long: a name that cannot be written is known at once.
     let tapFile = try tap.map(open)
     let junitFile = try junit.map(open)
     var unwritable: OutputError?
+    let interruption = Self.interruption()
+    runner.isInterrupted = { interruption.number != 0 }
     let results = await runner.run(didEnd: { result in
       guard !isQuiet, unwritable == nil else { return }
+      if interruption.number != 0, case .skipped = result.outcome { return }
       do throws(OutputError) {
         try OutputFile.standardOutput.write(SummaryReport.line(result) + "\n")
       } catch { unwritable = error }
@@ -126,7 +132,18 @@ struct ConformanceTool: AsyncParsableCommand {
       do throws(OutputError) { try file?.write(text) } catch { unwritable = unwritable ?? error }
     }
     if let unwritable { throw problem(unwritable) }
+    let number = interruption.number
+    if number != 0 { throw ExitCode(128 + number) }
     if results.contains(where: \.isFailure) { throw ExitCode(1) }
+  }
+
+  /// The number of the signal that wants an end; 0 until it comes. A second one ends the process.
+  private static func interruption() -> Interruption {
+    let interruption = Interruption()
+    _ = SignalPipe.observe([SIGINT, SIGTERM]) { number in
+      if interruption.exchange(number) != 0 { _exit(128 + number) }
+    }
+    return interruption
   }
 
   private func chosenCases() throws -> [ConformanceCase] {

@@ -1,4 +1,5 @@
 import Conformance
+import Synchronization
 import Testing
 
 @Suite("The conformance runner")
@@ -45,6 +46,18 @@ struct RunnerTests {
       }
       #expect(!reason.isEmpty)
     }
+  }
+
+  @Test("of an interrupted run the case at hand ends, and the others are skipped")
+  func interruption() async {
+    let isInterrupted = Atomic<Bool>(false)
+    var runner = Self.runner([
+      ConformanceCase("x.last", "is the last to run") { _ in isInterrupted.store(true, ordering: .relaxed) },
+      ConformanceCase("x.needs", "must not run") { _ in Issue.record("it ran") },
+    ])
+    runner.isInterrupted = { isInterrupted.load(ordering: .relaxed) }
+    let results = await runner.run()
+    #expect(results.map(\.outcome) == [.passed, .skipped("the run was interrupted")])
   }
 
   @Test("a case that hangs fails at its deadline, even when it ignores its cancellation")

@@ -9,6 +9,8 @@ public struct ConformanceRunner: Sendable {
   public let allowsDestructive: Bool
   /// Whether a deviation that hosts can live with fails its case.
   public let isStrict: Bool
+  /// Asked before each case: whether somebody wants no more of them to run.
+  public var isInterrupted: @Sendable () -> Bool = { false }
 
   public init(
     cases: [ConformanceCase], target: ConformanceTarget, control: (any TargetControl)? = nil, allowsDestructive: Bool,
@@ -23,6 +25,7 @@ public struct ConformanceRunner: Sendable {
 
   /// Why the case cannot run here; nil when it can.
   public func reasonToSkip(_ conformanceCase: ConformanceCase) -> String? {
+    if isInterrupted() { return "the run was interrupted" }
     if conformanceCase.needs.contains(.destructive) {
       if !allowsDestructive { return "overwrites the namespaces under test, which was not allowed (--destructive)" }
       if target.namespaceIdentifiers.isEmpty { return "overwrites namespaces, and none was named (--nsid)" }
