@@ -148,6 +148,7 @@ public final class DaemonProcess: Sendable {
       }
       if !isPosted { continuation.resume() }
     }
+    await keeper.close()
     for reactor in reactors { reactor.stop() }
     control.stop()
     logger.notice("the daemon has ended")

@@ -160,12 +160,17 @@ struct DaemonCommand: AsyncParsableCommand {
         Glibc.exit(1)
       }
     }
+    // One after the other, behind the start; beside the signals as well, as targets may take their time to answer.
+    var latest = start
     for await number in signals {
       switch number {
       case SIGHUP:
         SystemdNotifier.tell(.reloading)
-        await daemon.reload()
-        SystemdNotifier.tell(.ready)
+        latest = Task { [latest] in
+          await latest.value
+          await daemon.reload()
+          SystemdNotifier.tell(.ready)
+        }
       case SIGINT, SIGTERM:
         logger.notice("ending on a signal", metadata: ["signal": "\(number)"])
         SystemdNotifier.tell(.stopping)

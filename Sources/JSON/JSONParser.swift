@@ -86,11 +86,18 @@ public struct JSONParser: Sendable {
   /// Bytes of the value at hand, white space in front of it not counted.
   private var byteCount = 0
   private var valueCount = 0
+  /// ``memoryByteCount`` of the latest value that was completed.
+  public private(set) var completedMemoryByteCount = 0
+  /// About what a value takes beside its text.
+  private static let valueByteCount = 64
 
   public init(limits: JSONLimits = JSONLimits()) { self.limits = limits }
 
   /// True when no value has been begun: the text may end here.
   public var isBetweenValues: Bool { byteCount == 0 }
+
+  /// About how much memory there is of the value at hand, in bytes.
+  public var memoryByteCount: Int { byteCount + valueCount * Self.valueByteCount }
 
   /// Takes bytes up to the end of the next value.
   public mutating func parse(_ bytes: UnsafeRawBufferPointer) -> Step {
@@ -149,7 +156,8 @@ public struct JSONParser: Sendable {
     switch step {
     case .value(let value, let count):
       if let index = bytes.dropFirst(count).firstIndex(where: { !isSpace($0) }), count > 0 {
-        throw JSONError(.unexpectedByte(bytes[index]), offset: index)
+        let start = bytes.firstIndex { !isSpace($0) } ?? 0
+        throw JSONError(.unexpectedByte(bytes[index]), offset: index - start)
       }
       return value
     case .failed(let error): throw error
@@ -281,7 +289,9 @@ public struct JSONParser: Sendable {
   /// A value is complete: hands it to the container it is in, or out.
   private mutating func complete(_ value: JSONValue) -> JSONValue? {
     guard let last = containers.indices.last else {
+      let memoryByteCount = memoryByteCount
       self = JSONParser(limits: limits)
+      completedMemoryByteCount = memoryByteCount
       return value
     }
     if containers[last].isObject {

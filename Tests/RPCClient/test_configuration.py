@@ -126,6 +126,27 @@ class ConfigurationTests(unittest.TestCase):
         self.wait_for(lambda: "is not JSON" in daemon.log_text())
         self.assertEqual(len(daemon.call("keyring_get_keys")), 2)
 
+    def test_an_end_does_not_wait_for_hang_up(self):
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write('{"subsystems": []}')
+        daemon = self.start("--config", self.file)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            with open(self.file, "w", encoding="utf-8") as file:
+                json.dump({"subsystems": [{"subsystem": "bdev", "config": [
+                    {"method": "bdev_nvme_attach_controller", "params": {
+                        "name": "A", "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1",
+                        "trsvcid": str(silent.getsockname()[1]), "subnqn": "nqn.2014-08.org.example:x"}}]}]}, file)
+            daemon.signal(signal.SIGHUP)
+            silent.settimeout(PATIENCE)
+            connection, _ = silent.accept()
+            with connection:
+                daemon.signal(signal.SIGTERM)
+                # Its goodbye comes while the target says nothing: reload has not ended.
+                self.assertEqual(daemon.wait(), 0)
+                self.assertNotIn("was read again", daemon.log_text())
+
     def kept(self):
         with open(self.file, encoding="utf-8") as file:
             return entries(json.load(file))
@@ -201,8 +222,77 @@ class ConfigurationTests(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(message, done.stderr)
 
+    def refused(self, *options):
+        done = subprocess.run([NVMEOFD, "-r", os.path.join(self.directory.name, "refused"), *options],
+                              capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        return done.stderr
+
+    def test_a_file_has_one_keeper(self):
+        first = self.start("--config", self.file, "--keep-config")
+        self.assertIn("another process keeps its configuration there",
+                      self.refused("--config", self.file, "--keep-config"))
+        # Who only reads it is in nobody's way.
+        self.start("--config", self.file)
+        first.call("keyring_file_add_key", {"name": "k1", "path": self.key})
+        self.assertEqual([call["params"]["name"] for call in self.kept() if call["method"] == "keyring_file_add_key"],
+                         ["k1"])
+        # The lock goes with its process, however that ends.
+        first.process.kill()
+        first.process.wait()
+        second = self.start("--config", self.file, "--keep-config")
+        self.assertEqual(second.stop(), 0)
+        self.assertFalse(os.path.exists(self.file + ".lock"))
+
+    def test_a_link_stays_one(self):
+        link = os.path.join(self.directory.name, "link")
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write('{"subsystems": []}')
+        os.symlink(self.file, link)
+        daemon = self.start("--config", link, "--keep-config")
+        daemon.call("keyring_file_add_key", {"name": "k1", "path": self.key})
+        self.assertTrue(os.path.islink(link))
+        self.assertIn("keyring_file_add_key", [call["method"] for call in self.kept()])
+
+    def test_a_full_disk(self):
+        disk = os.path.join(self.directory.name, "disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode != 0:
+            self.skipTest("mounting a tmpfs takes root")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk])
+        self.file = os.path.join(disk, "c")
+        daemon = self.start("--config", self.file, "--keep-config")
+        daemon.call("keyring_file_add_key", {"name": "k1", "path": self.key})
+        with open(os.path.join(disk, "rest"), "wb", buffering=0) as rest:
+            while rest.write(bytes(512)) == 512:
+                try:
+                    os.posix_fallocate(rest.fileno(), 0, os.fstat(rest.fileno()).st_size + 4096)
+                except OSError:
+                    break
+        before = self.kept()
+        # What cannot be written is told, and the call succeeds; the file stays as it was.
+        daemon.call("keyring_file_add_key", {"name": "k2", "path": self.key})
+        self.assertIn("the configuration could not be kept", daemon.log_text())
+        self.assertEqual(self.kept(), before)
+        daemon.process.kill()
+        daemon.process.wait()
+        # Its devices are wanted all the same.
+        second = self.start("--config", self.file, "--keep-config")
+        self.assertIn("the configuration cannot be kept for now", second.log_text())
+        self.wait_for(lambda: [key["name"] for key in second.call("keyring_get_keys")] == ["k1"])
+        os.unlink(os.path.join(disk, "rest"))
+        second.call("keyring_file_add_key", {"name": "k3", "path": self.key})
+        self.assertIn("k3", json.dumps(self.kept()))
+
+    def test_what_is_no_file_is_not_waited_for(self):
+        path = os.path.join(self.directory.name, "fifo")
+        os.mkfifo(path)
+        self.assertIn("no regular file", self.refused("--config", path, "--keep-config"))
+        self.assertIn("is empty", self.refused("--config", path))
+
     def test_files_that_are_wrong(self):
-        for text, message in [("{", "is not JSON"), ("{}", "subsystems: there must be an array"),
+        for text, message in [('{"a":\n {,', "is not JSON: line 2, column 3: unexpected ','"), ("", "is empty"),
+                              ("{", "is not JSON"), ("{}", "subsystems: there must be an array"),
                               ('{"subsystems":[{"subsystem":1}]}', "subsystems[0].subsystem: must be a string"),
                               ('{"subsystems":[{"subsystem":"a","config":[{"method":"m","params":1}]}]}',
                                "subsystems[0].config[0].params: must be an object")]:

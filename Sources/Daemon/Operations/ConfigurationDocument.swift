@@ -16,6 +16,11 @@ struct ConfigurationDocument: Sendable, Hashable {
 
   var sections: [Section]
 
+  /// Far more than a client may send: what a daemon with thousands of devices has written it must be able to read.
+  private static let limits = JSONLimits(maximumByteCount: maximumByteCount, maximumValueCount: 1 << 23)
+  /// More is no configuration.
+  static let maximumByteCount = 64 << 20
+
   var entries: [ConfigurationEntry] { sections.flatMap(\.entries) }
 
   var calls: [Call] { sections.flatMap { section in section.entries.map { Call(section: section.name, entry: $0) } } }
@@ -56,13 +61,25 @@ struct ConfigurationDocument: Sendable, Hashable {
   /// - Throws: ``ConfigurationFileError``, naming the place.
   init(parsing text: [UInt8], path: String) throws(ConfigurationFileError) {
     let bytes = Self.withoutComments(text)
+    // What precedes the value does not count as part of it.
+    guard let start = bytes.firstIndex(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) else {
+      throw ConfigurationFileError(path: path, reason: .isEmpty)
+    }
     let result: Result<JSONValue, JSONError> = bytes.withUnsafeBytes { bytes in
-      do throws(JSONError) { return .success(try JSONParser.value(of: bytes)) } catch { return .failure(error) }
+      do throws(JSONError) {
+        return .success(try JSONParser.value(of: bytes, limits: Self.limits))
+      } catch { return .failure(error) }
     }
     let value: JSONValue
     switch result {
     case .success(let parsed): value = parsed
-    case .failure(let error): throw ConfigurationFileError(path: path, reason: .notJSON(error))
+    case .failure(let error):
+      let before = bytes[..<min(bytes.count, start + error.offset)]
+      let lineStart = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+      throw ConfigurationFileError(
+        path: path,
+        reason: .notJSON(
+          error.reason, line: 1 + before.count { $0 == 0x0A }, column: 1 + before.count - lineStart))
     }
     func malformed(_ place: String, _ rule: String) -> ConfigurationFileError {
       ConfigurationFileError(path: path, reason: .malformed(place: place, rule: rule))

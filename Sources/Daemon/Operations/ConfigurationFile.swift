@@ -2,18 +2,29 @@ internal import Glibc
 
 /// Reads and writes a configuration file. Both wait for the disk.
 enum ConfigurationFile {
-  /// More is no configuration.
-  private static let maximumByteCount = 64 << 20
+  /// Where a link leads to: what is written goes there, and the link stays. Where there is nothing, `path` itself.
+  static func resolved(_ path: String) -> String {
+    guard let name = realpath(path, nil) else { return path }
+    defer { free(name) }
+    return String(cString: name)
+  }
 
+  /// - Parameter isKept: only a regular file will do, because it is replaced.
   /// - Returns: nil when there is no file.
-  static func read(_ path: String) throws(ConfigurationFileError) -> ConfigurationDocument? {
+  static func read(_ path: String, isKept: Bool) throws(ConfigurationFileError) -> ConfigurationDocument? {
     func failure(_ operation: String) -> ConfigurationFileError {
       ConfigurationFileError(path: path, reason: .system(operation: operation, errno: errno))
     }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // A FIFO that nobody writes to would be waited for.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if descriptor < 0 && errno == ENOENT { return nil }
     guard descriptor >= 0 else { throw failure("open") }
     defer { close(descriptor) }
+    var status = stat()
+    if isKept, fstat(descriptor, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
+      throw ConfigurationFileError(path: path, reason: .isNoFile)
+    }
+    _ = fcntl(descriptor, F_SETFL, O_RDONLY)
     var bytes: [UInt8] = []
     while true {
       let start = bytes.count
@@ -22,7 +33,7 @@ enum ConfigurationFile {
       guard count >= 0 else { throw failure("read") }
       bytes.removeLast(65_536 - count)
       if count == 0 { break }
-      guard bytes.count <= maximumByteCount else {
+      guard bytes.count <= ConfigurationDocument.maximumByteCount else {
         errno = EFBIG
         throw failure("read")
       }

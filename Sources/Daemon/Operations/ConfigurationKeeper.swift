@@ -26,7 +26,9 @@ actor ConfigurationKeeper {
     var isRevoked = false
   }
 
-  private let path: String?
+  private var path: String?
+  /// Held while the file is kept.
+  private var lock: FileLock?
   /// Whether the file follows the daemon.
   private let isKept: Bool
   private let sections: [ConfigurationSection]
@@ -68,18 +70,36 @@ actor ConfigurationKeeper {
   // MARK: From the file
 
   /// Reads the file, whose calls are pending from then on. One that follows the daemon may be missing, and must be one that
-  /// can be written.
+  /// can be written, unless there is one already and the disk is full.
   func load() throws(ConfigurationFileError) {
+    path = path.map(ConfigurationFile.resolved)
+    if isKept, let path { lock = try Self.lock(path) }
     guard let document = try read(), let path else { return }
     pending = document.calls.map { Pending(call: $0) }
     guard isKept else { return }
-    try ConfigurationFile.write(document, path)
-    written = document
+    do throws(ConfigurationFileError) {
+      try ConfigurationFile.write(document, path)
+      written = document
+    } catch {
+      // The devices are wanted on a full disk as well.
+      guard error.isFullDisk, !document.sections.isEmpty else { throw error }
+      logger.error("the configuration cannot be kept for now", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private static func lock(_ path: String) throws(ConfigurationFileError) -> FileLock {
+    do throws(FileLock.Failure) { return try FileLock(besides: path) } catch {
+      switch error {
+      case .isHeld: throw ConfigurationFileError(path: path, reason: .isKept)
+      case .system(let lock, let code):
+        throw ConfigurationFileError(path: path, reason: .system(operation: "open of '\(lock)'", errno: code))
+      }
+    }
   }
 
   private func read() throws(ConfigurationFileError) -> ConfigurationDocument? {
     guard let path else { return nil }
-    if let document = try ConfigurationFile.read(path) { return document }
+    if let document = try ConfigurationFile.read(path, isKept: isKept) { return document }
     guard isKept else { throw ConfigurationFileError(path: path, reason: .system(operation: "open", errno: ENOENT)) }
     return ConfigurationDocument(sections: [])
   }
@@ -318,5 +338,12 @@ actor ConfigurationKeeper {
   func stop() {
     retry?.cancel()
     retry = nil
+  }
+
+  /// Nothing is written any more.
+  func close() async {
+    await saving?.value
+    path = nil
+    lock = nil
   }
 }

@@ -10,7 +10,7 @@ final class RPCServer: ReactorSource {
   private var socket: ListeningSocket
   private let path: String
   /// Held until the socket is closed.
-  private var lock: RPCLock?
+  private var lock: FileLock?
   private let dispatcher: RPCDispatcher
   private let limits: RPCLimits
   /// By their identifiers.
@@ -33,7 +33,12 @@ final class RPCServer: ReactorSource {
     self.limits = limits
     // First the lock: with it in our hands a socket of that name is a leftover. One that somebody still seems to listen
     // at is, too: the kernel takes its time to end the ring of a process that was killed, and with it the socket.
-    lock = try RPCLock(besides: path)
+    do throws(FileLock.Failure) { lock = try FileLock(besides: path) } catch {
+      switch error {
+      case .isHeld: throw .isServed(path)
+      case .system(let path, let code): throw .lockFile(path: path, errno: code)
+      }
+    }
     var status = stat()
     if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
     do throws(RingError) {

@@ -45,7 +45,7 @@ struct ConfigurationDocumentTests {
 
   @Test(arguments: [
     (#"{"subsystems":[]} /* no end"#, "is not JSON"), ("/", "is not JSON"), (#"{"subsystems":[]} /*/"#, "is not JSON"),
-    ("", "is not JSON"), ("[]", "subsystems: there must be an array"),
+    ("", "is empty"), (" \n", "is empty"), ("[]", "subsystems: there must be an array"),
     (#"{"subsystems":{}}"#, "there must be an array"),
     (#"{"subsystems":[7]}"#, "subsystems[0].subsystem: must be a string"),
     (#"{"subsystems":[{"subsystem":"a","config":{}}]}"#, "subsystems[0].config: must be an array"),
@@ -53,6 +53,33 @@ struct ConfigurationDocumentTests {
   ])
   func whatIsWrongIsNamed(text: String, message: String) {
     #expect { try parse(text) } throws: { "\($0)".contains(message) }
+  }
+
+  @Test(arguments: [
+    ("\n\n  {\"subsystems\":[\n  7,,]}", "line 4, column 5: unexpected ','"),
+    ("{\n\"subsystems\": []\n} x", "line 3, column 3: unexpected 'x'"), ("  x", "line 1, column 3: unexpected 'x'"),
+    (" // {\n{", "line 2, column 2: the text ends within a value"),
+  ])
+  func placesAreLinesAndColumns(text: String, message: String) {
+    #expect { try parse(text) } throws: { "\($0)".hasSuffix(message) }
+  }
+
+  /// What a daemon with very many devices has written is more than a client may send.
+  @Test func largeOnesCanBeReadAgain() throws {
+    let entries = (0..<30_000).map { ConfigurationEntry("m", ["name": .string("Nvme\($0)"), "value": .integer($0)]) }
+    let document = ConfigurationDocument(sections: [.init(name: "bdev", entries: entries)])
+    #expect(try ConfigurationDocument(parsing: document.bytes, path: "x") == document)
+  }
+
+  /// A FIFO that nobody writes to is not waited for, and neither it nor a device is replaced by a file.
+  @Test func whatIsNoFileIsNotKept() throws {
+    let path = "/tmp/nvmeofd-fifo-\(getpid())"
+    #expect(mkfifo(path, 0o600) == 0)
+    defer { unlink(path) }
+    for path in [path, "/dev/null"] {
+      #expect { _ = try ConfigurationFile.read(path, isKept: true) } throws: { "\($0)".contains("no regular file") }
+      #expect { _ = try ConfigurationFile.read(path, isKept: false) } throws: { "\($0)".contains("is empty") }
+    }
   }
 
   @Test func filesAreReplacedWhole() throws {
@@ -64,11 +91,11 @@ struct ConfigurationDocumentTests {
       rmdir(directory)
     }
     let path = "\(directory)/c"
-    #expect(try ConfigurationFile.read(path) == nil)
+    #expect(try ConfigurationFile.read(path, isKept: true) == nil)
     for name in ["one", "two"] {
       let document = ConfigurationDocument(sections: [.init(name: name, entries: [])])
       try ConfigurationFile.write(document, path)
-      #expect(try ConfigurationFile.read(path) == document)
+      #expect(try ConfigurationFile.read(path, isKept: true) == document)
     }
     var status = stat()
     #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
