@@ -27,6 +27,8 @@ public struct RPCConnection: Sendable {
   private var queueOffset = 0
   private var outstanding: [UInt64: Outstanding] = [:]
   private var batches: [UInt64: Batch] = [:]
+  /// Of what they have so far.
+  private var batchByteCount = 0
   private var nextNumber: UInt64 = 0
   private var inputHasEnded = false
   private var isBroken = false
@@ -41,6 +43,9 @@ public struct RPCConnection: Sendable {
 
   /// Requests handed out, or waiting to be, that have no reply yet.
   public var outstandingCount: Int { outstanding.count }
+
+  /// About how much memory there is of requests that are not complete, and of replies that are to be sent, in bytes.
+  public var memoryByteCount: Int { input.count + parser.memoryByteCount + output.count + batchByteCount }
 
   /// Whether the client is to be read from.
   public var wantsInput: Bool { !inputHasEnded && hasRoom && inputOffset == input.count }
@@ -127,7 +132,7 @@ public struct RPCConnection: Sendable {
 
   private mutating func accept(_ value: JSONValue) {
     guard case .array(let elements) = value else {
-      accept(value, batch: nil)
+      accept(value, batch: nil, memoryByteCount: parser.completedMemoryByteCount)
       return
     }
     guard !elements.isEmpty, elements.count <= limits.maximumOutstandingCount else {
@@ -137,10 +142,11 @@ public struct RPCConnection: Sendable {
     let batch = nextNumber
     nextNumber += 1
     batches[batch] = Batch(remainingCount: elements.count)
-    for element in elements { accept(element, batch: batch) }
+    let memoryByteCount = parser.completedMemoryByteCount / elements.count
+    for element in elements { accept(element, batch: batch, memoryByteCount: memoryByteCount) }
   }
 
-  private mutating func accept(_ value: JSONValue, batch: UInt64?) {
+  private mutating func accept(_ value: JSONValue, batch: UInt64?, memoryByteCount: Int) {
     do throws(RPCRequest.Malformed) {
       let envelope = try RPCRequest.Envelope(value)
       let number = nextNumber
@@ -148,7 +154,8 @@ public struct RPCConnection: Sendable {
       outstanding[number] = Outstanding(identifier: envelope.identifier, batch: batch)
       queue.append(
         RPCRequest(
-          token: RPCRequest.Token(number: number), method: envelope.method, parameters: envelope.parameters))
+          token: RPCRequest.Token(number: number), method: envelope.method, parameters: envelope.parameters,
+          memoryByteCount: memoryByteCount))
     } catch {
       refuse(error.error, error.identifier, batch: batch)
     }
@@ -176,12 +183,15 @@ public struct RPCConnection: Sendable {
       return
     }
     if let append {
+      batchByteCount -= batches[batch]!.replies.count
       batches[batch]!.replies.append(batches[batch]!.replies.isEmpty ? "[" : ",")
       append(&batches[batch]!.replies)
+      batchByteCount += batches[batch]!.replies.count
     }
     batches[batch]!.remainingCount -= 1
     guard batches[batch]!.remainingCount == 0 else { return }
     let replies = batches.removeValue(forKey: batch)!.replies
+    batchByteCount -= replies.count
     // A batch of requests that want no reply has none (JSON-RPC 2.0, section 6).
     guard !replies.isEmpty else { return }
     output.append(replies)

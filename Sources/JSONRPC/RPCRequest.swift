@@ -9,6 +9,8 @@ public struct RPCRequest: Sendable, Hashable {
   public let method: String
   /// `params` as sent; nil when absent.
   public let parameters: JSONValue?
+  /// About how much memory it takes, in bytes.
+  public let memoryByteCount: Int
 
   /// Why a value is no request, and what its reply is to name it by.
   struct Malformed: Error {

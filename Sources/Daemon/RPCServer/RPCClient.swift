@@ -12,7 +12,10 @@ final class RPCClient: ReactorSource {
   private var socket: StreamSocket
   private var connection: RPCConnection
   private let dispatcher: RPCDispatcher
+  private let budget: RPCBudget
   private let ended: (RPCClient) -> Void
+  /// What the budget counts.
+  private(set) var memoryByteCount = 0
   private let buffer: UnsafeMutableRawPointer
   private let vectors: UnsafeMutablePointer<iovec>
   /// What the ring sends to a client that is slow to read: a copy, because it is the kernel's until it is sent.
@@ -26,12 +29,13 @@ final class RPCClient: ReactorSource {
   private static let drainNanoseconds: UInt64 = 1_000_000_000
 
   init(
-    reactor: Reactor, accepted descriptor: Int32, dispatcher: RPCDispatcher, limits: RPCLimits,
+    reactor: Reactor, accepted descriptor: Int32, dispatcher: RPCDispatcher, limits: RPCLimits, budget: RPCBudget,
     ended: @escaping (RPCClient) -> Void
   ) {
     socket = StreamSocket(accepted: descriptor)
     connection = RPCConnection(limits: limits)
     self.dispatcher = dispatcher
+    self.budget = budget
     self.ended = ended
     buffer = .allocate(byteCount: Self.bufferByteCount, alignment: 16)
     vectors = .allocate(capacity: RPCOutput.maximumFrontCount)
@@ -84,15 +88,28 @@ final class RPCClient: ReactorSource {
       socket.receive(into: buffer, count: Self.bufferByteCount, source: self)
     }
     isWorking = false
+    countMemory()
   }
 
-  /// A task's way back. It runs on the reactor's thread, by the executor it was given.
+  private func countMemory() {
+    let change = (socket.isClosing ? 0 : connection.memoryByteCount) - memoryByteCount
+    memoryByteCount += change
+    budget.count(clientBytes: change)
+  }
+
+  /// A task's way back. It runs on the reactor's thread, by the executor it was given. A client that has gone is not kept.
   private struct Reference: @unchecked Sendable {
-    let client: RPCClient
+    weak var client: RPCClient?
+    let budget: RPCBudget
   }
 
   private func start(_ request: RPCRequest) {
-    let reference = Reference(client: self)
+    guard budget.beginCall(byteCount: request.memoryByteCount) else {
+      dispatcher.logger.warning(
+        "a call is refused: there are too many, or too large ones", metadata: ["calls": "\(budget.callCount)"])
+      return connection.reply(to: request.token, .failure(.system(ENOMEM)))
+    }
+    let reference = Reference(client: self, budget: budget)
     let dispatcher = dispatcher
     let handle = reactor.handle
     // Begins at once: what answers from a snapshot has its reply in the connection before the next request is taken, so
@@ -100,7 +117,8 @@ final class RPCClient: ReactorSource {
     Task.immediate(executorPreference: handle) {
       let result = await dispatcher.call(request.method, request.parameters)
       handle.checkIsolated()
-      reference.client.take(result, request.token)
+      reference.budget.endCall(byteCount: request.memoryByteCount)
+      reference.client?.take(result, request.token)
     }
   }
 
@@ -160,7 +178,18 @@ final class RPCClient: ReactorSource {
 
   override func deadlineExpired() { close() }
 
+  /// There is no room for what it has.
+  func cutOff() {
+    dispatcher.logger.warning(
+      "a client is cut off: too much of its requests and replies waits", metadata: ["bytes": "\(memoryByteCount)"])
+    close()
+  }
+
   private func close() {
+    defer {
+      connection = RPCConnection(limits: connection.limits)
+      countMemory()
+    }
     if socket.beginClose(source: self) { finish() }
   }
 

@@ -13,6 +13,7 @@ final class RPCServer: ReactorSource {
   private var lock: FileLock?
   private let dispatcher: RPCDispatcher
   private let limits: RPCLimits
+  let budget: RPCBudget
   /// By their identifiers.
   private var clients: [SourceIdentifier: RPCClient] = [:]
   private var whenClosed: (() -> Void)?
@@ -25,12 +26,14 @@ final class RPCServer: ReactorSource {
 
   /// Has the socket and its lock; ``serve()`` follows.
   init(
-    reactor: Reactor, path: String, dispatcher: RPCDispatcher, limits: RPCLimits = RPCLimits()
+    reactor: Reactor, path: String, dispatcher: RPCDispatcher, limits: RPCLimits = RPCLimits(),
+    budget: RPCBudget.Limits = RPCBudget.Limits()
   ) throws(RPCServerError) {
     guard let address = SocketAddress(unixPath: path) else { throw .pathTooLong(path) }
     self.path = path
     self.dispatcher = dispatcher
     self.limits = limits
+    self.budget = RPCBudget(limits: budget)
     // First the lock: with it in our hands a socket of that name is a leftover. One that somebody still seems to listen
     // at is, too: the kernel takes its time to end the ring of a process that was killed, and with it the socket.
     do throws(FileLock.Failure) { lock = try FileLock(besides: path) } catch {
@@ -47,7 +50,11 @@ final class RPCServer: ReactorSource {
       throw .socket(path, error)
     }
     super.init(reactor: reactor)
+    self.budget.whenExhausted = { [weak self] in self?.cutOffLargest() }
   }
+
+  /// One that reads what it asked for has little that waits, and so does one whose requests come whole.
+  private func cutOffLargest() { clients.values.max { $0.memoryByteCount < $1.memoryByteCount }?.cutOff() }
 
   /// Begins to serve. Whoever has connected before has waited until now.
   func serve() {
@@ -78,9 +85,9 @@ final class RPCServer: ReactorSource {
       Glibc.close(descriptor)
       return
     }
-    let client = RPCClient(reactor: reactor, accepted: descriptor, dispatcher: dispatcher, limits: limits) {
-      [weak self] client in self?.clientEnded(client)
-    }
+    let client = RPCClient(
+      reactor: reactor, accepted: descriptor, dispatcher: dispatcher, limits: limits, budget: budget
+    ) { [weak self] client in self?.clientEnded(client) }
     clients[client.identifier] = client
   }
 

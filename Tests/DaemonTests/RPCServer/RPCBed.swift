@@ -50,7 +50,7 @@ final class RPCBed: Sendable {
 
   private static let number = Atomic<Int>(0)
 
-  init(limits: RPCLimits = RPCLimits()) async throws {
+  init(limits: RPCLimits = RPCLimits(), budget: RPCBudget.Limits = RPCBudget.Limits()) async throws {
     path = "/tmp/nvmeofd-test-\(getpid())-\(Self.number.wrappingAdd(1, ordering: .relaxed).newValue)"
     control = try ReactorThread(waitPolicy: .eventDriven)
     let gate = gate
@@ -78,7 +78,8 @@ final class RPCBed: Sendable {
       table: table, logger: DaemonLog(descriptor: -1).logger(.rpc), phase: { .runTime })
     let (path, dispatcher, server) = (path, dispatcher, server)
     try await control.handle.perform { reactor in
-      server.server = try RPCServer(reactor: reactor, path: path, dispatcher: dispatcher, limits: limits)
+      server.server = try RPCServer(
+        reactor: reactor, path: path, dispatcher: dispatcher, limits: limits, budget: budget)
       server.server?.serve()
     }
   }
@@ -87,6 +88,22 @@ final class RPCBed: Sendable {
     get async throws {
       let server = server
       return try await control.handle.perform { _ in server.server?.clientCount ?? 0 }
+    }
+  }
+
+  /// Calls that are being carried out.
+  var callCount: Int {
+    get async throws {
+      let server = server
+      return try await control.handle.perform { _ in server.server?.budget.callCount ?? 0 }
+    }
+  }
+
+  /// Of requests that are incomplete, and of replies that wait.
+  var clientByteCount: Int {
+    get async throws {
+      let server = server
+      return try await control.handle.perform { _ in server.server?.budget.clientByteCount ?? 0 }
     }
   }
 

@@ -106,6 +106,57 @@ struct RPCServerTests {
     try await eventually { bed.dispatcher.callCounts["wait"]?.successCount == 1 }
   }
 
+  /// However many clients there are: what is too much is refused, also for the sake of those that have gone.
+  @Test func callsOfAllClientsAreBounded() async throws {
+    var budget = RPCBudget.Limits()
+    budget.maximumCallCount = 4
+    budget.maximumCallByteCount = 4096
+    let bed = try await RPCBed(budget: budget)
+    for number in 0..<3 {
+      let peer = try RPCPeer(bed)
+      peer.send(#"{"method":"wait","id":\#(number)}"#)
+      try await eventually { bed.gate.waitingCount == number + 1 }
+    }
+    let peer = try RPCPeer(bed)
+    peer.send(#"{"method":"echo","params":{"value":"\#(String(repeating: "x", count: 4096))"},"id":1}"#)
+    let refusal: JSONValue = ["code": -12, "message": "Cannot allocate memory"]
+    #expect(peer.reply()?["error"] == refusal)
+    peer.send(#"{"method":"wait","id":2}{"method":"echo","id":3}"#)
+    #expect(peer.reply() == ["jsonrpc": "2.0", "id": 3, "error": refusal])
+    bed.gate.open()
+    #expect(peer.reply()?["result"] == "waited")
+    peer.send(#"{"method":"echo","id":4}"#)
+    #expect(peer.reply()?["result"] == .null)
+    try await eventually { try await bed.callCount == 0 }
+    await bed.close()
+  }
+
+  /// Requests that never come whole, and replies that nobody reads: whoever has most of them goes, and nobody else.
+  @Test func greedyClientsAreCutOff() async throws {
+    var budget = RPCBudget.Limits()
+    budget.maximumClientByteCount = 4 << 20
+    let bed = try await RPCBed(budget: budget)
+    let witness = try RPCPeer(bed)
+    let element = "\"" + String(repeating: "x", count: 500) + "\","
+    let half = #"{"method":"echo","id":1,"params":{"value":["# + String(repeating: element, count: 600)
+    let replies = (0..<8).map { #"{"method":"large","id":\#($0)}"# }.joined()
+    var peers: [RPCPeer] = []
+    for number in 0..<100 {
+      let peer = try RPCPeer(bed)
+      peer.send(number % 2 == 0 ? half : replies)
+      peers.append(peer)
+      witness.send(#"{"method":"echo","params":{"value":\#(number)},"id":\#(number)}"#)
+      #expect(witness.reply()?["result"] == .integer(number))
+    }
+    // 50 halves of 300 KiB and 50 times 1 MiB of replies would be 64 MiB.
+    #expect(try await bed.clientByteCount <= budget.maximumClientByteCount)
+    try await eventually { try await bed.clientCount <= 20 }
+    witness.send(#"{"method":"large","id":1}"#)
+    #expect(witness.line()?.utf8.count ?? 0 > RPCBed.largeText.utf8.count)
+    peers = []
+    await bed.close()
+  }
+
   @Test func manyClientsAtOnce() async throws {
     let bed = try await RPCBed()
     await withTaskGroup(of: Int.self) { group in

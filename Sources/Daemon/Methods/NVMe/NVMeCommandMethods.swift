@@ -94,6 +94,11 @@ enum NVMeCommandMethods {
             code: -32603, message: RPCError.text(of: EOPNOTSUPP),
             detail: "metadata of its own cannot be sent over NVMe/TCP")
         }
+        guard service.commandMemory.take(command.dataByteCount) else {
+          throw RPCError(
+            code: -32603, message: RPCError.text(of: ENOMEM), detail: "the data of other commands takes all there is")
+        }
+        defer { service.commandMemory.give(command.dataByteCount) }
         let reply = try await reply(to: command, from: member.controller)
         var members: JSONObject = ["cpl": .string(Base64URL.encode(reply.completion.encode()))]
         if !command.isToController && command.dataByteCount > 0 {

@@ -18,6 +18,7 @@ package struct NVMeService: Sendable {
   package var ioThreads: [IOThread]
   /// Whether there is a key of a name.
   package var hasKey: @Sendable (String) -> Bool
+  let commandMemory = CommandMemory()
 
   package init(
     controllers: ControllerRegistry, devices: DeviceRegistry, ioThreads: [IOThread],
