@@ -24,12 +24,15 @@ public struct DaemonOptions: Sendable {
   public var nbdAddress: String
   /// TLS at these two.
   public var nbdSecurity: NBDServerSecurity.Options
+  /// What NBD clients may have, over all sockets.
+  public var nbdBudget: NBDBudgetConfiguration
 
   public init(
     rpcSocketPath: String = DaemonOptions.defaultRPCSocketPath, reactorCount: Int = 1, configurationPath: String? = nil,
     keepsConfiguration: Bool = false, waitsForRPC: Bool = false, identity: HostIdentity = .random(),
     metricsPort: UInt16? = nil, nbdSocketPath: String? = nil, nbdPort: UInt16? = nil,
-    nbdAddress: String = "127.0.0.1", nbdSecurity: NBDServerSecurity.Options = NBDServerSecurity.Options()
+    nbdAddress: String = "127.0.0.1", nbdSecurity: NBDServerSecurity.Options = NBDServerSecurity.Options(),
+    nbdBudget: NBDBudgetConfiguration = NBDBudgetConfiguration()
   ) {
     self.rpcSocketPath = rpcSocketPath
     self.reactorCount = reactorCount
@@ -42,6 +45,7 @@ public struct DaemonOptions: Sendable {
     self.nbdPort = nbdPort
     self.nbdAddress = nbdAddress
     self.nbdSecurity = nbdSecurity
+    self.nbdBudget = nbdBudget
   }
 
   /// SPDK's.

@@ -37,7 +37,8 @@ public final class DaemonProcess: Sendable {
     for index in 0..<options.reactorCount { reactors.append(try ReactorThread(name: "nvmeofd-io-\(index)")) }
     self.reactors = reactors
     service = Service(
-      control: control.handle, reactors: reactors.map(\.handle), identity: options.identity, log: log)
+      control: control.handle, reactors: reactors.map(\.handle), identity: options.identity,
+      nbdBudget: options.nbdBudget, log: log)
     logger = log.logger(.rpc)
     let service = service
     let keeper = ConfigurationKeeper(

@@ -1,5 +1,6 @@
 package import JSONRPC
 public import Logging
+public import NBDServer
 public import NVMeHost
 public import RingReactor
 internal import Synchronization
@@ -34,15 +35,21 @@ public final class Service: Sendable {
     var keeper: ConfigurationKeeper?
   }
 
-  /// - Parameter identity: what the host calls itself where a client does not say.
-  public init(control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity, log: DaemonLog) {
+  /// - Parameters:
+  ///   - identity: what the host calls itself where a client does not say.
+  ///   - nbdBudget: what NBD clients may have.
+  public init(
+    control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity,
+    nbdBudget: NBDBudgetConfiguration = NBDBudgetConfiguration(), log: DaemonLog
+  ) {
     precondition(!reactors.isEmpty, "a service has at least one I/O reactor")
     self.control = control
     self.reactors = reactors
     self.log = log
     threads = ServiceThreads(control: control, reactors: reactors)
     deviceSettings = DeviceSettings(control: control)
-    exports = ExportService(devices: devices, reactors: reactors, logger: log.logger(.nbd))
+    exports = ExportService(
+      devices: devices, budget: NBDBudget(reactors: reactors, configuration: nbdBudget), logger: log.logger(.nbd))
     controllers = ControllerRegistry(
       devices: devices, control: control, reactors: reactors, identity: identity, logger: log.logger(.bdevNVMe))
     let notifications = notifications

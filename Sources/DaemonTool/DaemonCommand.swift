@@ -3,6 +3,7 @@ import BlockDevice
 import Daemon
 import Glibc
 import Logging
+import NBDServer
 import ToolOutput
 import ToolSupport
 
@@ -77,6 +78,9 @@ struct DaemonCommand: AsyncParsableCommand {
     help: ArgumentHelp("The numeric address of that port (default: 127.0.0.1)", valueName: "address"))
   var nbdAddress: String?
 
+  @Option(name: .customLong("nbd-memory"), help: ArgumentHelp(NBDMemoryOption.help, valueName: "size"))
+  var nbdMemory: ByteCount?
+
   @OptionGroup(title: "TLS at --nbd-socket and --nbd-port") var security: NBDSecurityOptions
 
   @Option(
@@ -122,7 +126,12 @@ struct DaemonCommand: AsyncParsableCommand {
   func validate() throws {
     guard (1...64).contains(reactors) else { throw ValidationError("--reactors \(reactors): must be 1 to 64") }
     if nbdAddress != nil && nbdPort == nil { throw ValidationError("--nbd-address needs --nbd-port PORT") }
+    _ = try nbdBudget
     if keepConfig && config == nil { throw ValidationError("--keep-config needs --config FILE") }
+  }
+
+  private var nbdBudget: NBDBudgetConfiguration {
+    get throws { try NBDMemoryOption.budget(nbdMemory, option: "--nbd-memory") }
   }
 
   func run() async throws {
@@ -142,7 +151,7 @@ struct DaemonCommand: AsyncParsableCommand {
           rpcSocketPath: rpcSocket, reactorCount: reactors, configurationPath: config, keepsConfiguration: keepConfig,
           waitsForRPC: waitForRpc, identity: identity, metricsPort: metricsPort,
           nbdSocketPath: nbdSocket, nbdPort: nbdPort, nbdAddress: nbdAddress ?? "127.0.0.1",
-          nbdSecurity: security.options),
+          nbdSecurity: security.options, nbdBudget: try nbdBudget),
         log: log)
     } catch {
       logger.error("the daemon cannot start", metadata: ["error": "\(error)"])

@@ -155,7 +155,7 @@ extension NBDConnection {
         "sent_bytes": "\(st.pointee.sentByteCount)", "seconds": "\(seconds)",
       ])
     export?.detach(attachment)
-    server.liveConnectionCount.subtract(1, ordering: .relaxed)
+    server.connectionEnded()
     worker.remove(self)
     retire()
   }

@@ -119,7 +119,9 @@ extension NBDConnection {
     channel.setObserver(self)
     let engine = UnsafeMutablePointer<NBDTransmission>.allocate(capacity: 1)
     engine.initialize(
-      to: NBDTransmission(session: session, configuration: server.configuration.transmission, pool: worker.pool))
+      to: NBDTransmission(
+        session: session, configuration: server.configuration.transmission, pool: worker.share.pool,
+        client: Unmanaged.passUnretained(self).toOpaque()))
     st.pointee.engine = engine
     st.pointee.blockShift = UInt64(session.export.limits.minimumBlockByteCount.trailingZeroBitCount)
     take(export.limits)

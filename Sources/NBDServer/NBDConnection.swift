@@ -50,6 +50,10 @@ final class NBDConnection: ReactorSource {
     var blockShift: UInt64 = 0
     var hasVolatileWriteCache = false
     var hasForceUnitAccess = false
+    /// The deadline is that of the next look for clients that keep memory others wait for.
+    var isLooking = false
+    /// Bytes that had been moved when it was last looked.
+    var mark: UInt64 = 0
     /// What is being sent during negotiation.
     var output: UnsafeMutableRawBufferPointer
     var outputPosition = 0
@@ -140,6 +144,7 @@ final class NBDConnection: ReactorSource {
     st.pointee.engine = nil
     engine.deinitialize(count: 1)
     engine.deallocate()
+    if worker.share.pool.hasWaiters { worker.share.passTurn() }
   }
 
   // MARK: The socket
@@ -167,6 +172,7 @@ final class NBDConnection: ReactorSource {
       markReady()
     case .connected, .none: break
     }
+    if let engine = st.pointee.engine { lookAfterWaiters(engine) }
   }
 
   private func received(_ count: Int) {
@@ -313,12 +319,14 @@ final class NBDConnection: ReactorSource {
     }
     if let channelReference { collect(channelReference, engine) }
     if st.pointee.isClosing {
+      endTurn(engine)
       finishIfPossible()
       return
     }
     if engine.pointee.hasRequests { submitRequests(engine) }
     if engine.pointee.wantsToSend, !st.pointee.stream.isSending { becomeDirty() }
     if st.pointee.isBlocked { takeInput() }
+    endTurn(engine)
     lookForEnd(engine)
   }
 
@@ -326,7 +334,7 @@ final class NBDConnection: ReactorSource {
 
   override func deadlineExpired() {
     guard let engine = st.pointee.engine else { return close("it took too long to negotiate") }
-    drainingTookTooLong(engine)
+    if st.pointee.isDraining { drainingTookTooLong(engine) } else { timeToLook() }
   }
 
   override func reactorIsEnding() { close("the server has ended") }

@@ -13,6 +13,8 @@ internal import Synchronization
 public final class NBDServer: Sendable {
   public let exports: ExportTable
   public let configuration: NBDServerConfiguration
+  /// Of this server, and of those that it is shared with.
+  public let budget: NBDBudget
   private let workers: [NBDWorker]
 
   private struct Listener: @unchecked Sendable {
@@ -32,24 +34,37 @@ public final class NBDServer: Sendable {
   let log: NBDClientLog
   private let logger: Logger
   /// Over all reactors.
-  let liveConnectionCount = Atomic<Int>(0)
+  private let liveConnectionCount = Atomic<Int>(0)
+
+  /// A server with a budget of its own.
+  ///
+  /// - Parameter reactors: at least one.
+  public convenience init(
+    exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration(),
+    security: NBDServerSecurity = .none,
+    logger: Logger = Logger(label: "nbd") { _ in SwiftLogNoOpLogHandler() }
+  ) {
+    self.init(
+      exports: exports, budget: NBDBudget(reactors: reactors), configuration: configuration, security: security,
+      logger: logger)
+  }
 
   /// - Parameters:
-  ///   - reactors: at least one.
+  ///   - budget: brings the reactors along; several servers may have the same.
   ///   - logger: told of sockets, and of clients that come and go (info) and what is refused them (debug), so many lines a
   ///     second at most; nothing of requests.
   public init(
-    exports: ExportTable, reactors: [ReactorHandle], configuration: NBDServerConfiguration = NBDServerConfiguration(),
+    exports: ExportTable, budget: NBDBudget, configuration: NBDServerConfiguration = NBDServerConfiguration(),
     security: NBDServerSecurity = .none,
     logger: Logger = Logger(label: "nbd") { _ in SwiftLogNoOpLogHandler() }
   ) {
     self.logger = logger
     log = NBDClientLog(logger)
-    precondition(!reactors.isEmpty, "a server needs a reactor")
     self.exports = exports
+    self.budget = budget
     self.configuration = configuration
     shared = Mutex(Shared(security: security))
-    workers = reactors.map { NBDWorker(handle: $0, keptBufferByteCount: configuration.keptBufferByteCount) }
+    workers = budget.shares.map { NBDWorker(share: $0) }
   }
 
   /// Connections that there are, those that negotiate included.
@@ -88,22 +103,27 @@ public final class NBDServer: Sendable {
       close(fileDescriptor)
       return
     }
-    guard liveConnectionCount.add(1, ordering: .relaxed).newValue <= configuration.maximumConnectionCount else {
-      liveConnectionCount.subtract(1, ordering: .relaxed)
+    guard budget.takePlace() else {
       log.write(
-        .warning, "too many clients: one is turned away", ["limit": "\(configuration.maximumConnectionCount)"])
+        .warning, "too many clients: one is turned away", ["limit": "\(budget.configuration.maximumConnectionCount)"])
       close(fileDescriptor)
       return
     }
+    liveConnectionCount.add(1, ordering: .relaxed)
     let worker = workers[Int((number - 1) % UInt64(workers.count))]
     let isPosted = worker.handle.post { reactor in
       worker.add(
         NBDConnection(reactor: reactor, server: self, worker: worker, number: number, fileDescriptor: fileDescriptor))
     }
     if !isPosted {
-      liveConnectionCount.subtract(1, ordering: .relaxed)
+      connectionEnded()
       close(fileDescriptor)
     }
+  }
+
+  func connectionEnded() {
+    liveConnectionCount.subtract(1, ordering: .relaxed)
+    budget.givePlace()
   }
 
   /// Listens no more, lets all connections answer what they have, and closes them. Exports stay as they are.

@@ -4,8 +4,6 @@ public import NBDProtocol
 public struct NBDServerConfiguration: Sendable, Hashable {
   /// What one connection may have under way.
   public var transmission = NBDTransmissionConfiguration()
-  /// Connections at once; more are closed at once.
-  public var maximumConnectionCount = 1024
   /// How long a client may take to negotiate, in milliseconds.
   public var negotiationTimeoutMilliseconds: UInt32 = 30_000
   /// How long a client that takes its leave, or whose export ends, may go on without fetching any of its last answers, in
@@ -15,8 +13,9 @@ public struct NBDServerConfiguration: Sendable, Hashable {
   /// then is answered with ESHUTDOWN, and those answers may be fetched for ``drainTimeoutMilliseconds``. A client that takes its
   /// leave gets all answers, however long the device takes.
   public var endTimeoutMilliseconds: UInt32 = 10_000
-  /// Bytes of buffers that each reactor keeps for the next requests.
-  public var keptBufferByteCount = 16 << 20
+  /// While others wait for memory, in milliseconds: a client that has borrowed some and within this time neither sends nor
+  /// fetches as much is cut off, unless the device has a request of its.
+  public var borrowingTimeoutMilliseconds: UInt32 = 15_000
 
   public init() {}
 }

@@ -1,28 +1,26 @@
 internal import BlockExport
-internal import NBDProtocol
 internal import RingReactor
 
-/// What the connections on one reactor share; touched on its thread alone.
+/// A server's connections on one reactor; touched on its thread alone.
 final class NBDWorker: @unchecked Sendable {
-  let handle: ReactorHandle
-  let pool: NBDBufferPool
+  /// What they share with those of other servers.
+  let share: NBDReactorShare
   private var connections: [ObjectIdentifier: NBDConnection] = [:]
   private var whenEmpty: [@Sendable () -> Void] = []
 
-  init(handle: ReactorHandle, keptBufferByteCount: Int) {
-    self.handle = handle
-    pool = NBDBufferPool(maximumKeptByteCount: keptBufferByteCount)
+  init(share: NBDReactorShare) { self.share = share }
+
+  var handle: ReactorHandle { share.handle }
+
+  func add(_ connection: NBDConnection) {
+    connections[ObjectIdentifier(connection)] = connection
+    share.add(connection)
   }
-
-  var connectionCount: Int { connections.count }
-
-  func add(_ connection: NBDConnection) { connections[ObjectIdentifier(connection)] = connection }
 
   func remove(_ connection: NBDConnection) {
     connections[ObjectIdentifier(connection)] = nil
+    share.remove(connection)
     guard connections.isEmpty else { return }
-    // Nobody is there who would use them soon.
-    pool.removeAll()
     for action in whenEmpty { action() }
     whenEmpty = []
   }

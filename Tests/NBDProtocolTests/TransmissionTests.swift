@@ -471,6 +471,88 @@ import Testing
     #expect(pool.keptByteCount == 0)
   }
 
+  /// Beyond what each has for itself clients share, and get it in the order of asking.
+  @Test func sharedMemory() {
+    let pool = NBDBufferPool(maximumBorrowedByteCount: 100)
+    let places = UnsafeMutableRawPointer.allocate(byteCount: 4, alignment: 1)
+    defer { places.deallocate() }
+    let clients = (0..<4).map { NBDBufferPool.Client(places + $0) }
+    // One may always have what it needs.
+    #expect(pool.borrow(1000, clients[0]))
+    #expect(!pool.borrow(60, clients[1]))
+    #expect(!pool.borrow(10, clients[2]))
+    #expect(!pool.borrow(20, clients[1]))
+    #expect(pool.nextTurn() == nil)
+    pool.giveBack(950)
+    // Nobody goes before the one who has waited longest.
+    #expect(!pool.borrow(10, clients[3]))
+    #expect(!pool.borrow(10, clients[2]))
+    #expect(pool.nextTurn() == clients[1])
+    // What is in vain keeps the turn.
+    #expect(!pool.borrow(60, clients[1]))
+    #expect(pool.nextTurn() == nil)
+    #expect(!pool.borrow(10, clients[2]))
+    pool.giveBack(10)
+    #expect(pool.nextTurn() == clients[1])
+    #expect(pool.borrow(60, clients[1]))
+    #expect(pool.nextTurn() == nil)
+    pool.giveBack(60)
+    #expect(pool.nextTurn() == clients[2])
+    // One at a time: they would push each other back.
+    #expect(pool.nextTurn() == nil)
+    // Whoever does not use its turn holds nobody up, nor does one who is no more.
+    pool.endTurn(of: clients[2])
+    #expect(pool.nextTurn() == clients[3])
+    #expect(pool.borrow(60, clients[3]))
+    #expect(!pool.hasWaiters)
+    #expect(!pool.borrow(10, clients[0]))
+    #expect(!pool.borrow(10, clients[2]))
+    pool.stopWaiting(clients[0])
+    pool.giveBack(60)
+    #expect(pool.nextTurn() == clients[2])
+    pool.giveBack(40)
+    #expect(pool.borrowedByteCount == 0)
+  }
+
+  /// Engines that share memory: what they have together is bounded, each has its own, and all get everything in the end.
+  @Test func enginesShareMemory() {
+    var configuration = NBDTransmissionConfiguration()
+    configuration.ownMemoryByteCount = 4096
+    let pool = NBDBufferPool(maximumBorrowedByteCount: 16_384)
+    let worlds = (0..<10).map { _ in TransmissionWorld(configuration: configuration, pool: pool) }
+    let read = ClientRequest(command: .read, cookie: 1, length: 8192).encoded(.simple)
+    let write = ClientRequest(
+      command: .write, cookie: 2, length: 4096, payload: [UInt8](repeating: 1, count: 4096)
+    ).encoded(.simple)
+    var left = worlds.map { _ in write + read + read + read }
+    for (index, world) in worlds.enumerated() {
+      world.answersAtOnce = false
+      left[index].removeFirst(world.feed(left[index]))
+    }
+    // Writes have their own memory, reads what is shared; what was there first has most of it.
+    #expect(worlds.allSatisfy { !$0.held.isEmpty })
+    #expect(pool.lentByteCount == 10 * 4096 + 16_384)
+    #expect(pool.hasWaiters)
+    var peak = 0
+    while worlds.contains(where: { !$0.held.isEmpty }) {
+      for (index, world) in worlds.enumerated() where !world.held.isEmpty {
+        world.carryOut(world.held.removeFirst())
+        world.work()
+        left[index].removeFirst(world.feed(left[index]))
+        while let client = pool.nextTurn() {
+          let place = worlds.firstIndex { $0.client == client }!
+          worlds[place].work()
+          left[place].removeFirst(worlds[place].feed(left[place]))
+          pool.endTurn(of: client)
+        }
+        peak = max(peak, pool.lentByteCount)
+      }
+    }
+    #expect(peak <= 10 * 4096 + 16_384)
+    #expect(worlds.allSatisfy { $0.isIdle && $0.output.count == 4 * 16 + 3 * 8192 })
+    #expect(pool.lentByteCount == 0 && pool.borrowedByteCount == 0 && !pool.hasWaiters)
+  }
+
   // MARK: Random
 
   /// Requests of all kinds, good and bad, in pieces of any size, answered in any order, sent in pieces of any size: each is

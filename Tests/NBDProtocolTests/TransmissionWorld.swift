@@ -5,6 +5,7 @@ import NVMeProtocol
 final class TransmissionWorld {
   var engine: NBDTransmission
   let pool: NBDBufferPool
+  let client: NBDBufferPool.Client
   var disk: [UInt8]
   var output: [UInt8] = []
   /// Requests handed out and not completed.
@@ -23,18 +24,22 @@ final class TransmissionWorld {
 
   init(
     _ export: NBDExportDescription = Catalogue.disk, style: NBDReplyStyle = .simple, hasContext: Bool = false,
-    configuration: NBDTransmissionConfiguration = NBDTransmissionConfiguration()
+    configuration: NBDTransmissionConfiguration = NBDTransmissionConfiguration(), pool: NBDBufferPool = NBDBufferPool()
   ) {
-    pool = NBDBufferPool()
+    self.pool = pool
+    let place = UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1)
+    client = NBDBufferPool.Client(place)
     engine = NBDTransmission(
       session: NBDSession(export: export, style: style, allocationContextIdentifier: hasContext ? 7 : nil),
-      configuration: configuration, pool: pool)
+      configuration: configuration, pool: pool, client: client)
     // 251 is prime: no two blocks are alike. By doubling, which is quick without optimization, too.
     disk = Array(0..<251)
     let byteCount = Int(min(export.limits.byteCount, 1 << 20))
     while disk.count < byteCount { disk += disk }
     disk.removeLast(disk.count - byteCount)
   }
+
+  deinit { client.deallocate() }
 
   /// Feeds input, and lets requests, completions and sends take their course. Returns how many bytes were taken.
   @discardableResult

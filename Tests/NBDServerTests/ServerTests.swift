@@ -19,6 +19,7 @@ import Testing
     init(
       reactorCount: Int = 1, policy: WaitPolicy = .adaptive, tcp: Bool = false, security: NBDServerSecurity = .none,
       logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      budget: NBDBudgetConfiguration = NBDBudgetConfiguration(),
       configure: (inout NBDServerConfiguration) -> Void = { _ in }
     ) async throws {
       threads = try (0..<reactorCount).map { _ in try ReactorThread(waitPolicy: policy) }
@@ -28,8 +29,8 @@ import Testing
       configuration.endTimeoutMilliseconds = 60_000
       configure(&configuration)
       server = NBDServer(
-        exports: table, reactors: threads.map(\.handle), configuration: configuration, security: security,
-        logger: logger)
+        exports: table, budget: NBDBudget(reactors: threads.map(\.handle), configuration: budget),
+        configuration: configuration, security: security, logger: logger)
       let path = "/tmp/swift-nvmeof-nbd-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
       let wanted = tcp ? SocketAddress(numericHost: "127.0.0.1", port: 0) : SocketAddress(unixPath: path)
       address = try await server.listen(on: wanted!)
@@ -350,7 +351,9 @@ import Testing
   }
 
   @Test func tooManyConnections() async throws {
-    let scene = try await Scene { $0.maximumConnectionCount = 2 }
+    var budget = NBDBudgetConfiguration()
+    budget.maximumConnectionCount = 2
+    let scene = try await Scene(budget: budget)
     try scene.add(scene.memory())
     let clients = try (0..<2).map { _ in
       let client = try TestClient(scene.address)

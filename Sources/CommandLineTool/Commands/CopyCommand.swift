@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockDevice
 import Glibc
 import Synchronization
+import ToolSupport
 
 /// `nvmeof copy`.
 struct CopyCommand: AsyncParsableCommand {

@@ -71,6 +71,9 @@ struct ExportCommand: AsyncParsableCommand {
       valueName: "port"))
   var port: UInt16?
 
+  @Option(help: ArgumentHelp(NBDMemoryOption.help, valueName: "size"))
+  var memory: ByteCount?
+
   @Option(help: ArgumentHelp("Threads that serve; connections are spread over them", valueName: "count"))
   var reactors = 1
 
@@ -94,6 +97,7 @@ struct ExportCommand: AsyncParsableCommand {
   func validate() throws {
     if format == .binary { throw ValidationError("export has no binary output") }
     if !(1...64).contains(reactors) { throw ValidationError("--reactors is 1 to 64, not \(reactors)") }
+    _ = try budget
     if names.count > devices.count { throw ValidationError("there are more --name than devices") }
     if descriptions.count > devices.count { throw ValidationError("there are more --description than devices") }
     if let socket, SocketAddress(unixPath: socket) == nil {
@@ -103,6 +107,10 @@ struct ExportCommand: AsyncParsableCommand {
     if let address, SocketAddress(numericHost: address, port: 0) == nil {
       throw ValidationError("--address is a numeric IPv4 or IPv6 address, not \"\(address)\"")
     }
+  }
+
+  private var budget: NBDBudgetConfiguration {
+    get throws { try NBDMemoryOption.budget(memory, option: "--memory") }
   }
 
   var listenAddresses: [SocketAddress] {
@@ -154,7 +162,9 @@ struct ExportCommand: AsyncParsableCommand {
     }
     var logger = Logger(label: "nbd") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = verbose ? .debug : .warning
-    let server = NBDServer(exports: table, reactors: opened.reactors, security: security, logger: logger)
+    let server = NBDServer(
+      exports: table, budget: NBDBudget(reactors: opened.reactors, configuration: try budget), security: security,
+      logger: logger)
     let signals = Interrupts.first()
     var listening: [SocketAddress] = []
     for address in listenAddresses {

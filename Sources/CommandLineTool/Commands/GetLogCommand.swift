@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockDevice
 import JSON
+import ToolSupport
 
 /// `nvmeof get-log`.
 struct GetLogCommand: AsyncParsableCommand {

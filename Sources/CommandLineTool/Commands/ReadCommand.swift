@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockDevice
 import ToolOutput
+import ToolSupport
 
 /// `nvmeof read`.
 struct ReadCommand: AsyncParsableCommand {

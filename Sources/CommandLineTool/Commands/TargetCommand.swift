@@ -4,6 +4,7 @@ import EmbeddedTarget
 import Glibc
 import JSON
 import Logging
+import ToolSupport
 
 /// `nvmeof target`.
 struct TargetCommand: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockDevice
+import ToolSupport
 
 /// Which blocks a command is about.
 struct BlockRangeOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockDevice
+import ToolSupport
 
 /// A log page on the command line: a name, or a number.
 struct LogPageArgument: ExpressibleByArgument, Hashable, Sendable {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EmbeddedTarget
+import ToolSupport
 
 /// `--namespace` of `nvmeof target`, and `namespace add` while it runs: memory:SIZE, null:SIZE or file:PATH, then
 /// options.

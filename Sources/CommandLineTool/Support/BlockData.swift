@@ -1,4 +1,5 @@
 import BlockDevice
+import ToolSupport
 
 /// The data that `write` sends and `compare` holds blocks against: a file's, of as many blocks as are asked for, or all of
 /// it.

@@ -1,4 +1,5 @@
 import NVMeProtocol
+import ToolSupport
 
 /// What a line of standard input has a running `nvmeof target` do. Only reads text: whether there is such a port or
 /// namespace is the target's to say.

@@ -20,18 +20,19 @@ package final class ExportService: Sendable {
   }
 
   private let devices: DeviceRegistry
-  private let reactors: [ReactorHandle]
+  /// All NBD sockets' clients together.
+  package let budget: NBDBudget
   /// What the daemon's own sockets serve.
   private let table = ExportTable()
   private let server: NBDServer
   private let logger: Logger
   private let shared = Mutex(Shared())
 
-  package init(devices: DeviceRegistry, reactors: [ReactorHandle], logger: Logger) {
+  package init(devices: DeviceRegistry, budget: NBDBudget, logger: Logger) {
     self.devices = devices
-    self.reactors = reactors
+    self.budget = budget
     self.logger = logger
-    server = NBDServer(exports: table, reactors: reactors, logger: logger)
+    server = NBDServer(exports: table, budget: budget, logger: logger)
     _ = devices.addObserver { [weak self] event in
       switch event {
       case .registered: break
@@ -111,7 +112,7 @@ package final class ExportService: Sendable {
     guard isFree else { throw .system(EBUSY, detail: "\(path) serves a device already") }
     defer { _ = shared.withLock { $0.pendingPaths.remove(path) } }
     let table = ExportTable()
-    let server = NBDServer(exports: table, reactors: reactors, logger: logger)
+    let server = NBDServer(exports: table, budget: budget, logger: logger)
     do {
       try table.add(export)
       try await server.listen(on: address)
@@ -155,6 +156,9 @@ package final class ExportService: Sendable {
     do throws(ExportError) {
       return (device, try Export(device: device.device, configuration: configuration))
     } catch {
+      var error = error
+      // As the interface calls it.
+      if error.field == "maximumTransferByteCount" { error.field = "max_transfer_bytes" }
       throw .invalidArgument(error.description)
     }
   }

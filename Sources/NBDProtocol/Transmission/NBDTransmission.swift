@@ -31,8 +31,10 @@ public struct NBDTransmission: ~Copyable {
   public var rejection: NBDFailure?
 
   private let pool: Unmanaged<NBDBufferPool>
+  private let client: NBDBufferPool.Client
   private let requestLimit: Int
   private let memoryLimit: Int
+  private let ownMemoryByteCount: Int
   private let slots: UnsafeMutablePointer<NBDRequestSlot>
   private let headers: UnsafeMutableRawPointer
   private let vectors: UnsafeMutablePointer<IOVector>
@@ -63,19 +65,22 @@ public struct NBDTransmission: ~Copyable {
   private var payloadLeft: UInt64 = 0
   private var payloadPosition = 0
 
+  /// - Parameter client: as whom it waits for memory; its own table of requests if not given.
   public init(
     session: NBDSession, configuration: NBDTransmissionConfiguration = NBDTransmissionConfiguration(),
-    pool: NBDBufferPool
+    pool: NBDBufferPool, client: NBDBufferPool.Client? = nil
   ) {
     self.session = session
     limits = session.export.limits
     self.pool = .passRetained(pool)
     requestLimit = min(4096, max(1, configuration.requestLimit))
     memoryLimit = configuration.memoryLimitByteCount
+    ownMemoryByteCount = configuration.ownMemoryByteCount
     headerByteCount = session.style == .extended ? Self.extendedRequestByteCount : Self.requestByteCount
     blockMask = UInt64(session.export.limits.minimumBlockByteCount) - 1
     slots = .allocate(capacity: requestLimit)
     slots.initialize(repeating: NBDRequestSlot(), count: requestLimit)
+    self.client = client ?? NBDBufferPool.Client(slots)
     headers = .allocate(byteCount: requestLimit * Self.headerStride, alignment: 64)
     vectorCapacity = min(Self.maximumVectorCount, requestLimit * Self.vectorsPerReply)
     vectors = .allocate(capacity: vectorCapacity)
@@ -89,6 +94,8 @@ public struct NBDTransmission: ~Copyable {
 
   /// Whoever owns it sees to it that nothing is outstanding and nothing is being sent.
   deinit {
+    pool.takeUnretainedValue().giveBack(borrowedByteCount)
+    pool.takeUnretainedValue().stopWaiting(client)
     for index in 0..<requestLimit {
       if let buffer = slots[index].buffer { pool.takeUnretainedValue().give(buffer, slots[index].sizeClass) }
     }
@@ -221,12 +228,27 @@ public struct NBDTransmission: ~Copyable {
     let sizeClass = NBDBufferPool.sizeClass(forByteCount: Int(blocks))
     let byteCount = NBDBufferPool.byteCount(of: sizeClass)
     guard memoryByteCount == 0 || memoryByteCount + byteCount <= memoryLimit else { return false }
+    let borrowed =
+      Self.excess(memoryByteCount + byteCount, over: ownMemoryByteCount)
+      - Self.excess(memoryByteCount, over: ownMemoryByteCount)
+    if borrowed > 0 {
+      let client = client
+      guard pool._withUnsafeGuaranteedRef({ $0.borrow(borrowed, client) }) else { return false }
+    }
     memoryByteCount += byteCount
     slot.pointee.slackByteCount = UInt32(slack)
     slot.pointee.sizeClass = sizeClass
     slot.pointee.buffer = pool._withUnsafeGuaranteedRef { $0.take(sizeClass) }
     return true
   }
+
+  private static func excess(_ byteCount: Int, over limit: Int) -> Int { max(0, byteCount - limit) }
+
+  /// Of the memory of its requests, what is borrowed from what all clients share.
+  public var borrowedByteCount: Int { Self.excess(memoryByteCount, over: ownMemoryByteCount) }
+
+  /// Clients wait for memory: whenever some may have been given back, ``NBDBufferPool/nextTurn()`` tells whose turn it is.
+  public var hasWaiters: Bool { pool._withUnsafeGuaranteedRef { $0.hasWaiters } }
 
   /// What is wrong with a request; nil when nothing is. (It mutates nothing: but a method that says so would be lent a copy
   /// of everything here.)
@@ -391,6 +413,8 @@ public struct NBDTransmission: ~Copyable {
   /// Requests that have not been handed out are not carried out any more: the client is gone.
   public mutating func dropRequests() {
     while let index = ready.popFirst() { release(index) }
+    let client = client
+    pool._withUnsafeGuaranteedRef { $0.stopWaiting(client) }
   }
 
   /// Every request that is complete and has not ended is answered with `failure`, also those that the device has: their memory
@@ -479,8 +503,13 @@ public struct NBDTransmission: ~Copyable {
     guard let buffer = slot.pointee.buffer else { return }
     let sizeClass = slot.pointee.sizeClass
     slot.pointee.buffer = nil
+    let borrowed = Self.excess(memoryByteCount, over: ownMemoryByteCount)
     memoryByteCount -= NBDBufferPool.byteCount(of: sizeClass)
-    pool._withUnsafeGuaranteedRef { $0.give(buffer, sizeClass) }
+    let givenBack = borrowed - Self.excess(memoryByteCount, over: ownMemoryByteCount)
+    pool._withUnsafeGuaranteedRef { pool in
+      if givenBack > 0 { pool.giveBack(givenBack) }
+      pool.give(buffer, sizeClass)
+    }
   }
 
   private mutating func release(_ index: UInt16) {

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Testing
+import ToolSupport
 
 @testable import CommandLineTool
 

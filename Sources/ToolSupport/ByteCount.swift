@@ -1,16 +1,16 @@
-import ArgumentParser
+public import ArgumentParser
 
 /// A size on the command line: digits, and K, M, G, T or P for powers of 1024 (also written KiB, MiB, …); kB, MB, … for
 /// powers of 1000.
-struct ByteCount: Hashable, Sendable, ExpressibleByArgument, CustomStringConvertible {
-  var value: UInt64
+public struct ByteCount: Hashable, Sendable, ExpressibleByArgument, CustomStringConvertible {
+  public var value: UInt64
 
-  init(_ value: UInt64) { self.value = value }
+  public init(_ value: UInt64) { self.value = value }
 
-  init?(argument: String) { self.init(argument) }
+  public init?(argument: String) { self.init(argument) }
 
   /// Nil for anything that is no size, or more than 64 bits.
-  init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     let suffix = text.dropFirst(digits.count).lowercased()
     let number: UInt64?
@@ -40,5 +40,5 @@ struct ByteCount: Hashable, Sendable, ExpressibleByArgument, CustomStringConvert
     }
   }
 
-  var description: String { String(value) }
+  public var description: String { String(value) }
 }
