@@ -238,7 +238,12 @@ class RestartTests(unittest.TestCase):
         text = body.decode()
         self.assertIn('nvmeofd_bdev_size_bytes{bdev="Nvme0n1"} 16777216', text)
         self.assertIn('nvmeofd_rpc_calls_total{method="bdev_nvme_attach_controller",result="success"} 1', text)
-        self.assertIn('nvmeofd_controller_state{', text)
+        port_of_target = self.target.description["port"]
+        self.assertIn(
+            f'nvmeofd_controller_state{{controller="Nvme0",path="127.0.0.1:{port_of_target}",state="enabled"}} 1', text)
+        self.assertRegex(text, r"\nprocess_resident_memory_bytes [1-9]")
+        self.assertRegex(text, r"\nprocess_open_fds [1-9]")
+        self.assertIn("\nnvmeofd_nbd_connections 0\n", text)
         names = set()
         for line in text.splitlines():
             if line.startswith("# TYPE "):

@@ -1,5 +1,6 @@
 internal import BlockDevice
 internal import BlockExport
+internal import NBDServer
 internal import NVMeHost
 
 extension Metrics {
@@ -7,10 +8,10 @@ extension Metrics {
   static func addControllers(_ controllers: ControllerRegistry, _ devices: DeviceRegistry, _ page: inout MetricsPage) {
     page.family("nvmeofd_controller_state", .gauge, "1 for the state that a controller is in.")
     for set in controllers.sets {
-      for (index, controller) in set.controllers.enumerated() {
-        let snapshot = controller.controller.snapshot
+      for controller in set.controllers {
         page.sample(
-          1 as UInt64, ["controller": set.name, "path": "\(index)", "state": "\(snapshot.state)"])
+          1 as UInt64,
+          ["controller": set.name, "path": "\(controller.transport)", "state": controller.stateText])
       }
     }
     let paths = devices.devices.flatMap { device in
@@ -30,6 +31,10 @@ extension Metrics {
 
   /// Of every export its clients. A device may be exported at several sockets under one name.
   static func addExports(_ service: Service, _ page: inout MetricsPage) {
+    page.family("nvmeofd_nbd_connections", .gauge, "Connections of NBD clients, those that negotiate included.")
+    page.sample(UInt64(service.exports.budget.connectionCount))
+    page.family("nvmeofd_nbd_connections_limit", .gauge, "Connections that there may be.")
+    page.sample(UInt64(service.exports.budget.configuration.maximumConnectionCount))
     page.family("nvmeofd_export_clients", .gauge, "Clients of an export.")
     for served in service.exports.served {
       page.sample(

@@ -13,13 +13,41 @@ enum Metrics {
     page.family("nvmeofd_thread_cpu_seconds_total", .counter, "Processor time used, by reactor.")
     for thread in service.threads.all { page.sample(seconds(thread.busyNanoseconds), ["thread": thread.name]) }
     page.family("nvmeofd_start_time_seconds", .gauge, "When the daemon was started, seconds since 1970.")
-    let age = MonotonicClock.nanoseconds() &- service.threads.startNanoseconds
-    page.sample(Double(time(nil)) - seconds(age).rounded(.down))
+    page.sample(service.threads.startTimeSeconds)
+    addProcess(&page)
     addCalls(calls, &page)
     addDevices(service, &page)
     addControllers(service.controllers, service.devices, &page)
     addExports(service, &page)
     return page.text
+  }
+
+  /// Under the names that Prometheus' own clients use.
+  private static func addProcess(_ page: inout MetricsPage) {
+    page.family("process_resident_memory_bytes", .gauge, "Memory in use.")
+    if let pages = text(of: "/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap({ UInt64($0) }) {
+      page.sample(pages * UInt64(sysconf(Int32(_SC_PAGESIZE))))
+    }
+    page.family("process_open_fds", .gauge, "Files and sockets that are open.")
+    if let directory = opendir("/proc/self/fd") {
+      var count: UInt64 = 0
+      while readdir(directory) != nil { count += 1 }
+      closedir(directory)
+      // Itself, its parent, and the directory being read.
+      page.sample(max(count, 3) - 3)
+    }
+    page.family("process_max_fds", .gauge, "Files and sockets that may be open.")
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { page.sample(UInt64(limit.rlim_cur)) }
+  }
+
+  private static func text(of path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let count = read(descriptor, &bytes, bytes.count)
+    return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
   }
 
   private static func seconds(_ nanoseconds: UInt64) -> Double { Double(nanoseconds) / 1e9 }

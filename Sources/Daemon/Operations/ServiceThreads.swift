@@ -25,6 +25,8 @@ package final class ServiceThreads: Sendable {
   private let threads: Mutex<[Thread]>
   /// When the daemon began, nanoseconds of `CLOCK_MONOTONIC`.
   package let startNanoseconds = MonotonicClock.nanoseconds()
+  /// The same in seconds since 1970, as the clock was set then.
+  package let startTimeSeconds = UInt64(clamping: time(nil))
 
   init(control: ReactorHandle, reactors: [ReactorHandle]) {
     var threads = [Thread(index: 0, name: "control", reactor: control)]
