@@ -125,8 +125,13 @@ package actor ControllerRegistry {
       _ = adopt(member, request)
       controller.connect()
     } catch {
-      logger.error(
-        "not attached", metadata: ["name": "\(request.name)", "path": "\(request.address.host)", "reason": "\(error)"])
+      // What somebody has attached under another name is there already.
+      logger.log(
+        level: error.code == -Int(EEXIST) ? .info : .error, "not attached",
+        metadata: [
+          "name": "\(request.name)", "path": "\(request.address.host):\(request.address.serviceIdentifier)",
+          "reason": "\(error)",
+        ])
       return false
     }
     await controller.wait { snapshot in

@@ -11,6 +11,10 @@ public final class Keyring: Sendable {
     public var path: String
   }
 
+  /// More are refused.
+  static let maximumCount = 4096
+  private static let maximumNameByteCount = 1024
+
   private let keys = Mutex<[Key]>([])
 
   public init() {}
@@ -23,9 +27,15 @@ public final class Keyring: Sendable {
   public func key(named name: String) -> Key? { keys.withLock { $0.first { $0.name == name } } }
 
   /// - Throws: -1 when others could read the file or it is another user's, -2 when there is none, -17 when the name is
-  ///   taken, -22 when name or path make no sense.
+  ///   taken, -22 when name or path make no sense, -28 when there are as many as may be.
   func add(_ name: String, path: String) async throws(RPCError) {
     guard !name.isEmpty else { throw .system(EINVAL, detail: "name: is empty") }
+    guard name.utf8.count <= Self.maximumNameByteCount else {
+      throw .system(EINVAL, detail: "name: has more than \(Self.maximumNameByteCount) bytes")
+    }
+    guard all.count < Self.maximumCount else {
+      throw .system(ENOSPC, detail: "name: there are \(Self.maximumCount) keys already")
+    }
     guard path.hasPrefix("/") else { throw .system(EINVAL, detail: "path: must be absolute") }
     guard !contains(name) else { throw .system(EEXIST, detail: "name: there is a key '\(name)' already") }
     // A file system may take its time: not on this thread.
