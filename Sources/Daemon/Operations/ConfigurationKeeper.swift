@@ -42,6 +42,7 @@ actor ConfigurationKeeper {
   private var written: ConfigurationDocument?
   private var saving: Task<Void, Never>?
   private var saveIsWanted = false
+  private var isStopped = false
 
   /// By the method that takes something back: the one that had brought it, and the parameter that names it.
   private static let opposites: [String: (method: String, key: String)] = [
@@ -167,6 +168,8 @@ actor ConfigurationKeeper {
   }
 
   private func make(_ call: ConfigurationDocument.Call, in phase: RPCPhase) async {
+    // The daemon ends: what has not been made stays in the file.
+    guard !isStopped else { return }
     let entry = call.entry
     do throws(RPCError) {
       _ = try await table.call(entry.method, entry.parameters.map { .object($0) }, in: phase)
@@ -336,6 +339,7 @@ actor ConfigurationKeeper {
 
   /// No more attempts.
   func stop() {
+    isStopped = true
     retry?.cancel()
     retry = nil
   }
