@@ -21,25 +21,25 @@ import Testing
     let device = HeldDevice(reactor: scene.reactor)
     try scene.add(device)
     let before = memory_use_allocated_bytes()
-    // 300 of 4 MiB would be 1.2 GiB.
-    nonisolated(unsafe) let clients = try (0..<300).map { _ in
+    // 200 of 2 MiB would be 400 MiB.
+    nonisolated(unsafe) let clients = try (0..<200).map { _ in
       let client = try TestClient(scene.address)
       try client.go()
       // Reads: those of a device that has them would have their memory.
-      for index in 0..<16 { try client.request(.read, offset: UInt64(index) << 18, length: 256 << 10) }
+      for index in 0..<8 { try client.request(.read, offset: UInt64(index) << 18, length: 256 << 10) }
       return client
     }
-    let bound = budget.memoryByteCount + 300 * (128 << 10)
+    let bound = budget.memoryByteCount + 200 * (128 << 10)
     // As much as goes is with the device: what is left of it is too little for a request.
     try await eventually { try await scene.server.budget.lentByteCount() > budget.memoryByteCount - (256 << 10) }
     #expect(try await scene.server.budget.lentByteCount() <= bound)
     // Beside that a connection has its tables and its buffer for input.
     let used = Int(memory_use_allocated_bytes()) - Int(before)
-    #expect(used < bound + 300 * (512 << 10), "\(used)")
+    #expect(used < bound + 200 * (512 << 10), "\(used)")
     let wholeCount = Atomic<Int>(-1)
     let reader = TestThread {
       // Whoever has something is read from: answers that are not fetched keep the memory that others wait for.
-      var left = clients.map { _ in 16 }
+      var left = clients.map { _ in 8 }
       var count = 0
       while left.contains(where: { $0 > 0 }) {
         for (index, client) in clients.enumerated() where left[index] > 0 {
@@ -57,7 +57,7 @@ import Testing
       try await Task.sleep(for: .milliseconds(1))
     }
     reader.join()
-    #expect(wholeCount.load(ordering: .relaxed) == 300 * 16)
+    #expect(wholeCount.load(ordering: .relaxed) == 200 * 8)
     for client in clients { client.hangUp() }
     #expect(try await scene.end() == 0)
     #expect(scene.server.budget.connectionCount == 0)
