@@ -109,8 +109,11 @@ public struct JSONNumber: Sendable, Hashable {
     guard !digits.isEmpty else { return 0 }
     guard !overflow else { return nil }
     if shift < 0 {
-      guard -shift <= digits.count, digits.suffix(-shift).allSatisfy({ $0 == 0 }) else { return nil }
-      digits.removeLast(-shift)
+      // `-shift` does not exist for the least of all.
+      guard let count = Int(exactly: shift.magnitude), count <= digits.count,
+        digits.suffix(count).allSatisfy({ $0 == 0 })
+      else { return nil }
+      digits.removeLast(count)
     } else {
       guard digits.count <= 20, shift <= 20 - digits.count else { return nil }
       digits.append(contentsOf: repeatElement(0, count: shift))
