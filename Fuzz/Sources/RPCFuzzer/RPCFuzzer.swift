@@ -75,10 +75,30 @@ private func converse(_ bytes: [UInt8], piece: Int, sendByteCount: Int, order: U
   return String(decoding: output, as: UTF8.self).split(separator: "\n").map { "\($0)\n" }
 }
 
+/// Asks every number for its integers, as methods would: what there is has the number's value.
+private func askNumbers(_ value: JSONValue) {
+  switch value {
+  case .number(let number):
+    ask(number, as: Int64.self)
+    ask(number, as: UInt64.self)
+    ask(number, as: UInt8.self)
+  case .array(let elements): for element in elements { askNumbers(element) }
+  case .object(let object): for member in object.members { askNumbers(member.value) }
+  case .null, .bool, .string: break
+  }
+}
+
+private func ask<Integer: FixedWidthInteger>(_ number: JSONNumber, as type: Integer.Type) {
+  guard let integer = number.integer(type) else { return }
+  // Both are rounded in the same way.
+  check(Double(integer) == number.double, "\(number.text) is \(integer)")
+}
+
 /// The same bytes as parameters of a method.
 private func readParameters(_ bytes: [UInt8]) {
   let value = bytes.withUnsafeBytes { try? JSONParser.value(of: $0) }
   guard let value else { return }
+  askNumbers(value)
   var parameters = RPCParameters(value)
   do throws(RPCParameterError) {
     _ = try parameters.optional("a", as: UInt64.self)
