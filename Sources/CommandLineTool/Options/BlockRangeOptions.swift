@@ -52,7 +52,8 @@ struct BlockRangeOptions: ParsableArguments {
   /// Holds a range against the device's size.
   func check(_ count: UInt64, _ geometry: BlockGeometry, name: String) throws(ToolError) {
     let (end, overflow) = startBlock.value.addingReportingOverflow(count)
-    guard !overflow, end <= geometry.blockCount else {
+    // Of a device that claims more bytes than 64 bits can count, no more than that.
+    guard !overflow, end <= min(geometry.blockCount, geometry.byteCount / UInt64(geometry.blockByteCount)) else {
       throw .usage(
         "blocks \(startBlock)…\(overflow ? UInt64.max : end - 1) reach beyond the end of \(name): it has "
           + "\(geometry.blockCount) blocks of \(geometry.blockByteCount) bytes, the last is "
