@@ -81,6 +81,18 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// Clients that go with answers unfetched: nothing of them stays.
+  @Test(arguments: Wire.allCases) func clientsThatFetchNothingAndGo(_ wire: Wire) async throws {
+    let scene = try await scene(wire) { $0.transmission.requestLimit = 8 }
+    try scene.add(scene.memory())
+    let client = try client(scene.address, wire)
+    for _ in 0..<64 { try client.request(.read, length: 64 << 10) }
+    try await Task.sleep(for: .milliseconds(100))
+    client.hangUp()
+    try await eventually { scene.server.connectionCount == 0 }
+    #expect(try await scene.end() == 0)
+  }
+
   /// But a client that fetches nothing is not waited for.
   @Test(arguments: Wire.allCases) func goodbyeOfTheDeaf(_ wire: Wire) async throws {
     let scene = try await scene(wire) { $0.drainTimeoutMilliseconds = 50 }
