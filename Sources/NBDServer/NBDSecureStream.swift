@@ -52,7 +52,7 @@ struct NBDSecureStream: ~Copyable {
     _ vectors: UnsafeBufferPointer<IOVector>, _ socket: inout StreamSocket, _ source: ReactorSource
   ) {
     wanted = vectors
-    if inputStart < inputEnd || session.hasPlaintext || isInputEnded {
+    if inputStart < inputEnd || session.hasPlaintext || isInputEnded || session.hasEnded {
       source.markReady()
     } else {
       receiveInput(&socket, source)

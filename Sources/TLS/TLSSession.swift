@@ -60,6 +60,14 @@ public struct TLSSession: ~Copyable {
 
   // MARK: Ciphertext in, plaintext out
 
+  /// No more plaintext comes: the peer has said so, or the session has failed.
+  public var hasEnded: Bool {
+    switch state {
+    case .handshaking, .open: false
+    case .ended, .failed: true
+    }
+  }
+
   /// Plaintext is there that ``receive(_:into:)`` gives without any more ciphertext.
   public var hasPlaintext: Bool { state == .open && SSL_pending(ssl) > 0 }
 

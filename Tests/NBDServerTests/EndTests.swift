@@ -93,6 +93,18 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// A request and close_notify in one piece: the end is noticed without the socket's own.
+  @Test(arguments: [WaitPolicy.adaptive, .eventDriven, .busyPolling])
+  func closeNotifyBehindARequest(_ policy: WaitPolicy) async throws {
+    let scene = try await ServerTests.Scene(policy: policy, security: .required(TLSServerTests.context()))
+    try scene.add(scene.memory())
+    let client = try client(scene.address, .tls)
+    try client.sendLast(TestClient.header(.read, [], 7, 0, 4096))
+    try await eventually { scene.server.connectionCount == 0 }
+    client.hangUp()
+    #expect(try await scene.end() == 0)
+  }
+
   /// But a client that fetches nothing is not waited for.
   @Test(arguments: Wire.allCases) func goodbyeOfTheDeaf(_ wire: Wire) async throws {
     let scene = try await scene(wire) { $0.drainTimeoutMilliseconds = 50 }

@@ -108,6 +108,16 @@ final class TestClient {
     }
   }
 
+  /// Sends what there is to say and close_notify in one piece.
+  func sendLast(_ bytes: [UInt8]) throws {
+    guard let secure else { throw Failure(description: "no TLS") }
+    guard bytes.withUnsafeBytes({ secure.session.write($0) }) == bytes.count else {
+      throw Failure(description: "TLS: \(secure.session.state)")
+    }
+    secure.session.endSending()
+    try sendOutput(secure)
+  }
+
   func sendRaw(_ bytes: [UInt8]) throws {
     var position = 0
     while position < bytes.count {
@@ -185,10 +195,15 @@ final class TestClient {
     _ command: NBDCommand, offset: UInt64 = 0, length: Int = 0, payload: [UInt8] = [], flags: NBDCommandFlags = []
   ) throws -> UInt64 {
     cookie += 1
-    try send(
-      bytes(NBDMagic.request) + bytes(flags.rawValue) + bytes(command.rawValue) + bytes(cookie) + bytes(offset)
-        + bytes(UInt32(length)) + payload)
+    try send(Self.header(command, flags, cookie, offset, length) + payload)
     return cookie
+  }
+
+  static func header(
+    _ command: NBDCommand, _ flags: NBDCommandFlags = [], _ cookie: UInt64 = 0, _ offset: UInt64 = 0, _ length: Int = 0
+  ) -> [UInt8] {
+    bytes(NBDMagic.request) + bytes(flags.rawValue) + bytes(command.rawValue) + bytes(cookie) + bytes(offset)
+      + bytes(UInt32(length))
   }
 
   /// The next reply; nil at the end of the stream.
