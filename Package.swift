@@ -187,7 +187,8 @@ let package = Package(
     .target(
       name: "TestCertificates", dependencies: ["CTestCertificates"], path: "Tests/TestCertificates",
       swiftSettings: strict),
-    .testTarget(name: "TLSTests", dependencies: ["TLS", "TestCertificates", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "TLSTests", dependencies: ["COpenSSL", "TLS", "TestCertificates", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "NBDProtocolTests", dependencies: ["NBDProtocol", "NVMeProtocol", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -1,7 +1,9 @@
-import TLS
+import COpenSSL
 import TestCertificates
 import TestSupport
 import Testing
+
+@testable import TLS
 
 /// Sessions against each other; and against what is no peer.
 @Suite struct TLSSessionTests {
@@ -55,6 +57,30 @@ import Testing
     pair.send(pattern(100_000, seed: 4), byServer: false)
     #expect(pair.atClient == pattern(100_000, seed: 3))
     #expect(pair.atServer == pattern(100_000, seed: 4))
+  }
+
+  /// A peer that takes no more than 512 bytes in a record, with what makes records longest: there is room for all of them
+  /// where one is begun, however full the output is.
+  @Test func smallFragments() throws {
+    let client = try TLSPair.client(isLimited: true)
+    #expect(SSL_CTX_set_tlsext_max_fragment_length(client.pointer, UInt8(TLSEXT_max_fragment_length_512)) == 1)
+    #expect(
+      SSL_CTX_set_cipher_list(client.pointer, "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384") == 1)
+    var pair = TLSPair(server: try TLSPair.server(), client: client)
+    pair.carry()
+    #expect(pair.server.state == .open)
+    var sent: [UInt8] = []
+    for count in stride(from: 13_000, to: 16_384, by: 32) {
+      let first = pattern(count, seed: UInt64(count))
+      let taken = first.withUnsafeBytes { pair.server.write($0) }
+      #expect(taken == count)
+      pair.server.flush()
+      let rest = pattern(150_000, seed: 1)
+      pair.send(rest, byServer: true)
+      sent += first + rest
+      #expect(pair.server.state == .open)
+    }
+    #expect(pair.atClient == sent)
   }
 
   /// Small pieces are put together into records.

@@ -60,8 +60,10 @@ static inline int nvmeof_tls_set_server_name(SSL *_Nonnull session, const char *
 static inline int nvmeof_error_reason(unsigned long code) { return ERR_GET_REASON(code); }
 static inline int nvmeof_error_library(unsigned long code) { return ERR_GET_LIB(code); }
 
-/// The longest record there is (RFC 8446, section 5.2; RFC 5246, section 6.2.3), with room for an alert or a key update.
-static const int nvmeof_tls_record_room = SSL3_RT_MAX_ENCRYPTED_LENGTH + 1024;
+/// The longest that a record's plaintext becomes, with room for an alert or a key update: one record (RFC 8446, section 5.2;
+/// RFC 5246, section 6.2.3), or 32 where the peer takes no more than 512 bytes in one (RFC 6066, section 4): 19,104 bytes
+/// with CBC and SHA-384.
+static const int nvmeof_tls_record_room = SSL3_RT_MAX_ENCRYPTED_LENGTH + 2048;
 static const int nvmeof_tls_record_payload = SSL3_RT_MAX_PLAIN_LENGTH;
 /// "CN=disks.example.org,O=Example"
 static const unsigned long nvmeof_name_form = XN_FLAG_RFC2253;
