@@ -422,6 +422,41 @@ import Testing
     #expect(small.output.count == 16_400)
   }
 
+  /// Reads and writes that want more memory than there is, one behind the other: all come to their ends.
+  @Test(arguments: 0..<40) func nothingWaitsForWhatIsBehindIt(_ seed: Int) {
+    var random = SplitMix64(seed: UInt64(seed))
+    var limits = Catalogue.disk
+    limits.limits.maximumPayloadByteCount = 64 << 10
+    var configuration = NBDTransmissionConfiguration()
+    configuration.memoryLimitByteCount = Int.random(in: 8 << 10...100 << 10, using: &random)
+    let world = TransmissionWorld(limits, configuration: configuration)
+    world.answersAtOnce = false
+    var rest: [UInt8] = []
+    var left = 60
+    for cookie in 0..<UInt64(left) {
+      let length = 512 * Int.random(in: 1...128, using: &random)
+      let isRead = Bool.random(using: &random)
+      rest += ClientRequest(
+        command: isRead ? .read : .write, cookie: cookie, length: UInt64(length),
+        payload: isRead ? [] : [UInt8](repeating: 1, count: length)
+      ).encoded(.simple)
+    }
+    while left > 0 {
+      let taken = world.feed(Array(rest.prefix(Int.random(in: 1...70_000, using: &random))))
+      rest.removeFirst(taken)
+      #expect(world.pool.lentByteCount <= max(configuration.memoryLimitByteCount, 64 << 10))
+      if world.held.isEmpty {
+        #expect(taken > 0, "nothing moves, and \(left) requests are left")
+        if taken == 0 { break }
+        continue
+      }
+      world.carryOut(world.held.remove(at: Int.random(in: 0..<world.held.count, using: &random)))
+      world.work()
+      left -= 1
+    }
+    #expect(world.isIdle && world.pool.lentByteCount == 0)
+  }
+
   @Test func whatIsNotFetchedIsNotRead() {
     var limits = Catalogue.disk
     limits.limits.byteCount = 1 << 20

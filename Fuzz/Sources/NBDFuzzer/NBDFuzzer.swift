@@ -102,6 +102,8 @@ private func transmit(_ input: inout FuzzInput, _ session: NBDSession) {
       }
       check(held.count <= 4, "too many requests")
       check(pool.lentByteCount <= 16_384, "\(pool.lentByteCount) bytes are lent")
+      let isMoving = !held.isEmpty || engine.wantsToSend || engine.directVector != nil
+      check(isMoving || !engine.hasRequests, "requests wait for nothing")
     }
     // The client goes: what the device has comes to its end.
     engine.dropRequests()

@@ -50,6 +50,8 @@ public struct NBDTransmission: ~Copyable {
   private var firstVector = 0
   private var vectorEnd = 0
   private var memoryByteCount = 0
+  /// The first of ``ready`` is a read for which there is no memory: what has some goes before it, and no write gets more.
+  private var isMemoryWanted = false
   /// Of buffers of reads that have ended and have not been sent.
   private var replyByteCount = 0
   /// Requests with the device.
@@ -207,7 +209,7 @@ public struct NBDTransmission: ~Copyable {
     slot.pointee.flags = flags
     slot.pointee.slackByteCount = 0
     slot.pointee.failure = failure(command, flags, offset, length, hasPayload)
-    if slot.pointee.failure == nil, command == .write, !takeBuffer(slot) {
+    if slot.pointee.failure == nil, command == .write, isMemoryWanted || !takeBuffer(slot) {
       free.prepend(index)
       return false
     }
@@ -347,12 +349,19 @@ public struct NBDTransmission: ~Copyable {
 
   /// Hands out a request for the device; it is answered by ``complete(_:_:)``.
   public mutating func popRequest() -> NBDRequest? {
-    guard let index = ready.first else { return nil }
-    let slot = slots + Int(index)
+    guard var index = ready.first else { return nil }
+    var slot = slots + Int(index)
     if slot.pointee.command == .read, slot.pointee.buffer == nil {
-      guard replyByteCount < Self.replyWindowByteCount, takeBuffer(slot) else { return nil }
+      guard replyByteCount < Self.replyWindowByteCount else { return nil }
+      isMemoryWanted = !takeBuffer(slot)
     }
-    _ = ready.popFirst()
+    if isMemoryWanted {
+      guard let holder = popHolder() else { return nil }
+      index = holder
+      slot = slots + Int(index)
+    } else {
+      _ = ready.popFirst()
+    }
     outstandingCount += 1
     var request = NBDRequest(
       index: index, operation: .flush,
@@ -388,6 +397,16 @@ public struct NBDTransmission: ~Copyable {
     return request
   }
 
+  /// The first request of those that have memory, which they are to give back.
+  @inline(never) private mutating func popHolder() -> UInt16? {
+    var holder: UInt16?
+    for _ in 0..<ready.count {
+      guard let index = ready.popFirst() else { break }
+      if holder == nil, (slots + Int(index)).pointee.buffer != nil { holder = index } else { ready.append(index) }
+    }
+    return holder
+  }
+
   /// Takes back a request that the device has no room for just now: it is handed out first next time.
   public mutating func putBack(_ index: UInt16) {
     outstandingCount -= 1
@@ -412,6 +431,7 @@ public struct NBDTransmission: ~Copyable {
 
   /// Requests that have not been handed out are not carried out any more: the client is gone.
   public mutating func dropRequests() {
+    isMemoryWanted = false
     while let index = ready.popFirst() { release(index) }
     let client = client
     pool._withUnsafeGuaranteedRef { $0.stopWaiting(client) }
@@ -420,6 +440,7 @@ public struct NBDTransmission: ~Copyable {
   /// Every request that is complete and has not ended is answered with `failure`, also those that the device has: their memory
   /// is the device's until it is done with them.
   public mutating func abandonRequests(_ failure: NBDFailure) {
+    isMemoryWanted = false
     // Whatever is in no queue is with the device: it would cost every request something to keep that otherwise.
     var isOutstanding = [Bool](repeating: true, count: requestLimit)
     if let payloadIndex { isOutstanding[Int(payloadIndex)] = false }
