@@ -457,6 +457,36 @@ import Testing
     #expect(world.isIdle && world.pool.lentByteCount == 0)
   }
 
+  /// A large answer goes in parts, each of which is told: whoever waits hears of progress.
+  @Test(arguments: styles) func largeAnswersGoInParts(_ style: NBDReplyStyle) {
+    let byteCount = 5 << 19
+    let data = pattern(byteCount, seed: 6)
+    var limits = Catalogue.disk
+    limits.limits.byteCount = UInt64(byteCount)
+    limits.limits.maximumPayloadByteCount = UInt32(byteCount)
+    for sizes in [[], [1], [1 << 20], [(1 << 20) - 1, 3, 700_000]] {
+      let world = TransmissionWorld(limits, style: style)
+      world.disk = data
+      world.sendSizes = sizes == [1] ? [1] + [Int](repeating: 1 << 19, count: 50) : sizes
+      let requests = [(byteCount, 1), (100, 2), (byteCount, 3)].flatMap { length, cookie in
+        ClientRequest(command: .read, cookie: UInt64(cookie), length: UInt64(length)).encoded(style)
+      }
+      _ = requests.withUnsafeBytes { world.engine.receive($0) }
+      while let request = world.engine.popRequest() { world.carryOut(request) }
+      // The same as often as anybody asks.
+      for _ in 0..<2 {
+        let count = world.engine.buildSend().reduce(0) { $0 + $1.count }
+        #expect(count == NBDTransmission.replyWindowByteCount)
+      }
+      world.work()
+      let replies = ClientReply.parse(
+        world.output, style: style, reads: [1: (0, byteCount), 2: (0, 100), 3: (0, byteCount)])
+      #expect(replies?.map(\.cookie) == [1, 2, 3])
+      #expect(replies?.map(\.data) == [data, Array(data[..<100]), data])
+      #expect(world.isIdle && world.pool.lentByteCount == 0)
+    }
+  }
+
   @Test func whatIsNotFetchedIsNotRead() {
     var limits = Catalogue.disk
     limits.limits.byteCount = 1 << 20

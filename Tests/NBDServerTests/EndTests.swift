@@ -81,6 +81,25 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// One large answer is fetched all the time, however long that takes.
+  @Test func goodbyeOfTheSlow() async throws {
+    let scene = try await scene { $0.drainTimeoutMilliseconds = 3000 }
+    try scene.add(scene.memory())
+    let client = try client(scene.address)
+    let byteCount = 16 << 20
+    try client.request(.read, length: byteCount)
+    try client.request(.disconnect)
+    // Longer than the time for a part of it.
+    for _ in 0..<256 {
+      try await Task.sleep(for: .milliseconds(20))
+      #expect(try client.receive(byteCount / 256) != nil)
+    }
+    // The header.
+    #expect(try client.receive(28) != nil)
+    #expect(try client.receive(1) == nil)
+    #expect(try await scene.end() == 0)
+  }
+
   /// Clients that go with answers unfetched: nothing of them stays.
   @Test(arguments: Wire.allCases) func clientsThatFetchNothingAndGo(_ wire: Wire) async throws {
     let scene = try await scene(wire) { $0.transmission.requestLimit = 8 }

@@ -49,6 +49,9 @@ public struct NBDTransmission: ~Copyable {
   private var sending: IndexQueue
   private var firstVector = 0
   private var vectorEnd = 0
+  /// The end of a send that is cut within a reply's data, and how many bytes of its last vector wait for the next one.
+  private var cutEnd = 0
+  private var cutByteCount = 0
   private var memoryByteCount = 0
   /// The first of ``ready`` is a read for which there is no memory: what has some goes before it, and no write gets more.
   private var isMemoryWanted = false
@@ -474,7 +477,8 @@ public struct NBDTransmission: ~Copyable {
 
   public var wantsToSend: Bool { firstVector < vectorEnd || !replies.isEmpty }
 
-  /// What is to be sent, in this order; valid until ``didSend(byteCount:)`` has been told of all of it.
+  /// What is to be sent next, in this order, about ``replyWindowByteCount`` at most, so that ``didSend(byteCount:)`` hears
+  /// of it now and then; valid until that has been told of all of it.
   public mutating func buildSend() -> UnsafeMutableBufferPointer<IOVector> {
     if firstVector == vectorEnd {
       firstVector = 0
@@ -484,12 +488,31 @@ public struct NBDTransmission: ~Copyable {
         sending.append(index)
       }
     }
+    let end = replyByteCount > Self.replyWindowByteCount ? cut() : vectorEnd
     return UnsafeMutableBufferPointer(
-      rebasing: UnsafeMutableBufferPointer(start: vectors, count: vectorEnd)[firstVector...])
+      rebasing: UnsafeMutableBufferPointer(start: vectors, count: end)[firstVector...])
+  }
+
+  /// Ends the next send within a reply's data, where there is so much of it. Returns the end of its vectors.
+  @inline(never) private mutating func cut() -> Int {
+    var room = Self.replyWindowByteCount
+    var end = firstVector
+    while end < vectorEnd, room > 0 {
+      let vector = vectors + end
+      if vector.pointee.count > room {
+        cutByteCount = vector.pointee.count - room
+        vector.pointee = IOVector(base: vector.pointee.base!, count: room)
+      }
+      room -= vector.pointee.count
+      end += 1
+    }
+    cutEnd = end
+    return end
   }
 
   /// So many bytes of what was to be sent are with the kernel, which needs the memory no more.
   public mutating func didSend(byteCount: Int) {
+    if cutByteCount > 0 { rejoin() }
     var left = byteCount
     while left > 0 {
       let vector = vectors + firstVector
@@ -501,6 +524,12 @@ public struct NBDTransmission: ~Copyable {
       firstVector += 1
       vectorSent()
     }
+  }
+
+  @inline(never) private mutating func rejoin() {
+    let vector = vectors + (cutEnd - 1)
+    vector.pointee = IOVector(base: vector.pointee.base!, count: vector.pointee.count + cutByteCount)
+    cutByteCount = 0
   }
 
   private mutating func vectorSent() {
