@@ -23,9 +23,9 @@ extension NBDConnection {
 
   @inline(never) private func waitersAreThere() {
     worker.share.passTurn()
-    guard !st.pointee.isLooking, !st.pointee.isDraining, !st.pointee.isClosing else { return }
-    st.pointee.isLooking = true
-    reactor.setDeadline(reactor.nowNanoseconds + borrowingNanoseconds, of: self)
+    guard st.pointee.lookNanoseconds == .max, !st.pointee.isDraining, !st.pointee.isClosing else { return }
+    st.pointee.lookNanoseconds = reactor.nowNanoseconds + borrowingNanoseconds
+    setNextDeadline()
   }
 
   private var borrowingNanoseconds: UInt64 {
@@ -34,7 +34,7 @@ extension NBDConnection {
 
   /// Somebody waited when this connection last had to do with memory.
   func timeToLook() {
-    st.pointee.isLooking = false
+    st.pointee.lookNanoseconds = .max
     guard worker.share.pool.hasWaiters else { return }
     worker.share.lookForIdleBorrowers(reactor.nowNanoseconds, period: borrowingNanoseconds)
     // Until nobody waits.

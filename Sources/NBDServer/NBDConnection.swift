@@ -31,6 +31,12 @@ final class NBDConnection: ReactorSource {
     var isPolled = false
     /// To be handed to the ring behind what is sent in this turn.
     var isReceiveWanted = false
+    /// When it is looked whether input is held back for too long, and what had been sent when that was decided; the largest
+    /// number while it is not.
+    var holdNanoseconds = UInt64.max
+    var heldSentByteCount: UInt64 = 0
+    /// Input is held back no more while it is no more than this that has been sent.
+    var freedSentByteCount = UInt64.max
     var isDirty = false
     /// The engine takes no input just now: there are too many requests, or answers to be fetched.
     var isBlocked = false
@@ -50,8 +56,8 @@ final class NBDConnection: ReactorSource {
     var blockShift: UInt64 = 0
     var hasVolatileWriteCache = false
     var hasForceUnitAccess = false
-    /// The deadline is that of the next look for clients that keep memory others wait for.
-    var isLooking = false
+    /// When it is looked for clients that keep memory others wait for; the largest number while nobody does.
+    var lookNanoseconds = UInt64.max
     /// Bytes that had been moved when it was last looked.
     var mark: UInt64 = 0
     /// What is being sent during negotiation.
@@ -72,6 +78,8 @@ final class NBDConnection: ReactorSource {
   /// An answer of so many bytes is large.
   static let largeAnswerByteCount = 32 << 10
   static let completionCapacity = 64
+  /// How long input is held back for answers that the client does not fetch at all.
+  private static let holdNanoseconds: UInt64 = 20_000_000
 
   // Not private: they are for the extensions in the other files.
   let server: NBDServer
@@ -154,7 +162,10 @@ final class NBDConnection: ReactorSource {
   }
 
   override func poll() -> Bool {
-    if isSendBlocked { return false }
+    if isSendBlocked {
+      if st.pointee.holdNanoseconds == .max { limitHold() }
+      return false
+    }
     let event = st.pointee.stream.receiveNow(
       vectors: receiveVectors, count: st.pointee.receiveVectorCount, source: self)
     if event == .none { return false }
@@ -244,12 +255,50 @@ final class NBDConnection: ReactorSource {
 
   override func pollingEnded() {
     st.pointee.isPolled = false
-    if isSendBlocked { st.pointee.isReceiveWanted = true } else { submitReceive() }
+    guard isSendBlocked else { return submitReceive() }
+    st.pointee.isReceiveWanted = true
+    if st.pointee.holdNanoseconds == .max { limitHold() }
   }
 
   /// The client has not fetched what it was sent. Until it has, its requests stay where they are: then they come many at
-  /// once, where each would have cost a wake-up.
-  private var isSendBlocked: Bool { st.pointee.engine != nil && st.pointee.stream.isSending }
+  /// once, where each would have cost a wake-up. But not for ever: see ``inputHeldTooLong()``.
+  private var isSendBlocked: Bool {
+    st.pointee.engine != nil && st.pointee.stream.isSending
+      && st.pointee.freedSentByteCount != st.pointee.sentByteCount
+  }
+
+  /// Once for all holding within the time: the deadline is neither moved nor taken back.
+  @inline(never) private func limitHold() {
+    guard !st.pointee.isDraining, !st.pointee.isClosing else { return }
+    st.pointee.holdNanoseconds = reactor.nowNanoseconds + Self.holdNanoseconds
+    st.pointee.heldSentByteCount = st.pointee.sentByteCount
+    setNextDeadline()
+  }
+
+  /// The client may be one that sends all of its next request before it fetches an answer: its requests are taken, until it
+  /// does.
+  private func inputHeldTooLong() {
+    st.pointee.holdNanoseconds = .max
+    guard isSendBlocked else { return }
+    guard st.pointee.heldSentByteCount == st.pointee.sentByteCount else { return limitHold() }
+    st.pointee.freedSentByteCount = st.pointee.sentByteCount
+    if st.pointee.isReceiveWanted { submitReceive() }
+  }
+
+  /// Of the two things that have a time while requests are served.
+  func setNextDeadline() {
+    guard !st.pointee.isDraining, !st.pointee.isClosing else { return }
+    let next = min(st.pointee.holdNanoseconds, st.pointee.lookNanoseconds)
+    reactor.setDeadline(next == .max ? nil : next, of: self)
+  }
+
+  /// Receives what nobody looks at any more.
+  func receiveToDrop() {
+    guard !st.pointee.stream.isReceiving else { return }
+    receiveVectors[0] = IOVector(base: input, count: Self.inputByteCount)
+    st.pointee.receiveVectorCount = 1
+    submitReceive()
+  }
 
   /// What does not fit into the send buffer costs a wake-up: a good deal for many small answers, not for a large one.
   @inline(never) func enlargeSendBuffer() {
@@ -282,7 +331,8 @@ final class NBDConnection: ReactorSource {
     st.pointee.isDirty = false
     let isHeldBack = isSendBlocked
     sendReplies()
-    if st.pointee.isReceiveWanted && !isHeldBack { submitReceive() }
+    guard st.pointee.isReceiveWanted else { return }
+    if !isHeldBack { submitReceive() } else if st.pointee.holdNanoseconds == .max { limitHold() }
   }
 
   private func sendReplies() {
@@ -334,7 +384,10 @@ final class NBDConnection: ReactorSource {
 
   override func deadlineExpired() {
     guard let engine = st.pointee.engine else { return close("it took too long to negotiate") }
-    if st.pointee.isDraining { drainingTookTooLong(engine) } else { timeToLook() }
+    if st.pointee.isDraining { return drainingTookTooLong(engine) }
+    if st.pointee.holdNanoseconds <= reactor.nowNanoseconds { inputHeldTooLong() }
+    if st.pointee.lookNanoseconds <= reactor.nowNanoseconds { timeToLook() }
+    setNextDeadline()
   }
 
   override func reactorIsEnding() { close("the server has ended") }

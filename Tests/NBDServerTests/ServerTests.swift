@@ -96,6 +96,27 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// A client that sends all of its next request before it fetches an answer, by calls that block.
+  @Test(arguments: [WaitPolicy.adaptive, .eventDriven, .busyPolling], EndTests.Wire.allCases)
+  func answersAreFetchedBehindTheNextRequest(_ policy: WaitPolicy, _ wire: EndTests.Wire) async throws {
+    let scene = try await Scene(
+      policy: policy, tcp: wire == .tcp, security: wire == .tls ? .required(TLSServerTests.context()) : .none)
+    try scene.add(scene.memory())
+    let client = try TestClient(scene.address)
+    if wire == .tls { try client.startTLS(TLSServerTests.clientContext()) }
+    try client.go()
+    let data = pattern(8 << 20, seed: 5)
+    for offset in [0, 8 << 20] as [UInt64] {
+      try client.request(.read, offset: offset, length: data.count)
+      try await Task.sleep(for: .milliseconds(50))
+      try client.request(.write, offset: offset, length: data.count, payload: data)
+      for _ in 0..<2 { #expect(try client.reply()?.error == 0) }
+    }
+    #expect(try client.read(at: 0, data.count) == data)
+    client.hangUp()
+    #expect(try await scene.end() == 0)
+  }
+
   /// Requests stay in the socket while the client's answers do: nothing may be left waiting once they are fetched.
   @Test(arguments: [WaitPolicy.adaptive, .eventDriven, .busyPolling], [false, true])
   func answersAreFetchedLate(_ policy: WaitPolicy, _ tcp: Bool) async throws {

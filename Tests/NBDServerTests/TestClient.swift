@@ -18,6 +18,7 @@ final class TestClient {
     descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue), 0)
     var limit = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
       throw Failure(description: "connect: \(errno)")
     }
