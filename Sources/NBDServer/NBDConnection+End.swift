@@ -15,7 +15,7 @@ extension NBDConnection {
     {
       deviceGone()
     }
-    guard st.pointee.isDraining else { return }
+    guard st.pointee.isDraining, !st.pointee.isLingering else { return }
     if engine.pointee.hasNothingToDo { endDraining() }
     setDrainDeadline()
   }
@@ -48,9 +48,10 @@ extension NBDConnection {
   func drain(_ reason: ExportEndReason) {
     guard !st.pointee.isClosing else { return }
     let text = reason == .shutdown ? "the server shuts down" : "the export has ended: \(reason)"
+    st.pointee.endNanoseconds = min(st.pointee.endNanoseconds, after(server.configuration.endTimeoutMilliseconds))
+    if st.pointee.isLingering { return }
     guard let engine = st.pointee.engine else { return close(text) }
     engine.pointee.rejection = reason == .deviceGone ? .deviceGone : .shutdown
-    st.pointee.endNanoseconds = min(st.pointee.endNanoseconds, after(server.configuration.endTimeoutMilliseconds))
     beginDraining(text)
     // One that drains for its client's sake has less time now.
     setDrainDeadline()
@@ -79,7 +80,7 @@ extension NBDConnection {
   /// After whatever has moved: the device may take its time, until the end is forced, and a client that fetches its answers,
   /// too.
   private func setDrainDeadline() {
-    guard !st.pointee.isClosing, !st.pointee.isEndForced else { return }
+    guard !st.pointee.isClosing, !st.pointee.isEndForced, !st.pointee.isLingering else { return }
     let isDeviceBusy = (st.pointee.engine?.pointee.outstandingCount ?? 0) > 0
     let fetched = isDeviceBusy ? .max : after(server.configuration.drainTimeoutMilliseconds)
     let deadline = min(fetched, st.pointee.endNanoseconds)
@@ -106,9 +107,45 @@ extension NBDConnection {
   /// All requests are answered: says goodbye, and closes once that is with the kernel. The answer to the last option may
   /// still be on its way, when a client disconnects in one piece with it.
   func endDraining() {
-    guard st.pointee.output.isEmpty, st.pointee.stream.hasNothingToSend else { return }
+    guard st.pointee.output.isEmpty, st.pointee.stream.hasNothingToSend, !st.pointee.isLingering else { return }
     st.pointee.stream.endSending(source: self)
-    if st.pointee.stream.hasNothingToSend { close("") }
+    guard st.pointee.stream.hasNothingToSend else { return }
+    let byteCount = st.pointee.stream.unacknowledgedByteCount
+    if byteCount == 0 { close("") } else { linger(byteCount) }
+  }
+
+  /// What the client sends now must not cost it the answers that it has not fetched: it is received and dropped, until its
+  /// system has them all, or it has closed its side, too.
+  @inline(never) private func linger(_ byteCount: Int) {
+    st.pointee.isLingering = true
+    st.pointee.isBlocked = false
+    st.pointee.isReceiveWanted = false
+    st.pointee.stream.closeSending()
+    st.pointee.unacknowledgedByteCount = byteCount
+    st.pointee.lingerEndNanoseconds = after(server.configuration.drainTimeoutMilliseconds)
+    receiveToDrop()
+    setLingerDeadline()
+  }
+
+  /// Nobody is told when something is acknowledged: it is looked for now and then.
+  private func setLingerDeadline() {
+    reactor.setDeadline(min(st.pointee.lingerEndNanoseconds, after(20)), of: self)
+  }
+
+  func lingerOn() {
+    let now = reactor.nowNanoseconds
+    let byteCount = st.pointee.stream.unacknowledgedByteCount
+    if byteCount == 0 { return close("") }
+    if byteCount < st.pointee.unacknowledgedByteCount {
+      st.pointee.unacknowledgedByteCount = byteCount
+      st.pointee.lingerEndNanoseconds = after(server.configuration.drainTimeoutMilliseconds)
+    }
+    let last = st.pointee.endNanoseconds.addingReportingOverflow(
+      UInt64(server.configuration.drainTimeoutMilliseconds) * 1_000_000)
+    if now >= st.pointee.lingerEndNanoseconds || !last.overflow && now >= last.partialValue {
+      return close("it took too long to fetch its last answers")
+    }
+    setLingerDeadline()
   }
 
   /// The stream has ended, in whatever way.

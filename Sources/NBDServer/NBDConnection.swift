@@ -45,6 +45,10 @@ final class NBDConnection: ReactorSource {
     /// When what has not ended by then is answered without the device; the largest number while nothing hurries.
     var endNanoseconds = UInt64.max
     var isEndForced = false
+    /// All is sent, and what the client still sends is dropped, until its system has taken the last of it; or until so long.
+    var isLingering = false
+    var lingerEndNanoseconds: UInt64 = 0
+    var unacknowledgedByteCount = 0
     var isClosing = false
     var isSocketClosed = false
     /// TLS begins when the answer that says so has been sent.
@@ -188,6 +192,7 @@ final class NBDConnection: ReactorSource {
 
   private func received(_ count: Int) {
     st.pointee.receivedByteCount &+= UInt64(count)
+    if st.pointee.isLingering { return receiveToDrop() }
     let direct = min(count, st.pointee.directByteCount)
     st.pointee.directByteCount = 0
     if direct > 0, let engine = st.pointee.engine { engine.pointee.didReceiveDirectly(byteCount: direct) }
@@ -383,6 +388,7 @@ final class NBDConnection: ReactorSource {
   // MARK: The end
 
   override func deadlineExpired() {
+    if st.pointee.isLingering { return lingerOn() }
     guard let engine = st.pointee.engine else { return close("it took too long to negotiate") }
     if st.pointee.isDraining { return drainingTookTooLong(engine) }
     if st.pointee.holdNanoseconds <= reactor.nowNanoseconds { inputHeldTooLong() }

@@ -92,6 +92,8 @@ struct NBDStream: ~Copyable {
   /// Says goodbye where the stream has a word for it (close_notify); it is something to be sent.
   mutating func endSending(source: ReactorSource) { tls?.pointee.endSending(&socket, source) }
 
-  /// As ``StreamSocket/beginClose(source:)``.
+  /// As ``StreamSocket/endSending()``, ``StreamSocket/unacknowledgedByteCount`` and ``StreamSocket/beginClose(source:)``.
+  func closeSending() { socket.endSending() }
+  var unacknowledgedByteCount: Int { socket.unacknowledgedByteCount }
   mutating func beginClose(source: ReactorSource) -> Bool { socket.beginClose(source: source) }
 }

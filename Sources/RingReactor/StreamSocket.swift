@@ -160,6 +160,15 @@ public struct StreamSocket: ~Copyable {
     setResetOnClose(isSending || !isKnown || byteCount > 0)
   }
 
+  /// Bytes that have been sent over TCP and that the peer's system has not acknowledged. If the socket is closed with input
+  /// unread, or input comes afterwards, the kernel throws them away (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17).
+  /// Where nothing can be lost like that, as of a Unix-domain socket, there are none.
+  public var unacknowledgedByteCount: Int {
+    guard kernel == nil, let family = SocketAddress(peerOf: fileDescriptor)?.family, family != AF_UNIX else { return 0 }
+    var byteCount: Int32 = 0
+    return ioctl(fileDescriptor, UInt(TIOCOUTQ), &byteCount) == 0 ? Int(byteCount) : 0
+  }
+
   /// Makes the socket for an address of this family, so that options can be set before it connects.
   ///
   /// - Throws: ``RingError/systemCall(name:errno:)`` when there is none to be had.

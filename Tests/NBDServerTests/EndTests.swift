@@ -100,6 +100,30 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// What a client asks for while the server takes its leave costs it no answer to what it has asked for before.
+  @Test(arguments: Wire.allCases) func requestsAtTheEnd(_ wire: Wire) async throws {
+    let scene = try await scene(wire)
+    try scene.add(scene.memory())
+    let client = try client(scene.address, wire)
+    let data = pattern(1 << 20, seed: 2)
+    try client.write(at: 0, data)
+    for _ in 0..<2 { try client.request(.read, length: data.count) }
+    try await Task.sleep(for: .milliseconds(100))
+    async let left = scene.end()
+    for _ in 0..<8 {
+      try await Task.sleep(for: .milliseconds(25))
+      // It may be too late for some of them.
+      _ = try? client.request(.read, length: data.count)
+    }
+    var answers: [[UInt8]] = []
+    while let reply = try client.reply() {
+      if reply.error == 0 { answers.append(reply.data) } else { #expect(reply.error == 108) }
+    }
+    #expect(answers == [data, data])
+    client.hangUp()
+    #expect(try await left == 0)
+  }
+
   /// Clients that go with answers unfetched: nothing of them stays.
   @Test(arguments: Wire.allCases) func clientsThatFetchNothingAndGo(_ wire: Wire) async throws {
     let scene = try await scene(wire) { $0.transmission.requestLimit = 8 }
