@@ -30,6 +30,10 @@ extension NBDServerSecurity {
       if certificateFile != nil, keyFile == nil { return "--tls-certificate needs --tls-key" }
       if keyFile != nil, certificateFile == nil { return "--tls-key needs --tls-certificate" }
       if clientAuthorityFile != nil, certificateFile == nil { return "--tls-client-ca needs --tls-certificate" }
+      // Under TLS 1.3 a server that has both takes the certificate, also with clients that have nothing but a key.
+      if certificateFile != nil, sharedKeyFile != nil {
+        return "--tls-psk-file is instead of --tls-certificate: give one of them"
+      }
       if let policy, policy != .none, certificateFile == nil, sharedKeyFile == nil {
         return "--tls \(policy.rawValue) needs --tls-certificate and --tls-key, or --tls-psk-file"
       }

@@ -307,6 +307,10 @@ import Testing
         "--tls allow needs --tls-certificate and --tls-key, or --tls-psk-file"
       ),
       (NBDServerSecurity.Options(policy: .required, sharedKeyFile: "a"), nil),
+      (
+        NBDServerSecurity.Options(certificateFile: "a", keyFile: "b", sharedKeyFile: "c"),
+        "--tls-psk-file is instead of --tls-certificate: give one of them"
+      ),
     ] as [(NBDServerSecurity.Options, String?)] {
       #expect(options.problem == problem)
     }
