@@ -69,6 +69,8 @@ public final class Export: Sendable {
     }
     shared.withLock { $0.deviceObserver = identifier }
     if device.isGone { end(.deviceGone) }
+    // What has changed before anybody listened.
+    refresh()
   }
 
   public var limits: ExportLimits { shared.withLock { $0.limits } }
@@ -81,32 +83,36 @@ public final class Export: Sendable {
 
   /// Looks at the device again: for its owner, when it has changed.
   public func refresh() {
-    let limits = ExportLimits(
-      geometry: device.geometry, capabilities: device.capabilities, configuration: configuration)
-    tell(.limitsChanged(limits)) { shared in
+    tell { shared in
+      // Looked at in here: of several who look at the same time, the one that comes last has seen the latest.
+      let limits = ExportLimits(
+        geometry: device.geometry, capabilities: device.capabilities, configuration: configuration)
+      guard shared.endReason == nil, shared.limits != limits else { return nil }
       // A client's requests in flight are in blocks: another block size is another device.
-      guard shared.endReason == nil, shared.limits != limits, shared.limits.blockByteCount == limits.blockByteCount
-      else { return false }
+      guard shared.limits.blockByteCount == limits.blockByteCount else { return Self.end(&shared, .deviceGone) }
       shared.limits = limits
-      return true
+      return .limitsChanged(limits)
     }
-    if limits.blockByteCount != self.limits.blockByteCount { end(.deviceGone) }
   }
 
   /// Ends the export: the first reason counts. Returns at once; ``drained()`` waits for its clients.
   public func end(_ reason: ExportEndReason) {
-    tell(.ended(reason)) { shared in
-      guard shared.endReason == nil else { return false }
-      shared.endReason = reason
-      return true
-    }
+    tell { Self.end(&$0, reason) }
   }
 
-  private func tell(_ event: ExportEvent, if change: (inout Shared) -> Bool) {
-    let observers = shared.withLock { shared -> [@Sendable (ExportEvent) -> Void] in
-      guard change(&shared) else { return [] }
-      return shared.clients.sorted { $0.key < $1.key }.map(\.value.observer) + shared.observers.all
+  private static func end(_ shared: inout Shared, _ reason: ExportEndReason) -> ExportEvent? {
+    guard shared.endReason == nil else { return nil }
+    shared.endReason = reason
+    return .ended(reason)
+  }
+
+  /// Tells what `change` has come to; nil: nothing.
+  private func tell(_ change: (inout Shared) -> ExportEvent?) {
+    let (event, observers) = shared.withLock { shared -> (ExportEvent?, [@Sendable (ExportEvent) -> Void]) in
+      guard let event = change(&shared) else { return (nil, []) }
+      return (event, shared.clients.sorted { $0.key < $1.key }.map(\.value.observer) + shared.observers.all)
     }
+    guard let event else { return }
     for observer in observers { observer(event) }
   }
 

@@ -39,7 +39,7 @@ public final class ExportTable: Sendable {
     _ = export.addObserver { [weak self, weak export] event in
       guard let self, let export else { return }
       switch event {
-      case .limitsChanged(let limits): self.tell(.changed(export, limits))
+      case .limitsChanged: self.tell(.changed(export, export.limits))
       case .ended(let reason): self.takeOut(export, reason)
       }
     }

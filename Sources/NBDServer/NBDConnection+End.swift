@@ -39,7 +39,8 @@ extension NBDConnection {
   func exportChanged(_ event: ExportEvent) {
     guard !st.pointee.isClosing else { return }
     switch event {
-    case .limitsChanged(let limits): take(limits)
+    // The export's own: what is told comes from several threads, the older perhaps behind the newer.
+    case .limitsChanged: if let export { take(export.limits) }
     case .ended(let reason): drain(reason)
     }
   }

@@ -88,6 +88,23 @@ import Testing
     export.detach(try #require(client))
   }
 
+  /// Several tell of a change at the same time: the last one counts, not who is last to say so.
+  @Test func resizesAtTheSameTime() async throws {
+    let export = try export("a")
+    let device = device
+    for round in 0..<2000 {
+      await withTaskGroup { group in
+        for number in 1...2 {
+          group.addTask {
+            device.state.withLock { $0.geometry.blockCount = UInt64(1000 + 2 * round + number) }
+            export.refresh()
+          }
+        }
+      }
+      #expect(export.limits.blockCount == device.geometry.blockCount)
+    }
+  }
+
   @Test func theEnd() async throws {
     let export = try export("a")
     let log = Log<ExportEvent>()
