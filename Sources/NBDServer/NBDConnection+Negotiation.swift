@@ -97,7 +97,9 @@ extension NBDConnection {
 
   /// Opens the channel that the session's requests go to. False when the export is gone or cannot be used here.
   private func begin(_ session: NBDSession) -> Bool {
-    guard let export = server.exports[session.export.name] else { return false }
+    // Another one may have taken the name since the client was told of its export.
+    guard let export = server.exports[session.export.name], NBDExportLimits(export.limits) == session.export.limits
+    else { return false }
     let limit = server.configuration.transmission.requestLimit
     let channel: BlockChannel
     do throws(BlockRefusal) {

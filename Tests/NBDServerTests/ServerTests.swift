@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import NBDProtocol
 import NBDServer
+import Synchronization
 import TestSupport
 import Testing
 
@@ -114,6 +115,33 @@ import Testing
     }
     #expect(try client.read(at: 0, data.count) == data)
     client.hangUp()
+    #expect(try await scene.end() == 0)
+  }
+
+  /// An export whose place another one has taken by the time that it is opened.
+  @Test func exportsThatAreReplaced() async throws {
+    let scene = try await Scene()
+    let devices = [try scene.memory(), try scene.memory(1 << 12, blockByteCount: 4096)]
+    try scene.add(devices[0])
+    final class Flag: Sendable { let isSet = Atomic(false) }
+    let (table, end) = (scene.table, Flag())
+    let replacing = TestThread {
+      var turn = 0
+      while !end.isSet.load(ordering: .relaxed) {
+        turn += 1
+        table.remove(name: "disk")
+        let configuration = ExportConfiguration(name: "disk")
+        if let export = try? Export(device: devices[turn % 2], configuration: configuration) { try? table.add(export) }
+      }
+    }
+    for _ in 0..<400 {
+      let client = try TestClient(scene.address)
+      // There may be none for a moment.
+      _ = try? client.go("disk")
+      client.hangUp()
+    }
+    end.isSet.store(true, ordering: .relaxed)
+    replacing.join()
     #expect(try await scene.end() == 0)
   }
 
