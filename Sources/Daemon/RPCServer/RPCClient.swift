@@ -116,7 +116,8 @@ final class RPCClient: ReactorSource {
     // that the bound on its output holds.
     Task.immediate(executorPreference: handle) {
       let result = await dispatcher.call(request.method, request.parameters)
-      handle.checkIsolated()
+      // When the reactor has ended somebody else brings it to its end, and nobody is there to be told.
+      guard handle.isCurrentThread else { return }
       reference.budget.endCall(byteCount: request.memoryByteCount)
       reference.client?.take(result, request.token)
     }

@@ -28,6 +28,18 @@ struct RPCServerTests {
     await bed.close()
   }
 
+  /// A call that goes on when there is no reactor any more, on the thread of whoever lets it.
+  @Test func aCallThatOutlivesItsReactor() async throws {
+    let bed = try await RPCBed()
+    let peer = try RPCPeer(bed)
+    peer.send(#"{"method":"wait","id":1}"#)
+    try await eventually { bed.gate.waitingCount == 1 }
+    bed.control.stop()
+    bed.gate.open()
+    try await eventually { bed.dispatcher.callCounts["wait"] != nil }
+    #expect(peer.line() == nil)
+  }
+
   @Test func halfClosedClientsGetWhatTheyAskedFor() async throws {
     let bed = try await RPCBed()
     let peer = try RPCPeer(bed)
