@@ -27,6 +27,9 @@ public final class ExportTable: Sendable {
 
   /// - Throws: ``ExportError`` when there is one of this name already, or it has ended.
   public func add(_ export: Export) throws(ExportError) {
+    if let reason = export.endReason {
+      throw ExportError(field: "device", value: export.device.name, rule: "the export has ended: \(reason)")
+    }
     let isAdded = shared.withLock { shared in
       guard !shared.exports.contains(where: { $0.name == export.name }) else { return false }
       shared.exports.append(export)

@@ -151,8 +151,9 @@ extension NBDConnection {
 
   /// The stream has ended, in whatever way.
   @inline(never) func clientGone(_ event: SocketEvent) {
-    // A client that goes without close_notify is as usual as one that closes its socket.
-    if let failure = st.pointee.stream.failure, failure.kind != .truncated {
+    if let failure = st.pointee.stream.failure {
+      // A client that goes without close_notify is as usual as one that closes its socket.
+      if failure.kind == .truncated { return close("the client has closed the connection") }
       // Somebody's configuration is wrong, or somebody is unwelcome: whoever runs the server is to hear of either.
       tell(.warning, "TLS with a client has failed", ["error": "\(failure)"])
       return close("TLS: \(failure)")

@@ -80,14 +80,21 @@ public final class NBDServer: Sendable {
   /// Begins to listen; the server lives until ``stop()``.
   ///
   /// - Returns: the address, with the port that the kernel has chosen where 0 was asked for.
-  /// - Throws: ``RingError`` naming the system call, or ``ReactorGone``.
+  /// - Throws: ``RingError`` naming the system call, or `ECANCELED` when the server has been stopped; or ``ReactorGone``.
   @discardableResult
   public func listen(on address: SocketAddress) async throws -> SocketAddress {
     let listener = try await workers[0].handle.perform { reactor in
       let source = try NBDListener(reactor: reactor, address: address, log: self.log) { self.accepted($0) }
       return Listener(source: source, address: source.address)
     }
-    shared.withLock { $0.listeners.append(listener) }
+    let isStopping = shared.withLock { shared in
+      if !shared.isStopping { shared.listeners.append(listener) }
+      return shared.isStopping
+    }
+    if isStopping {
+      await close(listener)
+      throw RingError.systemCall(name: "listen at \(listener.address): the server has stopped", errno: ECANCELED)
+    }
     logger.info("NBD clients are served", metadata: ["address": "\(listener.address)"])
     return listener.address
   }
@@ -100,24 +107,35 @@ public final class NBDServer: Sendable {
       return shared.clientCount
     }
     guard let number else {
-      close(fileDescriptor)
+      Glibc.close(fileDescriptor)
       return
     }
     guard budget.takePlace() else {
       log.write(
         .warning, "too many clients: one is turned away", ["limit": "\(budget.configuration.maximumConnectionCount)"])
-      close(fileDescriptor)
+      Glibc.close(fileDescriptor)
       return
     }
     liveConnectionCount.add(1, ordering: .relaxed)
     let worker = workers[Int((number - 1) % UInt64(workers.count))]
     let isPosted = worker.handle.post { reactor in
+      if worker.isDraining { return self.turnAway(fileDescriptor) }
       worker.add(
         NBDConnection(reactor: reactor, server: self, worker: worker, number: number, fileDescriptor: fileDescriptor))
     }
-    if !isPosted {
-      connectionEnded()
-      close(fileDescriptor)
+    if !isPosted { turnAway(fileDescriptor) }
+  }
+
+  /// One that has been counted, and that no reactor takes any more.
+  private func turnAway(_ fileDescriptor: Int32) {
+    connectionEnded()
+    Glibc.close(fileDescriptor)
+  }
+
+  private func close(_ listener: Listener) async {
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      let isPosted = workers[0].handle.post { _ in listener.source.close { continuation.resume() } }
+      if !isPosted { continuation.resume() }
     }
   }
 
@@ -135,10 +153,7 @@ public final class NBDServer: Sendable {
       return listeners
     }
     for listener in listeners {
-      await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-        let isPosted = workers[0].handle.post { _ in listener.source.close { continuation.resume() } }
-        if !isPosted { continuation.resume() }
-      }
+      await close(listener)
       logger.info("NBD clients are served no more", metadata: ["address": "\(listener.address)"])
     }
     for worker in workers {

@@ -7,6 +7,8 @@ final class NBDWorker: @unchecked Sendable {
   let share: NBDReactorShare
   private var connections: [ObjectIdentifier: NBDConnection] = [:]
   private var whenEmpty: [@Sendable () -> Void] = []
+  /// The server has stopped: whoever comes now is turned away.
+  private(set) var isDraining = false
 
   init(share: NBDReactorShare) { self.share = share }
 
@@ -27,6 +29,7 @@ final class NBDWorker: @unchecked Sendable {
 
   /// Has all connections end in good order, and calls `whenDone` when they have.
   func drain(_ whenDone: @escaping @Sendable () -> Void) {
+    isDraining = true
     if connections.isEmpty { return whenDone() }
     whenEmpty.append(whenDone)
     for connection in Array(connections.values) { connection.drain(.shutdown) }

@@ -148,6 +148,17 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// Whoever begins to listen when the server stops does not.
+  @Test func listeningBehindTheEnd() async throws {
+    let scene = try await scene()
+    let server = scene.server
+    await server.stop()
+    let address = try #require(SocketAddress(numericHost: "127.0.0.1", port: 0))
+    await #expect(throws: RingError.self) { try await server.listen(on: address) }
+    #expect(server.addresses.isEmpty)
+    #expect(try await scene.end() == 0)
+  }
+
   /// But a client that fetches nothing is not waited for.
   @Test(arguments: Wire.allCases) func goodbyeOfTheDeaf(_ wire: Wire) async throws {
     let scene = try await scene(wire) { $0.drainTimeoutMilliseconds = 50 }

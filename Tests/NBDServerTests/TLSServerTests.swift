@@ -165,6 +165,20 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// One that goes without close_notify is as usual as one that closes its socket.
+  @Test func clientsWithoutCloseNotify() async throws {
+    let log = LogTests.Lines()
+    let scene = try await scene(.required(Self.context()), log: log)
+    let client = try TestClient(scene.address)
+    try client.startTLS(Self.clientContext())
+    try client.go()
+    client.hangUp()
+    try await eventually { log.count("info a client has gone") == 1 }
+    let line = log.all.first { $0.hasPrefix("info a client has gone") }
+    #expect(line?.contains("reason=the client has closed the connection") == true, "\(line ?? "")")
+    #expect(try await scene.end() == 0)
+  }
+
   /// A certificate that is replaced counts for those who come from then on.
   @Test func anotherCertificate() async throws {
     let scene = try await scene(.required(Self.context("expired")))

@@ -78,7 +78,7 @@ package final class ExportService: Sendable {
     do throws(ExportError) {
       try table.add(export)
     } catch {
-      throw .system(EEXIST, detail: error.description)
+      throw .system(error.field == "name" ? EEXIST : ENODEV, detail: error.description)
     }
     let served = ServedDevice(export: export, device: device, socketPath: nil, server: server)
     try keep(served)
