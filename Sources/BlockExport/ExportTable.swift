@@ -1,3 +1,4 @@
+internal import BlockDevice
 internal import RingReactor
 internal import Synchronization
 

@@ -167,14 +167,14 @@ import Testing
 
   /// One that goes without close_notify is as usual as one that closes its socket.
   @Test func clientsWithoutCloseNotify() async throws {
-    let log = LogTests.Lines()
+    let log = LogRecorder()
     let scene = try await scene(.required(Self.context()), log: log)
     let client = try TestClient(scene.address)
     try client.startTLS(Self.clientContext())
     try client.go()
     client.hangUp()
     try await eventually { log.count("info a client has gone") == 1 }
-    let line = log.all.first { $0.hasPrefix("info a client has gone") }
+    let line = log.lines.first { $0.hasPrefix("info a client has gone") }
     #expect(line?.contains("reason=the client has closed the connection") == true, "\(line ?? "")")
     #expect(try await scene.end() == 0)
   }

@@ -1,5 +1,6 @@
 import Glibc
 import JSONRPC
+import RingReactor
 import TestSupport
 import Testing
 
