@@ -383,6 +383,12 @@ final class TCPQueuePair: QueuePair {
   }
 
   private func broke(_ operation: String, _ code: Int32) {
+    if code == ETIMEDOUT {
+      let problem = "nothing acknowledged what was sent, and the kernel has given the connection up"
+      let hint = "does the network deliver large packets, too (MTU)?"
+      fail(TransportError(.unacknowledged, "\(transport): \(problem); \(hint)"))
+      return
+    }
     fail(TransportError(.broken, "\(transport): the connection broke (\(operation)): \(errorText(code))"))
   }
 

@@ -17,9 +17,10 @@ public struct TCPTransportOptions: Sendable, Hashable {
   public var socketReceiveBufferByteCount: Int32?
   /// The kernel's send buffer in bytes, as SO_SNDBUF takes it; nil leaves it to the kernel.
   public var socketSendBufferByteCount: Int32?
-  /// How long sent data may stay unacknowledged before the kernel gives the connection up, in milliseconds; 0 = the
-  /// system's default (about 15 minutes).
-  public var userTimeoutMilliseconds: UInt32 = 0
+  /// How long sent data may stay unacknowledged, or wait for a controller that takes nothing, before the kernel gives the
+  /// connection up, in milliseconds; 0 = the system's default (about 15 minutes). A keep alive does not show it: it has a
+  /// connection of its own, and is small.
+  public var userTimeoutMilliseconds: UInt32 = 30_000
   /// Names are looked up for addresses of this family alone; nil: of both.
   public var addressFamily: AddressFamily?
   /// The local address to connect from, numeric; nil: the system's choice. Targets of the other family are not reached.

@@ -115,12 +115,12 @@ struct CommandTimeoutTests {
       var errors: [ControllerError?] = []
       for await error in group {
         errors.append(error)
-        if errors.count == 10 { controller.shutdown() }
+        if errors.count == 11 { controller.shutdown() }
       }
       return errors
     }
-    #expect(errors.prefix(10).allSatisfy { $0 == .busy(waitingCount: 1024) })
-    #expect(errors.dropFirst(10).allSatisfy { $0 == .disconnected })
+    #expect(errors.prefix(11).allSatisfy { $0 == .busy(waitingCount: 1024) })
+    #expect(errors.dropFirst(11).allSatisfy { $0 == .disconnected })
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 

@@ -47,7 +47,7 @@ struct HostOptions: ParsableArguments {
   @Option(
     name: .customLong("tcp-user-tmo"),
     help: ArgumentHelp(
-      "How long sent data may stay unacknowledged before the connection is given up; 0: the system's default",
+      "How long sent data may stay unacknowledged before the connection is given up; 0: as the system (default 30000)",
       valueName: "milliseconds"))
   var tcpUserTimeoutMilliseconds: UInt32?
 
@@ -99,7 +99,7 @@ struct HostOptions: ParsableArguments {
     var options = TCPTransportOptions()
     options.headerDigest = target.headerDigest || headerDigest
     options.dataDigest = target.dataDigest || dataDigest
-    options.userTimeoutMilliseconds = tcpUserTimeoutMilliseconds ?? 0
+    if let tcpUserTimeoutMilliseconds { options.userTimeoutMilliseconds = tcpUserTimeoutMilliseconds }
     return options
   }
 

@@ -23,7 +23,7 @@ package struct NVMeOptions: Sendable, Hashable {
   var transportRetryCount: UInt32 = 4
   /// -1 = no limit.
   var deviceRetryCount: Int32 = 3
-  /// n: sent data may stay unacknowledged for 2ⁿ ms; 0 = the system's default.
+  /// n: sent data may stay unacknowledged for 2ⁿ ms; 0 = the transport's default.
   var transportAckTimeout: UInt8 = 0
   package var timers = TimerSettings()
   var disablesAutomaticFailback = false

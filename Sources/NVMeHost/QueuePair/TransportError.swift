@@ -10,6 +10,8 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
     case closedByPeer
     /// The connection broke.
     case broken
+    /// The kernel gave the connection up, because nothing acknowledged what was sent.
+    case unacknowledged
     /// The controller broke the transport's rules.
     case protocolViolation
     /// The controller says that we broke the transport's rules.

@@ -5,6 +5,7 @@ import Testing
 @Suite struct PathProbationTests {
   static let second: UInt64 = 1_000_000_000
   static let unanswered = ControllerError.transport(queueIdentifier: 2, TransportError(.commandTimedOut, ""))
+  static let unacknowledged = ControllerError.transport(queueIdentifier: 2, TransportError(.unacknowledged, ""))
 
   /// A path that goes through losses and returns, in seconds.
   private struct History {
@@ -35,7 +36,8 @@ import Testing
     arguments: [
       .transport(queueIdentifier: 1, TransportError(.closedByPeer, "")),
       .transport(queueIdentifier: 1, TransportError(.broken, "")),
-      .transport(queueIdentifier: 0, TransportError(.commandTimedOut, "")), .keepAliveTimeout(milliseconds: 1),
+      .transport(queueIdentifier: 0, TransportError(.commandTimedOut, "")),
+      .transport(queueIdentifier: 0, TransportError(.unacknowledged, "")), .keepAliveTimeout(milliseconds: 1),
       .adminTimeout(step: "", milliseconds: 1), .fatalStatus, .disconnected,
     ] as [ControllerError])
   func onlyUnansweredIOPutsAPathOnProbation(_ reason: ControllerError) {
@@ -73,6 +75,13 @@ import Testing
     history.lose(Self.unanswered, at: 170)
     history.probation.commandsUnanswered(3, nowNanoseconds: 171 * Self.second)
     #expect(history.dueSeconds == nil)
+  }
+
+  @Test func commandsThatWereNotEvenDeliveredAreUnansweredToo() {
+    var history = History()
+    history.lose(Self.unacknowledged, at: 100)
+    history.connect(at: 101)
+    #expect(history.probation.isOn && history.dueSeconds == 111 && history.probation.queueIdentifier == 2)
   }
 
   @Test func aLossThatWasThereBeforeThePathIsNoNews() {
