@@ -31,7 +31,8 @@ final class RecoveryLog: Sendable {
       let isLoss = recovery.lossCount > told.lossCount
       // A first connect that fails is told of by whoever wanted it, unless it is tried again.
       let isFirstFailure = state == .reconnectDelayed && !isLoss && !told.isAway
-      let isFailure = state == .failed && !told.hasFailed
+      let isNew = recovery.lastEnabledNanoseconds == nil && !controller.configuration.retriesFirstConnect
+      let isFailure = state == .failed && !told.hasFailed && !isNew
       let isBack = state == .enabled && told.isAway
       told.lossCount = recovery.lossCount
       if isLoss || isFirstFailure || isFailure { told.isAway = true }
