@@ -16,62 +16,18 @@ import time
 
 import nbd
 
+from rpc import RPC, RPCError
+from target import Target
+
 NVMEOFD = os.environ["NVMEOFD"]
-NVMEOF = os.environ["NVMEOF"]
 BLOCK = 4096
 # No I/O, and no call, may take longer: fences, reconnects and a slow machine included.
 PATIENCE = 60
 
 
-class RPCError(Exception):
-    def __init__(self, method, code, message):
-        super().__init__(f"{method}: {code} {message}")
-        self.code = code
-
-
-class RPC:
-    """A client of the daemon's; one a thread."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(path)
-        self.input = self.socket.makefile("rb")
-        self.identifier = 0
-
-    def __call__(self, method, **parameters):
-        self.identifier += 1
-        request = {"jsonrpc": "2.0", "id": self.identifier, "method": method}
-        if parameters:
-            request["params"] = parameters
-        self.socket.sendall(json.dumps(request).encode())
-        line = self.input.readline()
-        if not line:
-            raise AssertionError(f"{method}: the daemon closed the connection")
-        reply = json.loads(line)
-        if "error" in reply:
-            raise RPCError(method, reply["error"]["code"], reply["error"]["message"])
-        return reply["result"]
-
-
-class Target:
-    """`nvmeof target` with two ports."""
-
-    def __init__(self, name):
-        self.lock = threading.Lock()
-        self.subsystem = f"nqn.2014-08.org.example:{name}"
-        self.process = subprocess.Popen(
-            [NVMEOF, "target", "--port", "0", "--port", "0", "--namespace", "memory:32M:4096", "--namespace",
-             "memory:16M:512", "--nqn", self.subsystem, "-o", "json"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.ports = [str(port["port"]) for port in json.loads(self.process.stdout.readline())["ports"]]
-
-    def say(self, line):
-        with self.lock:
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-            answer = json.loads(self.process.stdout.readline())
-        assert answer["ok"], f"{line}: {answer}"
+def start_target(name):
+    return Target(f"nqn.2014-08.org.example:{name}", "--port", "0", "--port", "0", "--namespace", "memory:32M:4096",
+                  "--namespace", "memory:16M:512")
 
 
 class Soak:
@@ -109,7 +65,7 @@ class Soak:
 
     def run(self):
         log = open(os.path.join(self.directory, "log"), "wb")
-        self.stay, self.storm = Target("stay"), Target("storm")
+        self.stay, self.storm = start_target("stay"), start_target("storm")
         self.daemon = subprocess.Popen(
             [NVMEOFD, "--rpc-socket", self.socket, "--reactors", "2", *os.environ.get("SOAK_OPTIONS", "").split()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             # What is freed goes back to the system, so that what is resident is what is in use.
@@ -118,7 +74,7 @@ class Soak:
         end = time.monotonic() + PATIENCE
         while True:
             with contextlib.suppress(OSError):
-                rpc = RPC(self.socket)
+                rpc = RPC(self.socket, PATIENCE)
                 break
             assert self.daemon.poll() is None and time.monotonic() < end, "nvmeofd does not serve its socket"
             time.sleep(0.05)
@@ -204,7 +160,7 @@ class Soak:
             self.fail(f"{role.__name__}: {type(error).__name__} {error}")
 
     def put_right(self):
-        rpc = RPC(self.socket)
+        rpc = RPC(self.socket, PATIENCE)
         for port in self.stay.ports:
             self.stay.say(f"port {port} on")
             self.stay.say(f"ana {port} 1 optimized")
@@ -301,7 +257,7 @@ class Soak:
 
     def cut_paths(self, _, generator):
         """One path at a time, so that there is always another."""
-        rpc = RPC(self.socket)
+        rpc = RPC(self.socket, PATIENCE)
         while not self.stopping.is_set():
             port = generator.choice(self.stay.ports)
             what = generator.choice(["port", "ana", "reset", "disable", "close", "silence"])
@@ -336,7 +292,7 @@ class Soak:
 
     def storm_names(self, role, generator):
         """Both work on the same two names, so that they meet."""
-        rpc = RPC(self.socket)
+        rpc = RPC(self.socket, PATIENCE)
         while not self.stopping.is_set():
             name = generator.choice(["Storm0", "Storm1"])
             what = generator.choice(["attach", "attach", "detach", "export", "unexport", "reset", "inject"])
@@ -373,7 +329,7 @@ class Soak:
 
     def observe(self, _, generator):
         """What only looks is answered at once, whatever goes on."""
-        rpc = RPC(self.socket)
+        rpc = RPC(self.socket, PATIENCE)
         methods = ["bdev_get_bdevs", "bdev_get_iostat", "bdev_nvme_get_controllers", "bdev_nvme_get_io_paths",
                    "bdev_nvme_get_transport_statistics", "nbd_get_disks", "nbd_get_exports", "notify_get_notifications",
                    "framework_get_subsystems"]
@@ -416,7 +372,7 @@ class Soak:
     def tell_what_is_there(self):
         """For whoever looks into a failure."""
         with contextlib.suppress(Exception):
-            rpc = RPC(self.socket)
+            rpc = RPC(self.socket, PATIENCE)
             rpc.socket.settimeout(10)
             for method in ("nbd_get_exports", "bdev_nvme_get_controllers", "bdev_nvme_get_io_paths", "bdev_get_iostat"):
                 print(f"{method}: {json.dumps(rpc(method))}", file=sys.stderr)
@@ -447,7 +403,7 @@ def main():
     soak = Soak(seconds, seed)
     try:
         soak.run()
-    except (AssertionError, OSError, RPCError, nbd.Error) as error:
+    except (AssertionError, EOFError, OSError, RPCError, nbd.Error) as error:
         print(f"soak: FAILED: {type(error).__name__} {error}", file=sys.stderr)
         soak.tell_what_is_there()
         if os.environ.get("SOAK_KEEPS"):
