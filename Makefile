@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|pathsThatAreLostCostNoData
 SEEDS ?= 2000
 FIRST_SEED ?= 0
-.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd soak \
+.PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd network soak \
   allocations instructions clean tests simulated-tests ahead
 
 help: ## this text
@@ -29,13 +29,13 @@ release: ## release build of the tools, which run where there is no Swift
 	@Scripts/setup build
 	swift build -c release --static-swift-stdlib
 
-test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, a soak of the daemon, allocation and instruction gates, fuzzing, conformance against Linux nvmet
+test: ## everything that must pass: format, unit tests, fio's readers, SPDK's clients, NBD clients, networks that fail, a soak of the daemon, allocation and instruction gates, fuzzing, conformance against Linux nvmet
 	@Scripts/setup test
 	$(MAKE) lint
 	swift build --build-tests
 	$(MAKE) -j 2 tests ahead
 	$(MAKE) -j 2 --output-sync readers rpc nbd
-	$(MAKE) soak allocations instructions simulate fuzz
+	$(MAKE) network soak allocations instructions simulate fuzz NETWORK=--quick
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -98,6 +98,10 @@ rpc: ## SPDK's client from PyPI, in two releases, drives nvmeofd
 nbd: ## NBD clients (nbdinfo, nbdcopy, qemu-img, fio, a guest's kernel) on what nvmeof export serves
 	@Scripts/setup test
 	Tests/NBDClients/run
+
+network: ## nvmeofd and nvmeof-bench over links that really fail, in network namespaces: NETWORK=--quick, or cases
+	@Scripts/setup test
+	Tests/Network/run $(NETWORK)
 
 soak: ## nvmeofd under everything at once, two minutes, or SOAK_SECONDS=n
 	@Scripts/setup test
