@@ -63,7 +63,10 @@ extension JobLoad {
     if pending.start == 0 { pending.start = now }
     slots[index] = pending
     prepared = index
-    if loop.thinksAtIssue, pending.purpose == .work { countedSinceThink &+= 1 }
+    if pending.purpose == .work {
+      hasIssuedSinceThink = true
+      if loop.thinksAtIssue { countedSinceThink &+= 1 }
+    }
     guard pending.purpose != .flush else { return false }
     if loop.keepsLedger {
       switch (pending.purpose, pending.direction) {

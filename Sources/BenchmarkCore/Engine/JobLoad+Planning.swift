@@ -109,8 +109,9 @@ extension JobLoad {
     guard loop.thinkTime > 0, pending.purpose == .work else { return nil }
     if thinkUntil > now { return thinkUntil }
     if !isQuiescing {
-      guard countedSinceThink >= loop.thinkBlocks else { return nil }
-      // What ends from now on counts for the next pause, as with fio.
+      guard hasIssuedSinceThink, countedSinceThink >= loop.thinkBlocks else { return nil }
+      // As with fio, what ends from now on counts for the next pause, before which at least one I/O goes.
+      hasIssuedSinceThink = false
       countedSinceThink = 0
       isQuiescing = true
     }

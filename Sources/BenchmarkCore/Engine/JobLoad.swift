@@ -57,6 +57,7 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
   var writesSinceFlush: UInt64 = 0
   /// I/Os issued or ended, as `thinktime_blocks_type` has it, since the last pause was due.
   var countedSinceThink: UInt64 = 0
+  var hasIssuedSinceThink = false
   /// A pause is due, and waits for what is in flight.
   var isQuiescing = false
   /// I/Os that a schedule had due when the job ended.
