@@ -48,8 +48,9 @@ struct NBDStream: ~Copyable {
   /// What a completion of the socket means.
   mutating func completed(_ completion: RingCompletion, source: ReactorSource) -> SocketEvent {
     let event = socket.completed(completion, source: source)
+    guard let tls else { return event }
     // A send that finds the peer gone ends with the same word as the input does: but there is nothing to be decrypted for it.
-    guard let tls, event != .endOfStream || completion.operation != StreamSocket.Operation.send else { return event }
+    if completion.operation == StreamSocket.Operation.send, case .endOfStream = event { return event }
     return tls.pointee.completed(event, &socket, source)
   }
 

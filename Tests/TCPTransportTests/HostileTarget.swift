@@ -261,10 +261,11 @@ final class HostileTarget: @unchecked Sendable {
       func put(_ value: UInt32, at offset: Int) {
         for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(index))) }
       }
-      // NVMe Base 2.1, figure 312: MDTS, CNTLID, VER, SQES and CQES, NN, SGLS, IOCCSZ, IORCSZ.
+      // NVMe Base 2.1, figure 312: MDTS, CNTLID, VER, KAS, SQES and CQES, NN, SGLS, IOCCSZ, IORCSZ.
       bytes[77] = 6
       bytes[78] = 1
       put(0x0001_0400, at: 80)
+      put(1, at: 320)
       bytes[512] = 0x66
       bytes[513] = 0x44
       put(1, at: 516)

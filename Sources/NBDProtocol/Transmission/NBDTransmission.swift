@@ -83,8 +83,10 @@ public struct NBDTransmission: ~Copyable {
     ownMemoryByteCount = configuration.ownMemoryByteCount
     headerByteCount = session.style == .extended ? Self.extendedRequestByteCount : Self.requestByteCount
     blockMask = UInt64(session.export.limits.minimumBlockByteCount) - 1
-    slots = .allocate(capacity: requestLimit)
+    let slots = UnsafeMutablePointer<NBDRequestSlot>.allocate(capacity: requestLimit)
     slots.initialize(repeating: NBDRequestSlot(), count: requestLimit)
+    self.slots = slots
+    // Of the local variable: with that of `self` in its closure `??` has optimized code destroy what is not initialized yet.
     self.client = client ?? NBDBufferPool.Client(slots)
     headers = .allocate(byteCount: requestLimit * Self.headerStride, alignment: 64)
     vectorCapacity = min(Self.maximumVectorCount, requestLimit * Self.vectorsPerReply)
@@ -253,7 +255,9 @@ public struct NBDTransmission: ~Copyable {
   public var borrowedByteCount: Int { Self.excess(memoryByteCount, over: ownMemoryByteCount) }
 
   /// Clients wait for memory: whenever some may have been given back, ``NBDBufferPool/nextTurn()`` tells whose turn it is.
-  public var hasWaiters: Bool { pool._withUnsafeGuaranteedRef { $0.hasWaiters } }
+  ///
+  /// (Mutating, because a caller in another module would copy all of this to call it otherwise.)
+  public var hasWaiters: Bool { mutating get { pool._withUnsafeGuaranteedRef { $0.hasWaiters } } }
 
   /// What is wrong with a request; nil when nothing is. (It mutates nothing: but a method that says so would be lent a copy
   /// of everything here.)
