@@ -352,13 +352,7 @@ final class TCPQueuePair: QueuePair {
   private func handle(_ event: SocketEvent) {
     switch event {
     case .connected:
-      st.pointee.hasConnection = true
-      do throws(RingError) { try setUserTimeout(toConnect: false) } catch {
-        fail(TransportError(.local, "\(transport): \(error)"))
-        return
-      }
-      markDirty()
-      receiveMore()
+      socketConnected()
     case .received(let count):
       received(count)
     case .sent(let count):
@@ -380,6 +374,17 @@ final class TCPQueuePair: QueuePair {
     case .none:
       break
     }
+  }
+
+  // Not inlined: once in a connection's life.
+  @inline(never) private func socketConnected() {
+    st.pointee.hasConnection = true
+    do throws(RingError) { try setUserTimeout(toConnect: false) } catch {
+      fail(TransportError(.local, "\(transport): \(error)"))
+      return
+    }
+    markDirty()
+    receiveMore()
   }
 
   private func broke(_ operation: String, _ code: Int32) {
