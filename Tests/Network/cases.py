@@ -363,7 +363,7 @@ def resets(world):
         return {"longest": load.longest_io, "client": no_error(load)}
 
 
-@case(links=("relay", "relay"))
+@case(quick=True, links=("relay", "relay"))
 def packets_come_late(world):
     """commands stay in the network, and are carried out when the host has given them up; time-out 1 s, keep alive 3 s"""
     world.start(keep_alive_timeout_ms=3000, timeout_us=1_000_000, action_on_timeout="reset")
