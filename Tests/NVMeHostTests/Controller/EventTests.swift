@@ -37,10 +37,7 @@ import Testing
   }
 
   @Test func replacedUnderTheSameIdentifier() throws {
-    var harness = MachineHarness()
-    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
-    harness.start()
-    harness.clearReports()
+    var harness = Self.withUUID()
     let old = try #require(harness.machine.namespaces[1])
     harness.controller.uuids[1] = Identifier128(high: 2, low: 2)
     harness.raise(.namespaceAttributeChanged)
@@ -177,10 +174,7 @@ import Testing
   /// Whoever uses a namespace that is taken for gone loses it for good.
   @Test(arguments: [StatusField.namespaceNotReady, StatusField(.pathRelated, 0x00)], [0, 3] as [UInt32])
   func aNamespaceThatCannotBeReachedIsNotGone(status: StatusField, structure: UInt32) {
-    var harness = MachineHarness()
-    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
-    harness.start()
-    harness.clearReports()
+    var harness = Self.withUUID()
     let known = harness.machine.namespaces
     harness.override = { _, entry in
       entry.opcode == AdminOpcode.identify.rawValue && entry.cdw10 & 0xFF == structure ? .status(status) : nil
@@ -201,10 +195,7 @@ import Testing
 
   /// Without its UUID it would be another one.
   @Test(arguments: [true, false]) func aNamespaceWhoseDescriptorsCannotBeReadStaysWhatItWas(isRefused: Bool) {
-    var harness = MachineHarness()
-    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
-    harness.start()
-    harness.clearReports()
+    var harness = Self.withUUID()
     let known = harness.machine.namespaces
     harness.override = { _, entry in
       guard entry.opcode == AdminOpcode.identify.rawValue, entry.cdw10 & 0xFF == 3 else { return nil }
@@ -213,6 +204,15 @@ import Testing
     }
     harness.raise(.namespaceAttributeChanged)
     #expect(harness.machine.namespaces == known && harness.reports.isEmpty)
+  }
+
+  /// Ready, with one namespace that is known by its UUID.
+  private static func withUUID() -> MachineHarness {
+    var harness = MachineHarness()
+    harness.controller.uuids[1] = Identifier128(high: 1, low: 1)
+    harness.start()
+    harness.clearReports()
+    return harness
   }
 
   static func withANA(_ change: (inout MachineHarness) -> Void = { _ in }) -> MachineHarness {
