@@ -83,10 +83,9 @@ enum DataCases {
         let requests = Int(byteCount) / (blocks * check.blockByteCount)
         guard requests > 0 else { throw ConformanceSkip("\(check.device.name) is smaller than 64 KiB") }
         context.notes.add("\(check.device.name): \(requests) × \(blocks * check.blockByteCount) bytes")
-        _ = try await ChannelLoad.run(
-          ChannelLoad.Plan(
-            queueDepth: 16, start: 0, requestCount: requests, blocksPerRequest: blocks, seed: 0xF0_11,
-            writes: true), on: check.device, reactor: controller.home)
+        let plan = ChannelLoad.Plan(
+          queueDepth: 16, start: 0, requestCount: requests, blocksPerRequest: blocks, seed: 0xF0_11, writes: true)
+        try await ChannelLoad.run([plan], on: check.device, reactors: [controller.home])
       }
     },
     ConformanceCase(
@@ -100,10 +99,9 @@ enum DataCases {
         let device = try session.device(identifier)
         let requests = Int(min(device.geometry.blockCount / 8, 1000))
         guard requests > 0 else { throw ConformanceSkip("the namespace has fewer than 8 blocks") }
-        _ = try await ChannelLoad.run(
-          ChannelLoad.Plan(
-            queueDepth: 32, start: 0, requestCount: requests, blocksPerRequest: 8, seed: 0, writes: false),
-          on: device, reactor: session.controller.home)
+        let plan = ChannelLoad.Plan(
+          queueDepth: 32, start: 0, requestCount: requests, blocksPerRequest: 8, seed: 0, writes: false)
+        try await ChannelLoad.run([plan], on: device, reactors: [session.controller.home])
       }
     },
     ConformanceCase(

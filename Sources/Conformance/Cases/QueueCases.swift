@@ -62,19 +62,13 @@ enum QueueCases {
       let share = device.geometry.blockCount / UInt64(channels)
       let count = min(requests, Int(share) / blocks)
       guard count > 0 else { throw ConformanceSkip("the namespace is too small") }
-      try await withThrowingTaskGroup(of: Int.self) { group in
-        for index in 0..<channels {
-          group.addTask {
-            try await ChannelLoad.run(
-              ChannelLoad.Plan(
-                queueDepth: depth, start: share * UInt64(index), requestCount: count, blocksPerRequest: blocks,
-                seed: UInt64(index) << 32, writes: writes),
-              on: device, reactor: session.reactors[index % session.reactors.count].handle)
-          }
-        }
-        for try await highWater in group {
-          try expect(highWater >= min(depth, count), "only \(highWater) of \(depth) requests were outstanding at once")
-        }
+      let plans = (0..<channels).map { index in
+        ChannelLoad.Plan(
+          queueDepth: depth, start: share * UInt64(index), requestCount: count, blocksPerRequest: blocks,
+          seed: UInt64(index) << 32, writes: writes)
+      }
+      for highWater in try await ChannelLoad.run(plans, on: device, reactors: session.reactors.map(\.handle)) {
+        try expect(highWater >= min(depth, count), "only \(highWater) of \(depth) requests were outstanding at once")
       }
     }
   }

@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import Synchronization
 
 /// Keeps one channel busy at its full depth with the submit/poll face, on the channel's reactor: writes every block of
 /// a range in a shuffled order, reads all of it back, and compares.
@@ -17,6 +18,29 @@ final class ChannelLoad: ReactorSource {
   private enum Phase {
     case first
     case second
+  }
+
+  /// Lets loads begin when all of them have their channels: one that had ended before another began would leave its
+  /// queue to that one, and a queue would see nothing.
+  private final class Start: Sendable {
+    private struct State {
+      var missing: Int
+      var waiting: [(ReactorHandle, SourceIdentifier)] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(count: Int) { state = Mutex(State(missing: count)) }
+
+    /// Called once for each load; one that could not be opened has nothing to wake.
+    func arrive(_ load: ChannelLoad?) {
+      let waiting = state.withLock { state in
+        state.missing -= 1
+        if let load { state.waiting.append((load.reactor.handle, load.identifier)) }
+        return state.missing == 0 ? state.waiting : []
+      }
+      for (handle, load) in waiting { handle.wake(load) }
+    }
   }
 
   private let channel: BlockChannel
@@ -45,24 +69,37 @@ final class ChannelLoad: ReactorSource {
     completions = .allocate(capacity: 64)
     super.init(reactor: channel.reactor)
     channel.setObserver(self)
-    reactor.markReady(self)
   }
 
   deinit { completions.deallocate() }
 
-  /// Runs a load on a device's channel of its own.
-  /// - Returns: the most requests that were outstanding at once.
-  static func run(_ plan: Plan, on device: any BlockDevice, reactor: ReactorHandle) async throws -> Int {
-    try await withUnsafeThrowingContinuation { continuation in
-      let isPosted = reactor.post { reactor in
-        do {
-          let channel = try device.openChannel(on: reactor, queueDepth: plan.queueDepth)
-          _ = ChannelLoad(channel: channel, plan: plan, continuation: continuation)
-        } catch {
-          continuation.resume(throwing: error)
+  /// Runs loads at the same time, each on a channel of its own, all of which are open before the first load begins.
+  /// - Returns: the most requests that were outstanding at once, of each.
+  @discardableResult
+  static func run(_ plans: [Plan], on device: any BlockDevice, reactors: [ReactorHandle]) async throws -> [Int] {
+    let start = Start(count: plans.count)
+    return try await withThrowingTaskGroup(of: Int.self) { group in
+      for (index, plan) in plans.enumerated() {
+        let reactor = reactors[index % reactors.count]
+        group.addTask {
+          try await withUnsafeThrowingContinuation { continuation in
+            let isPosted = reactor.post { reactor in
+              do {
+                let channel = try device.openChannel(on: reactor, queueDepth: plan.queueDepth)
+                start.arrive(ChannelLoad(channel: channel, plan: plan, continuation: continuation))
+              } catch {
+                start.arrive(nil)
+                continuation.resume(throwing: error)
+              }
+            }
+            if !isPosted {
+              start.arrive(nil)
+              continuation.resume(throwing: ReactorGone())
+            }
+          }
         }
       }
-      if !isPosted { continuation.resume(throwing: ReactorGone()) }
+      return try await group.reduce(into: []) { $0.append($1) }
     }
   }
 
