@@ -381,4 +381,27 @@ struct NVMeBlockDeviceTests {
     second.stop()
     #expect(try await bed.end() == 0)
   }
+
+  /// The queues are the controller's: each namespace for itself would give its first channel to the first of them.
+  @Test
+  func `Channels of all namespaces spread over a reactor's queues`() async throws {
+    let bed = try await TestBed(
+      namespaces: [1: .memory(byteCount: 1 << 20), 2: .memory(byteCount: 1 << 20)], host: { $0.queueCount = 3 })
+    let controller = try await bed.connect()
+    let devices = try [1, 2].map { try #require(controller.blockDevice(namespaceIdentifier: $0)) }
+    let queues = controller.ioQueues(on: bed.thread.handle)
+    let counts = try await bed.thread.handle.perform { reactor in
+      var counts: [[Int]] = []
+      var channels: [BlockChannel] = []
+      for device in [0, 1, 0, 0, 1] {
+        channels.append(try devices[device].openChannel(on: reactor, queueDepth: 4))
+        counts.append(queues.map(\.userCount))
+      }
+      for channel in channels { channel.close() }
+      return counts
+    }
+    #expect(counts == [[1, 0, 0], [1, 1, 0], [1, 1, 1], [2, 1, 1], [2, 2, 1]])
+    #expect(queues.map(\.userCount) == [0, 0, 0])
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
 }

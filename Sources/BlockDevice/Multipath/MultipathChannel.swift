@@ -240,7 +240,7 @@ final class MultipathChannel: BlockChannel {
     do throws(BlockRefusal) {
       return try device.openChannel(on: reactor, queueDepth: queueDepth)
     } catch {
-      guard error == .noQueueOnReactor, let far = device.nextQueueReactor else { return nil }
+      guard error == .noQueueOnReactor, let far = device.leastUsedQueueReactor else { return nil }
       return ForwardingChannel(reactor: reactor, queueDepth: queueDepth, device: device, far: far)
     }
   }

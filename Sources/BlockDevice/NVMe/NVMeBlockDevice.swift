@@ -20,7 +20,6 @@ public final class NVMeBlockDevice: BlockDevice {
     var namespace: NamespaceInformation
     var limits: NVMeNamespaceLimits
     var channels: [WeakChannel] = []
-    var nextQueue = 0
   }
 
   public let name: String
@@ -75,15 +74,13 @@ public final class NVMeBlockDevice: BlockDevice {
   public var isGone: Bool { shared.withLock { $0.limits.isGone } }
 
   public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
-    let queues = controller.ioQueues(on: reactor.handle)
-    let (limits, turn) = shared.withLock { shared in
-      shared.nextQueue += 1
-      return (shared.limits, shared.nextQueue - 1)
-    }
+    let limits = shared.withLock { $0.limits }
     if limits.isGone { throw .closed }
-    if queues.isEmpty { throw .noQueueOnReactor }
-    let channel = NVMeChannel(
-      reactor: reactor, queueDepth: queueDepth, queue: queues[turn % queues.count], limits: limits)
+    // The queues are shared with the controller's other namespaces: the least used, whoever uses it.
+    guard let queue = controller.ioQueues(on: reactor.handle).min(by: { $0.userCount < $1.userCount }) else {
+      throw .noQueueOnReactor
+    }
+    let channel = NVMeChannel(reactor: reactor, queueDepth: queueDepth, queue: queue, limits: limits)
     // Of a device that nobody holds the channel would not hear that there is another namespace in its place.
     channel.keep(self)
     let entry = WeakChannel(channel, reactor: reactor.handle)
@@ -97,15 +94,9 @@ public final class NVMeBlockDevice: BlockDevice {
     return channel
   }
 
-  /// A reactor on which ``openChannel(on:queueDepth:)`` finds a queue, each of them in turn; nil where there is no queue.
-  var nextQueueReactor: ReactorHandle? {
-    let count = controller.snapshot.queueCount
-    guard count > 0 else { return nil }
-    let turn = shared.withLock { shared in
-      shared.nextQueue += 1
-      return shared.nextQueue - 1
-    }
-    return controller.ioQueues[turn % count].reactor
+  /// The reactor on which ``openChannel(on:queueDepth:)`` finds the least used queue; nil where there is no queue.
+  var leastUsedQueueReactor: ReactorHandle? {
+    controller.ioQueues.prefix(controller.snapshot.queueCount).min { $0.userCount < $1.userCount }?.reactor
   }
 
   private func take(_ changes: [NamespaceChange], isGone: Bool = false) {

@@ -32,9 +32,11 @@ final class NVMeChannel: BlockChannel {
         limits: limits, slots: slots, freeSlots: freeSlots, freeCount: queueDepth,
         waiting: IndexQueue(capacity: queueDepth)))
     super.init(reactor: reactor, queueDepth: queueDepth)
+    queue.addUser()
   }
 
   deinit {
+    queue.removeUser()
     state.pointee.slots.deallocate()
     state.pointee.freeSlots.deallocate()
     state.deinitialize(count: 1)

@@ -11,6 +11,7 @@ public final class IOQueue: @unchecked Sendable {
   /// Used on the reactor's thread only, hence safe to share.
   private var fabricsQueue: FabricsQueue?
   private let current: UnsafeMutablePointer<Unmanaged<QueuePair>?>
+  private let users = Atomic<Int>(0)
 
   init(identifier: UInt16, reactor: ReactorHandle) {
     self.identifier = identifier
@@ -24,6 +25,15 @@ public final class IOQueue: @unchecked Sendable {
   /// The queue pair commands can be submitted to; nil while there is no connection. On the reactor's thread only, and
   /// not to be kept beyond the present turn.
   public var queuePair: Unmanaged<QueuePair>? { current.pointee }
+
+  /// How many use the queue. Any thread may ask.
+  public var userCount: Int { users.load(ordering: .relaxed) }
+
+  /// Counts a user more, so that the next one is given another queue. Any thread may call.
+  public func addUser() { users.add(1, ordering: .relaxed) }
+
+  /// Counts a user less. Any thread may call.
+  public func removeUser() { users.subtract(1, ordering: .relaxed) }
 
   /// Brings the queue up; to be called on the reactor's thread.
   func open(on reactor: Reactor, plan: FabricsQueue.Plan, report: @escaping @Sendable (FabricsQueue.Report) -> Void) {
