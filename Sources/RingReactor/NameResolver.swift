@@ -14,14 +14,16 @@ public enum NameResolver {
   private final class Request: Sendable {
     let host: String
     let port: UInt16
+    let family: Int32
     let handle: ReactorHandle
     let completion: @Sendable (Reactor, Result<[SocketAddress], NameResolutionError>) -> Void
     init(
-      host: String, port: UInt16, handle: ReactorHandle,
+      host: String, port: UInt16, family: Int32, handle: ReactorHandle,
       completion: @escaping @Sendable (Reactor, Result<[SocketAddress], NameResolutionError>) -> Void
     ) {
       self.host = host
       self.port = port
+      self.family = family
       self.handle = handle
       self.completion = completion
     }
@@ -29,8 +31,11 @@ public enum NameResolver {
 
   /// Looks `host` up and hands the addresses, in the resolver's order of preference, to `completion` on the reactor's
   /// thread, always in a later turn. There is no deadline here: the caller has one and ignores a late answer.
+  ///
+  /// - Parameter family: AF_INET or AF_INET6, of which alone addresses are asked for; nil: of both. A numeric address is
+  ///   handed on whatever it is of.
   public static func resolve(
-    host: String, port: UInt16, on handle: ReactorHandle,
+    host: String, port: UInt16, family: Int32? = nil, on handle: ReactorHandle,
     completion: @escaping @Sendable (Reactor, Result<[SocketAddress], NameResolutionError>) -> Void
   ) {
     if let numeric = SocketAddress(numericHost: host, port: port) {
@@ -44,7 +49,7 @@ public enum NameResolver {
       handle.post { completion($0, .failure(error)) }
       return
     }
-    let request = Request(host: host, port: port, handle: handle, completion: completion)
+    let request = Request(host: host, port: port, family: family ?? AF_UNSPEC, handle: handle, completion: completion)
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
@@ -54,7 +59,8 @@ public enum NameResolver {
       &thread, &attributes,
       { argument in
         let request = Unmanaged<Request>.fromOpaque(argument!).takeRetainedValue()
-        let result = NameResolver.lookUp(host: request.host, port: request.port, flags: AI_NUMERICSERV, passive: false)
+        let result = NameResolver.lookUp(
+          host: request.host, port: request.port, family: request.family, flags: AI_NUMERICSERV, passive: false)
         NameResolver.lookUpsUnderWay.wrappingSubtract(1, ordering: .relaxed)
         request.handle.post { request.completion($0, result) }
         return nil
@@ -69,20 +75,21 @@ public enum NameResolver {
 
   /// The blocking look-up itself.
   static func lookUp(
-    host: String, port: UInt16, flags: Int32, passive: Bool
+    host: String, port: UInt16, family: Int32 = AF_UNSPEC, flags: Int32, passive: Bool
   ) -> Result<[SocketAddress], NameResolutionError> {
     guard !host.utf8.contains(0), !host.isEmpty else {
       return .failure(NameResolutionError(host: host, reason: "a host name is not empty and holds no NUL"))
     }
     var hints = addrinfo()
     hints.ai_flags = flags | (passive ? AI_PASSIVE : 0)
-    hints.ai_family = AF_UNSPEC
+    hints.ai_family = family
     hints.ai_socktype = nvmeof_stream_type
     var list: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(host, String(port), &hints, &list)
     guard code == 0 else {
       let reason = code == EAI_SYSTEM ? errorText(errno) : String(cString: gai_strerror(code))
-      return .failure(NameResolutionError(host: host, reason: reason))
+      let kind = family == AF_INET ? "no IPv4 address: " : family == AF_INET6 ? "no IPv6 address: " : ""
+      return .failure(NameResolutionError(host: host, reason: kind + reason))
     }
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []

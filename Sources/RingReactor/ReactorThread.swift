@@ -48,7 +48,10 @@ public final class ReactorThread: Sendable {
         ReactorThread.main(Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue())
         return nil
       }, Unmanaged.passRetained(start).toOpaque())
-    guard code == 0 else { throw .systemCall(name: "pthread_create", errno: code) }
+    guard code == 0 else {
+      Unmanaged.passUnretained(start).release()
+      throw .systemCall(name: "pthread_create", errno: code)
+    }
     var counter: UInt64 = 0
     while read(started, &counter, 8) < 0 && errno == EINTR {}
     switch start.outcome.withLock({ $0! }) {

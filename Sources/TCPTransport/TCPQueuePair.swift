@@ -12,6 +12,8 @@ final class TCPQueuePair: QueuePair {
     var engine: HostQueuePair
     var socket = StreamSocket()
     var addresses: ArraySlice<SocketAddress> = []
+    /// The one that is connected to, or is tried.
+    var address: SocketAddress?
     /// Where to connect from.
     var sourceAddress: SocketAddress?
     var connectDeadlineNanoseconds: UInt64
@@ -92,11 +94,15 @@ final class TCPQueuePair: QueuePair {
   // MARK: Connecting
 
   private func resolve() {
+    if let address = transport.address {
+      resolved(.success([address]))
+      return
+    }
     // The look-up may end after the queue pair has: its answer then finds nobody.
     nonisolated(unsafe) weak let queuePair = self
-    NameResolver.resolve(host: transport.host, port: transport.port, on: reactor.handle) { _, result in
-      queuePair?.resolved(result)
-    }
+    NameResolver.resolve(
+      host: transport.host, port: transport.port, family: transport.wantedFamily, on: reactor.handle
+    ) { _, result in queuePair?.resolved(result) }
   }
 
   private func resolved(_ result: Result<[SocketAddress], NameResolutionError>) {
@@ -106,15 +112,12 @@ final class TCPQueuePair: QueuePair {
     case .failure(let error):
       fail(TransportError(.nameResolution, error.description))
     case .success(let addresses):
-      var source: SocketAddress?
-      if let text = transport.options.sourceAddress {
-        source = SocketAddress(numericHost: text, port: 0)
-        // To connect from anywhere else instead would be a path that was not meant.
-        guard source != nil else {
-          let problem = "\(transport): the address to connect from is \"\(text)\", which is not numeric; "
-          fail(TransportError(.local, problem + "give one of this host's IPv4 or IPv6 addresses"))
-          return
-        }
+      let source = transport.sourceAddress
+      // To connect from anywhere else instead would be a path that was not meant.
+      if source == nil, let text = transport.options.sourceAddress {
+        let problem = "\(transport): the address to connect from is \"\(text)\", which is not numeric; "
+        fail(TransportError(.local, problem + "give one of this host's IPv4 or IPv6 addresses"))
+        return
       }
       st.pointee.sourceAddress = source
       st.pointee.addresses =
@@ -136,6 +139,7 @@ final class TCPQueuePair: QueuePair {
       return
     }
     do throws(RingError) {
+      st.pointee.address = address
       st.pointee.socket = StreamSocket()
       try st.pointee.socket.open(for: address, source: self)
       // Should this process be killed: what it has not sent is not to be executed behind its successor's back.
@@ -539,6 +543,12 @@ final class TCPQueuePair: QueuePair {
   }
 
   override var failure: TransportError? { st.pointee.failure }
+
+  override var pinnedTransport: (any Transport)? {
+    var pinned = transport
+    pinned.address = st.pointee.address
+    return pinned
+  }
 
   override func close() { beginClose() }
 

@@ -165,6 +165,22 @@ struct ReactorThreadTests {
     #expect(!addresses.isEmpty && addresses.allSatisfy { $0.port == 99 })
   }
 
+  @Test("a name is looked up for one family alone", arguments: [AF_INET, AF_INET6])
+  func family(family: Int32) throws {
+    let reactor = try Reactor()
+    nonisolated(unsafe) var result: Result<[SocketAddress], NameResolutionError>?
+    NameResolver.resolve(host: "localhost", port: 99, family: family, on: reactor.handle) { _, answer in
+      result = answer
+    }
+    #expect(turn(reactor) { result != nil })
+    switch result {
+    case .success(let addresses): #expect(!addresses.isEmpty && addresses.allSatisfy { $0.family == family })
+    // Not every machine's localhost has an IPv6 address.
+    case .failure(let error): #expect(family == AF_INET6 && error.reason.hasPrefix("no IPv6 address: "))
+    case nil: break
+    }
+  }
+
   @Test("a look-up that outlives its reactor is dropped")
   func lateAnswer() throws {
     var reactor: Reactor? = try Reactor()

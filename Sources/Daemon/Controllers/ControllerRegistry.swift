@@ -462,7 +462,7 @@ package actor ControllerRegistry {
       guard filter.fits(member.request) else { continue }
       isFound = true
       if member.transport.dropCurrent() {
-        _ = await member.controller.beginReset()
+        await Self.leaveAddress(member.controller)
       } else {
         leaving.append(member)
       }
@@ -470,6 +470,14 @@ package actor ControllerRegistry {
     guard isFound else { throw .system(ENXIO, detail: "no path of \(name) fits") }
     await delete(leaving, of: set)
     logger.info("detached", metadata: ["name": "\(name)", "paths": "\(leaving.count)"])
+  }
+
+  /// Has a controller connect anew, by the address that is the first one now. What is being connected already may be by
+  /// the one before: its end is waited for, for whoever detaches a path may take the network away that it is in.
+  private nonisolated static func leaveAddress(_ controller: Controller) async {
+    while await controller.beginReset() == .alreadyResetting, !Task.isCancelled {
+      await controller.wait { $0.state != .resetting }
+    }
   }
 
   /// Side by side, as each may take its time.

@@ -12,6 +12,8 @@ final class ControllerDriver: CompletionSink {
   private var machine: ControllerStateMachine
   private var adminQueue: FabricsQueue?
   private var isAdminConnected = false
+  /// What the association's I/O queues are made with: they go where the admin queue went.
+  private var ioTransport: any Transport
   private var commands: [UInt32: AdminCommand] = [:]
   /// Accepted, but the admin queue had no room for them.
   private var waiting: [AdminCommand] = []
@@ -47,6 +49,7 @@ final class ControllerDriver: CompletionSink {
     self.controller = controller
     self.association = association
     known = controller.snapshot
+    ioTransport = controller.transport
     machine = ControllerStateMachine(configuration: controller.configuration)
     super.init(reactor: reactor)
   }
@@ -197,7 +200,7 @@ final class ControllerDriver: CompletionSink {
 
   private func connectQueue(_ identifier: UInt16, _ entries: UInt16, _ controllerIdentifier: UInt16) {
     let plan = FabricsQueue.Plan(
-      transport: controller.transport, configuration: controller.configuration, queueIdentifier: identifier,
+      transport: identifier == 0 ? controller.transport : ioTransport, configuration: controller.configuration, queueIdentifier: identifier,
       entries: entries, controllerIdentifier: controllerIdentifier,
       // The admin queue's capsules may always carry 8 KiB (NVMe/TCP 1.1, section 3.3).
       maximumInCapsuleByteCount: identifier == 0 ? 8192 : machine.maximumInCapsuleByteCount)
@@ -227,7 +230,10 @@ final class ControllerDriver: CompletionSink {
   func queueReported(_ identifier: UInt16, _ report: FabricsQueue.Report) {
     switch report {
     case .connected(let controllerIdentifier):
-      if identifier == 0 { isAdminConnected = true }
+      if identifier == 0 {
+        isAdminConnected = true
+        if let pinned = adminQueue?.pinnedTransport { ioTransport = pinned }
+      }
       handle(.queueConnected(identifier: identifier, controllerIdentifier: controllerIdentifier))
     case .failed(let error):
       if identifier == 0 { isAdminConnected = false }

@@ -38,6 +38,8 @@ final class FabricsQueue: CompletionSink {
   private var injector: ErrorInjectingQueuePair?
   /// What commands are to be submitted to.
   var front: QueuePair? { injector ?? queuePair }
+  /// See ``QueuePair/pinnedTransport``.
+  var pinnedTransport: (any Transport)? { queuePair?.pinnedTransport }
   private let plan: Plan
   private let report: (Report) -> Void
   private var phase = Phase.connecting

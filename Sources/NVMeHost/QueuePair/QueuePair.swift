@@ -101,6 +101,10 @@ open class QueuePair: ReactorSource {
   /// says nil.
   open var failure: TransportError? { nil }
 
+  /// Makes queue pairs to the very address that this one is connected to: all queues of an association go to one
+  /// controller, and what a name stands for may change between two of them. Nil where the transport's address is no name.
+  open var pinnedTransport: (any Transport)? { nil }
+
   /// Takes the connection down, at any time. ``state`` becomes `closed` when that is done.
   open func close() { preconditionFailure("transports override this") }
 }

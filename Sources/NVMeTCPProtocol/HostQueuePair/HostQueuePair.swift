@@ -67,6 +67,8 @@ public struct HostQueuePair: ~Copyable {
   /// without bound leaves the controller without data meanwhile, and has left the processor's cache when the socket
   /// copies it.
   public static let batchByteLimit = 2 * 1024 * 1024
+  /// What the capsule of a Fabrics command may carry on every queue.
+  static let fabricsInCapsuleByteCount: UInt32 = 8192
   /// Most staging one PDU needs: a 72-byte header, digests and the padding that PDA asks for.
   static let stagingReserve = 256
 
@@ -150,8 +152,11 @@ public struct HostQueuePair: ~Copyable {
     slot.pointee.direction = direction
     slot.pointee.outcome = .answered
     slot.pointee.status = StatusField(rawValue: 0)
+    // A Fabrics command's data may go there on any queue, whatever IOCCSZ says: NVMe/TCP 1.1, section 3.3.
     let fitsCapsule =
-      direction == .hostToController && Int(data.byteCount) <= configuration.maximumInCapsuleByteCount
+      direction == .hostToController
+      && (Int(data.byteCount) <= configuration.maximumInCapsuleByteCount
+        || command.opcode == AdminOpcode.fabrics.rawValue && data.byteCount <= Self.fabricsInCapsuleByteCount)
     slot.pointee.usesInCapsuleData = fitsCapsule
     // NVMe/TCP 1.1, section 3.3: an offset SGL for data in the capsule, else the transport's own data block.
     if data.byteCount == 0 {

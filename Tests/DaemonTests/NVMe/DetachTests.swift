@@ -1,6 +1,9 @@
 @testable import Daemon
+import EmbeddedTarget
 import Glibc
 import JSONRPC
+import NVMeHost
+import NVMeProtocol
 import TestSupport
 import Testing
 
@@ -23,5 +26,32 @@ import Testing
       #expect(try await bed.end() == 0)
     }
     try await eventually { left == nil }
+  }
+
+  /// Whoever has detached a path takes its network away.
+  @Test func anAddressThatIsDetachedWhileItIsConnectedByIsLeft() async throws {
+    let bed = try await NVMeBed()
+    let second = try await bed.target.addPort()
+    let more: JSONObject = ["multipath": "failover", "ctrlr_loss_timeout_sec": 30, "reconnect_delay_sec": 1]
+    try await bed.attach(more)
+    try await bed.attach("Nvme0", port: second, more)
+    let controller = try #require(bed.service.controllers.set(named: "Nvme0")?.controllers.first?.controller)
+    // Long enough for the detach to come before the I/O queue's answer.
+    var slow = FaultRule(.fabricsCommand(.connect), .delay(nanoseconds: 2_000_000_000), count: 2)
+    slow.portIdentifier = bed.port.identifier
+    let rule = try await bed.target.addFault(slow)
+    let reset = Task { await bed.failure("bdev_nvme_reset_controller", ["name": "Nvme0"]) }
+    try await eventually { controller.snapshot.state == .resetting }
+    try await bed.call(
+      "bdev_nvme_detach_controller", ["name": "Nvme0", "trsvcid": .string(String(bed.port.port))])
+    _ = await reset.value
+    try await eventually { controller.snapshot.state == .enabled }
+    // What went over the address that was detached would fail.
+    try await bed.target.removeFault(rule)
+    var refusal = FaultRule(.ioCommand(), .status(.internalError.withDoNotRetry))
+    refusal.portIdentifier = bed.port.identifier
+    try await bed.target.addFault(refusal)
+    try await bed.device("Nvme0n1")?.write(at: 0, pattern(4096, seed: 5))
+    #expect(try await bed.end() == 0)
   }
 }

@@ -71,6 +71,11 @@ final class HostQueuePairHarness {
 
   /// A command without data.
   @discardableResult
+  func fabricsConnect(_ memory: HostQueuePairMemory) -> Bool {
+    submit(.fabricsConnect(queueIdentifier: 1, entries: 128), memory, .hostToController, 0, nil)
+  }
+
+  @discardableResult
   func flush(token: UInt64 = 0) -> Bool {
     engine.submit(
       .flush(namespaceIdentifier: 1), data: .none, direction: .none, context: nil, token: token,

@@ -128,6 +128,22 @@ struct HostQueuePairTests {
     #expect(harness.freeSlotCount == 8)
   }
 
+  /// Where IOCCSZ leaves no room for data in I/O commands' capsules, too.
+  @Test("a Fabrics command's data goes in its capsule on every queue", arguments: [0, 512, 8192])
+  func fabricsData(inCapsule: Int) throws {
+    let harness = HostQueuePairHarness(inCapsule: inCapsule)
+    try harness.connect()
+    let memory = HostQueuePairMemory(content: pattern(1024), pieces: [1024])
+    harness.fabricsConnect(memory)
+    harness.send()
+    #expect(try harness.controller.nextCommand().sgl == .inCapsule(offset: 0, length: 1024))
+    guard case .command(_, let data) = harness.controller.received.last else {
+      Issue.record("no command")
+      return
+    }
+    #expect(data == memory.content)
+  }
+
   @Test("a part of a vector list is read and written, no byte beside it")
   func parts() throws {
     let harness = HostQueuePairHarness(inCapsule: 0)
