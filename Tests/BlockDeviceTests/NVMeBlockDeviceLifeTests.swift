@@ -145,6 +145,32 @@ struct NVMeBlockDeviceLifeTests {
     #expect(try await bed.end() == 0)
   }
 
+  /// What waits for room in the queue is as much the old namespace's as what has been sent.
+  @Test
+  func `A write that waits for room is not sent to the namespace that has taken its own one's place`() async throws {
+    let bed = try await TestBed(host: { $0.queueDepth = 1 })
+    let controller = try await bed.connect()
+    let device = try #require(controller.blockDevice(namespaceIdentifier: 1))
+    let fault = try await bed.target.addFault(
+      FaultRule(.ioCommand(opcode: 0x01), .delay(nanoseconds: 3_000_000_000), count: 1))
+    let first = Task { try await device.write(at: 0, pattern(512, seed: 1)) }
+    try await eventually { try await bed.target.faultCount(fault) == 1 }
+    let others = (1..<64 as Range<UInt64>).map { block in
+      Task { try await device.write(at: block, pattern(512, seed: block)) }
+    }
+    try await bed.target.removeNamespace(1, from: TestBed.nqn)
+    var other = NamespaceConfiguration.memory(byteCount: 1 << 24)
+    other.uuid = [UInt8](repeating: 0x42, count: 16)
+    try await bed.target.addNamespace(1, other, to: TestBed.nqn)
+    try await eventually { device.isGone }
+    for write in others { await #expect(throws: BlockError.self) { try await write.value } }
+    // What became of the one that was sent is the old namespace's affair.
+    _ = await first.result
+    let blocks = try await bed.target.readNamespace(1, of: TestBed.nqn, offset: 512, byteCount: 63 * 512)
+    #expect(blocks.allSatisfy { $0 == 0 })
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
   @Test
   func `A reset makes a new association, and the device goes on`() async throws {
     let bed = try await TestBed()

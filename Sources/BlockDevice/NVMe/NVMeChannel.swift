@@ -52,7 +52,10 @@ final class NVMeChannel: BlockChannel {
   /// The namespace has changed, or gone.
   func update(_ limits: NVMeNamespaceLimits) {
     state.pointee.limits = limits
-    if limits.isGone { close() }
+    guard limits.isGone else { return }
+    // What waits for room would be sent to whichever namespace has the NSID now.
+    issueWaiting()
+    close()
   }
 
   override func start(_ request: BlockRequest) {
@@ -116,7 +119,7 @@ final class NVMeChannel: BlockChannel {
   /// Submits as many of a request's commands as the queue has room for.
   private func issue(_ index: Int) {
     let slot = state.pointee.slots + index
-    guard let queuePair = queue.queuePair else {
+    guard !state.pointee.limits.isGone, let queuePair = queue.queuePair else {
       fail(index, .notSent, .commandAbortedByHost)
       return
     }
