@@ -286,10 +286,10 @@ public final class MultipathBlockDevice: BlockDevice {
         hasBeenEnabled: snapshot.recovery.lastEnabledNanoseconds != nil,
         ana: snapshot.anaState(ofNamespace: namespaceIdentifier))
       if snapshot.state == .enabled {
-        path.number(snapshot.association, &shared.associationCount)
         let obstacle =
           duplicate(snapshot, &path, shared) ?? path.obstacle(snapshot, namespaceIdentifier, &shared.namespace)
         if let obstacle { availability = .unavailable(obstacle) }
+        path.number(snapshot.association, &shared.associationCount)
       }
       var events = path.take(availability, snapshot)
       path.arrangeProbe(

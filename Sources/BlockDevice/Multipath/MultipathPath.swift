@@ -18,8 +18,10 @@ struct MultipathPath {
   private(set) var availability = PathAvailability.unavailable(.connecting)
   /// The controller's association that `association` stands for.
   private(set) var controllerAssociation: UInt64 = 0
-  /// Counted over all paths of the device.
+  /// Counted over all paths of the device; see ``MultipathPathUpdate/association``.
   private(set) var association: UInt64 = 0
+  /// The namespace that `association` stands for.
+  private var numberedDevice: NVMeBlockDevice?
   private(set) var probation: PathProbation
   /// Waits for its time, or is under way.
   private(set) var probe: PathProbe?
@@ -38,10 +40,12 @@ struct MultipathPath {
     self.probation = probation
   }
 
-  /// An association that has not been seen yet gets the next number.
+  /// An association that has not been seen yet gets the next number; so does one in which the namespace has come back: what
+  /// ends late of requests to the one that went, not sent because it had, says nothing about this one.
   mutating func number(_ controllerAssociation: UInt64, _ associationCount: inout UInt64) {
-    guard self.controllerAssociation != controllerAssociation else { return }
+    guard self.controllerAssociation != controllerAssociation || numberedDevice !== device else { return }
     self.controllerAssociation = controllerAssociation
+    numberedDevice = device
     associationCount += 1
     association = associationCount
   }

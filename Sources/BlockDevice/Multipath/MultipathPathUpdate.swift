@@ -3,8 +3,8 @@ package struct MultipathPathUpdate: Sendable, Hashable {
   package var availability: PathAvailability
   /// It is used where there is no other path (``PathProbation``).
   package var isOnProbation: Bool
-  /// The association this is about, from 1, counted over all paths of the device: a path found lost is only used again in
-  /// a later one.
+  /// The association this is about, from 1, counted over all paths of the device, and anew where the namespace has come
+  /// back within one: a path found lost is only used again in a later one.
   package var association: UInt64
   /// How long the controller may still execute commands of a lost association (``CommunicationLossRule``), in
   /// nanoseconds; nil = it is never certain.

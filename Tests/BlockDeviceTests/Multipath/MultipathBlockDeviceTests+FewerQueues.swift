@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import Synchronization
 import TestSupport
 import Testing
 
@@ -7,11 +8,13 @@ import Testing
 extension MultipathBlockDeviceTests {
   /// The device's own face is on the home reactor, all queues are on another one.
   private func withQueuesElsewhere(
+    multipath configuration: MultipathConfiguration = MultipathConfiguration(),
     host tune: @escaping (inout ControllerConfiguration) -> Void = { _ in },
     _ body: (MultipathBed, ReactorThread) async throws -> Void
   ) async throws {
     let other = try ReactorThread()
-    let bed = try await MultipathBed(ports: 1, queueReactors: [other.handle], host: tune)
+    let bed = try await MultipathBed(
+      ports: 1, multipath: configuration, queueReactors: [other.handle], host: tune)
     try await bed.attach()
     try await body(bed, other)
     #expect(try await bed.end() == 2)
@@ -82,6 +85,36 @@ extension MultipathBlockDeviceTests {
       await #expect(throws: BlockError.self) { try await reader.value }
       for path in device.snapshot.paths { device.removePath(path.identifier) }
       try await eventually { try await other.handle.perform { $0.sourceCount } == sourceCount }
+    }
+  }
+
+  /// In the same association: that its requests were not sent any more is no loss of the path.
+  @Test func `A namespace that goes and comes back is used again`() async throws {
+    var configuration = MultipathConfiguration()
+    configuration.countsPathIO = true
+    try await withQueuesElsewhere(multipath: configuration, host: { $0.queueDepth = 1 }) { bed, _ in
+      let device = bed.device
+      let fault = try await bed.target.addFault(
+        FaultRule(.ioCommand(opcode: 0x02), .delay(nanoseconds: 3_000_000_000), count: 1))
+      let first = Task { try await device.read(at: 0, blockCount: 1) }
+      try await eventually { try await bed.target.faultCount(fault) == 1 }
+      // On the other reactor, waiting for room in the queue.
+      let second = Task { try await device.read(at: 1, blockCount: 1) }
+      try await eventually { device.snapshot.paths[0].io?.outstandingCount == 2 }
+      try await bed.target.removeNamespace(1, from: MultipathBed.nqn)
+      await #expect(throws: BlockError.self) { try await second.value }
+      _ = await first.result
+      try await bed.target.addNamespace(1, .memory(byteCount: 1 << 22), to: MultipathBed.nqn)
+      try await eventually { device.snapshot.paths[0].isAccessible }
+      let isDone = Mutex(false)
+      let third = Task {
+        let bytes = try await device.read(at: 0, blockCount: 1)
+        isDone.withLock { $0 = true }
+        return bytes
+      }
+      try await eventually { isDone.withLock { $0 } }
+      #expect(try await third.value == [UInt8](repeating: 0, count: 512))
+      #expect(bed.controllers[0].snapshot.association == 1)
     }
   }
 
