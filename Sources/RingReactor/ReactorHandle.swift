@@ -12,11 +12,17 @@ import Synchronization
 /// way of the global executor.
 public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
   struct Mailbox {
+    enum Opening {
+      case everything
+      /// The reactor ends, and waits for what its sources have with other threads.
+      case answers
+      case nothing
+    }
+
     var messages: [@Sendable (Reactor) -> Void] = []
     var readySources: [SourceIdentifier] = []
     var jobs: [UnownedJob] = []
-    /// Takes no more messages.
-    var isClosed = false
+    var opening = Opening.everything
     /// No reactor runs the jobs any more: one of the threads that bring them does.
     var isLeft = false
     /// Set while one of them is at it. Kept here, because the end of a task may take the last other reference along.
@@ -59,6 +65,13 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
   @discardableResult
   public func post(_ message: @escaping @Sendable (Reactor) -> Void) -> Bool {
     deliver { $0.messages.append(message) }
+  }
+
+  /// As ``post(_:)``, for what a source waits for (``ReactorSource/awaitsAnswers``): a reactor that ends takes it, too, as
+  /// long as it waits.
+  @discardableResult
+  package func answer(_ message: @escaping @Sendable (Reactor) -> Void) -> Bool {
+    deliver(asAnswer: true) { $0.messages.append(message) }
   }
 
   /// Runs `body` on the reactor's thread and returns what it returns. Any task may call.
@@ -113,11 +126,16 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
     isGone.store(true, ordering: .relaxed)
     var jobs: [UnownedJob] = []
     swap(&jobs, &localJobs.pointee)
+    // Answers that have come too late. Let go of when the lock is not held any more: they may hold this object.
+    var late: [@Sendable (Reactor) -> Void] = []
     mailbox.withLock { box in
+      box.opening = .nothing
+      swap(&late, &box.messages)
       box.jobs = jobs + box.jobs
       box.isLeft = true
       box.runner = self
     }
+    late = []
     runLeftJobs()
   }
 
@@ -147,9 +165,9 @@ public final class ReactorHandle: SerialExecutor, TaskExecutor, Sendable {
   }
 
   @discardableResult
-  private func deliver(_ body: (inout sending Mailbox) -> Void) -> Bool {
+  private func deliver(asAnswer isAnswer: Bool = false, _ body: (inout sending Mailbox) -> Void) -> Bool {
     let isOpen = mailbox.withLock { box in
-      if box.isClosed { return false }
+      guard box.opening == .everything || isAnswer && box.opening == .answers else { return false }
       body(&box)
       return true
     }

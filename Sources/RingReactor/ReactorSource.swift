@@ -41,6 +41,10 @@ open class ReactorSource {
   /// be cancelled. The time to give an answer to whoever waits for one.
   open func reactorIsEnding() {}
 
+  /// Another thread has memory that this source was lent, and has not answered yet (``ReactorHandle/answer(_:)``). Asked
+  /// while the reactor ends: it waits for that as for what the kernel has.
+  open var awaitsAnswers: Bool { false }
+
   /// Takes the source out of the reactor's table and lets go of it.
   public final func retire() { reactor.remove(self) }
 }

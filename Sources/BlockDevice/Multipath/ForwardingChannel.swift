@@ -48,6 +48,9 @@ final class ForwardingChannel: BlockChannel {
     retireIfDone()
   }
 
+  /// The other reactor's sockets receive into these requests' memory.
+  override var awaitsAnswers: Bool { underWayCount > 0 }
+
   private func retireIfDone() {
     guard isClosed, !isRetired, underWayCount == 0 else { return }
     isRetired = true

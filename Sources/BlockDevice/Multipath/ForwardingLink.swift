@@ -34,7 +34,8 @@ final class ForwardingLink: @unchecked Sendable {
 
   // MARK: On the far reactor
 
-  func answer(_ completions: [BlockCompletion]) { near.post { _ in self.channel?.take(completions) } }
+  /// The near reactor takes it while it ends, too: the channel waits for it.
+  func answer(_ completions: [BlockCompletion]) { near.answer { _ in self.channel?.take(completions) } }
 
   func closeChannel() { near.post { _ in self.channel?.close() } }
 }

@@ -49,8 +49,9 @@ public final class Reactor {
 
   deinit {
     shutDown()
-    // What the kernel has not given back in all this time it may still write to: that memory is never freed.
-    if state.pointee.entriesInFlight == 0 {
+    // What the kernel, or another thread, has not given back in all this time it may still write to: that memory is never
+    // freed.
+    if state.pointee.entriesInFlight == 0 && !awaitsAnswers {
       for slot in state.pointee.slots { slot.source?.release() }
       for source in state.pointee.retired { source.release() }
     }
@@ -65,14 +66,15 @@ public final class Reactor {
   /// Ends what goes on here: takes no more messages, cancels everything that the ring is at, and lets the sources see
   /// that, so that connections are closed and whoever waits for something gets an answer.
   ///
-  /// Sources whose operations the kernel will not give back within ``shutdownNanoseconds`` are not let go of.
+  /// Sources whose operations the kernel will not give back within ``shutdownNanoseconds``, or who are not answered by other
+  /// threads until then, are not let go of. Nobody waits without turning: two reactors that end together serve each other.
   func shutDown() {
     guard !state.pointee.isShuttingDown else { return }
     state.pointee.isShuttingDown = true
     let rest = handle.mailbox.withLock { box in
       let content = (box.messages, box.readySources, box.jobs)
       box = ReactorHandle.Mailbox()
-      box.isClosed = true
+      box.opening = .answers
       return content
     }
     // What has been accepted is carried out: somebody may be waiting for it.
@@ -85,14 +87,19 @@ public final class Reactor {
     let end = readClock() + Self.shutdownNanoseconds
     var rounds = 0
     // Only the ring's own thread may use it.
-    while handle.isCurrentThread, state.pointee.entriesInFlight > 0 || hasPendingWork {
-      // A source that begins anew whenever it is cancelled is no reason to stay.
+    while handle.isCurrentThread, state.pointee.entriesInFlight > 0 || hasPendingWork || awaitsAnswers {
+      // A source that begins anew whenever it is cancelled is no reason to stay. In a simulation nobody else has a turn
+      // meanwhile.
       rounds += 1
-      if rounds > 1000 || readClock() > end { break }
+      if rounds > 1000 && (kernel != nil || !awaitsAnswers) || readClock() > end { break }
       cancelAll()
       turn(.atMost(nanoseconds: 10_000_000))
     }
     handle.leaveJobs()
+  }
+
+  private var awaitsAnswers: Bool {
+    state.pointee.slots.contains { $0.source?._withUnsafeGuaranteedRef { $0.awaitsAnswers } == true }
   }
 
   private static let shutdownNanoseconds: UInt64 = 2_000_000_000

@@ -118,6 +118,55 @@ extension MultipathBlockDeviceTests {
     }
   }
 
+  @Test func `Where their own reactor ends requests on another one are waited for`() async throws {
+    let other = try ReactorThread()
+    let bed = try await MultipathBed(ports: 1, queueReactors: [other.handle])
+    try await bed.attach()
+    let device = bed.device
+    let fault = try await bed.target.addFault(FaultRule(.ioCommand(), .neverAnswer, count: 1))
+    let hasFailed = Mutex(false)
+    let read = Task {
+      await #expect(throws: BlockError.self) { _ = try await device.read(at: 0, blockCount: 1) }
+      hasFailed.withLock { $0 = true }
+    }
+    try await eventually { try await bed.target.faultCount(fault) == 1 }
+    // The controller's home, too: with it the controller's queues close, and the command is lost.
+    bed.thread.stop()
+    try await eventually { hasFailed.withLock { $0 } }
+    await read.value
+    await bed.target.stop()
+    other.stop()
+  }
+
+  /// It has nothing else to wait for, and its end is not the controller's.
+  @Test func `A reactor that ends takes the answers of another one`() async throws {
+    let other = try ReactorThread()
+    let near = try ReactorThread()
+    let bed = try await MultipathBed(ports: 1, queueReactors: [other.handle])
+    let device = MultipathBlockDevice(subsystemNQN: MultipathBed.nqn, namespaceIdentifier: 1, reactor: near.handle)
+    let controller = bed.controllers[0]
+    controller.connect()
+    try await controller.ready()
+    try device.addPath(controller)
+    let fault = try await bed.target.addFault(FaultRule(.ioCommand(), .neverAnswer, count: 1))
+    let hasFailed = Mutex(false)
+    let read = Task {
+      await #expect(throws: BlockError.self) { _ = try await device.read(at: 0, blockCount: 1) }
+      hasFailed.withLock { $0 = true }
+    }
+    try await eventually { try await bed.target.faultCount(fault) == 1 }
+    let end = Task.detached { near.stop() }
+    try await eventually { !near.handle.post { _ in } }
+    try await bed.target.closeConnections(reset: true)
+    try await eventually { hasFailed.withLock { $0 } }
+    await read.value
+    await end.value
+    device.close()
+    #expect(try await bed.end() == 0)
+    try await eventually { try await other.handle.perform { $0.sourceCount } == 0 }
+    other.stop()
+  }
+
   @Test func `Where the other reactor has ended requests fail`() async throws {
     try await withQueuesElsewhere(host: { $0.recovery = .never }) { bed, other in
       _ = try await bed.device.read(at: 0, blockCount: 1)
