@@ -237,7 +237,9 @@ final class ControllerDriver: CompletionSink {
       handle(.queueConnected(identifier: identifier, controllerIdentifier: controllerIdentifier))
     case .failed(let error):
       if identifier == 0 { isAdminConnected = false }
-      handle(.queueFailed(identifier: identifier, error))
+      // What was left is lost with its queue, and the time that a controller may still execute it runs from now on (NVMe
+      // Base 2.1, section 9.6): the host may not go on talking to it, as it would by reading CSTS, which proves nothing here.
+      handle(.queueFailed(identifier: hasLeftCommands ? 0 : identifier, error))
     case .timedOut(let commandIdentifiers):
       controller.noteAborts(commandIdentifiers.count)
       // First: what is aborted is not to be sent the same way again.

@@ -321,6 +321,33 @@ struct MultipathBlockDeviceTests {
     #expect(try await bed.end() == 2)
   }
 
+  /// The fence of such a write begins when its queue is lost, so that nothing may keep the association alive from then on.
+  @Test func `A queue that is lost during a shutdown with commands left ends the association`() async throws {
+    let bed = try await MultipathBed(ports: 1) {
+      $0.keepAliveTimeoutMilliseconds = 600_000
+      $0.adminTimeoutMilliseconds = 600_000
+      $0.shutdownTimeoutMilliseconds = 600_000
+      // After the second that outstanding commands have before the controller is shut down.
+      $0.ioTimeoutMilliseconds = 4000
+    }
+    try await bed.attach()
+    let controller = bed.controllers[0]
+    let fault = try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x01), .neverAnswer, count: 1))
+    let write = Task { try await bed.device.write(at: 0, pattern(512, seed: 1)) }
+    try await acted(fault, bed)
+    let poll = try await bed.target.addFault(FaultRule(.fabricsCommand(.propertyGet), .neverAnswer, count: 1))
+    let reset = Task { try await controller.reset() }
+    try await acted(poll, bed)
+    #expect(controller.snapshot.association == 1)
+    try await eventually { controller.snapshot.association == 2 }
+    try await reset.value
+    // Its fence is of 40 minutes.
+    bed.device.close()
+    let error = await #expect(throws: BlockError.self) { try await write.value }
+    #expect(error?.isOutcomeUnknown == true)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func `What is no path of the device is refused`() async throws {
     let bed = try await MultipathBed()
     try await bed.attach()
