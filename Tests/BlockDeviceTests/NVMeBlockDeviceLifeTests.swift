@@ -172,6 +172,37 @@ struct NVMeBlockDeviceLifeTests {
   }
 
   @Test
+  func `A controller that is connected right after it was shut down is connected again`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    controller.shutdown()
+    controller.connect()
+    // Not of the association that is about to end.
+    try await controller.ready()
+    #expect(controller.snapshot.state == .enabled && controller.snapshot.association == 2)
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
+  /// The end of the old association comes between the wish and its fulfilment.
+  @Test
+  func `A controller that is to be connected again is not closed for those who wait for it`() async throws {
+    let bed = try await TestBed()
+    let controller = try await bed.connect()
+    let conditions = Mutex<[ControllerCondition]>([])
+    _ = controller.addObserver { [unowned controller] notice in
+      switch notice {
+      case .associationEnded(1, _): controller.connect()
+      case .closed: conditions.withLock { $0.append(controller.condition) }
+      default: break
+      }
+    }
+    controller.shutdown()
+    try await eventually { controller.snapshot.association == 2 && controller.condition == .ready }
+    #expect(conditions.withLock { $0 } == [.connecting])
+    #expect(try await bed.end(openFaces: 0) == 0)
+  }
+
+  @Test
   func `A reset makes a new association, and the device goes on`() async throws {
     let bed = try await TestBed()
     let controller = try await bed.connect()

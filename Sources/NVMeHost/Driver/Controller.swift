@@ -65,6 +65,8 @@ public final class Controller: Sendable {
     var waiters: [UInt64: UnsafeContinuation<ControllerCondition?, Never>] = [:]
     var nextWaiter: UInt64 = 0
     var closeWaiters: [UnsafeContinuation<Void, Never>] = []
+    /// Wishes to connect that the home reactor has not taken up yet.
+    var enableCount = 0
   }
 
   public let transport: any Transport
@@ -125,15 +127,20 @@ public final class Controller: Sendable {
       switch (shared.published.state, shared.published.condition) {
       case (.deleting, _): return false
       // To be told so again: it may be its reactor that is gone.
-      case (.deleted, _): return true
-      case (_, .idle), (_, .closed), (_, .closing):
-        shared.published.condition = .connecting
-        return true
-      default: return false
+      case (.deleted, _): break
+      case (_, .idle), (_, .closed), (_, .closing): shared.published.condition = .connecting
+      // What has been wished before may not have been taken up yet: a shutdown, after which this is one more connect.
+      case (_, .connecting), (_, .ready): break
       }
+      shared.enableCount += 1
+      return true
     }
     guard isWished else { return }
-    if !home.post({ reactor in self.recovery.handle(.enable, on: reactor) }) { homeIsGone() }
+    let isPosted = home.post { reactor in
+      self.shared.withLock { $0.enableCount -= 1 }
+      self.recovery.handle(.enable, on: reactor)
+    }
+    if !isPosted { homeIsGone() }
   }
 
   /// Waits until the controller is ready. One that has not been told to ``connect()`` is waited for until it is, and one
@@ -175,6 +182,13 @@ public final class Controller: Sendable {
   /// notification; then the connections are closed. The controller is disabled then, and can be connected again. Returns at
   /// once. Any thread may call, at any moment.
   public func shutdown() {
+    shared.withLock { shared in
+      // From now on nobody is to take it for one that is ready; what it is the home reactor says.
+      switch shared.published.condition {
+      case .ready, .connecting: shared.published.condition = .closing
+      case .idle, .closing, .closed: break
+      }
+    }
     let isPosted = home.post { reactor in self.recovery.handle(.disable, on: reactor) }
     // Without its reactor nothing of it is left.
     if !isPosted { homeIsGone() }
@@ -395,8 +409,13 @@ public final class Controller: Sendable {
       switch condition {
       case .ready: swap(&waiters, &shared.waiters)
       case .closed:
-        swap(&waiters, &shared.waiters)
         swap(&closeWaiters, &shared.closeWaiters)
+        // Whoever waits for it to be ready waits for the connect that has been wished meanwhile.
+        if shared.enableCount > 0 && shared.published.state != .deleted {
+          shared.published.condition = .connecting
+        } else {
+          swap(&waiters, &shared.waiters)
+        }
       default: break
       }
       return (waiters, closeWaiters)
