@@ -123,7 +123,7 @@ struct MultipathPath {
       return
     }
     probe = PathProbe(
-      number: number, reactor: queue.reactor, dueNanoseconds: dueNanoseconds, begin: { begin(number) },
+      number: number, queue: queue, dueNanoseconds: dueNanoseconds, begin: { begin(number) },
       ended: { isAnswered, now in ended(number, isAnswered, now) })
   }
 

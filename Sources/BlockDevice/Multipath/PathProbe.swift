@@ -1,3 +1,4 @@
+internal import NVMeHost
 internal import RingReactor
 
 /// A probe of a path on probation, as the multipath device holds it: it waits for its time on a reactor of the path's, and
@@ -10,18 +11,21 @@ final class PathProbe: @unchecked Sendable {
   private weak var source: PathProbeSource?
 
   /// - Parameters:
+  ///   - queue: what the read goes to.
   ///   - begin: when its time has come: the namespace to read from; nil: it is not to be read now.
   ///   - ended: whether the read was answered. Not told of a probe that has been cancelled.
   init(
-    number: UInt64, reactor: ReactorHandle, dueNanoseconds: UInt64,
+    number: UInt64, queue: IOQueue, dueNanoseconds: UInt64,
     begin: @escaping @Sendable () -> NVMeBlockDevice?,
     ended: @escaping @Sendable (_ isAnswered: Bool, _ nowNanoseconds: UInt64) -> Void
   ) {
     self.number = number
-    self.reactor = reactor
+    reactor = queue.reactor
+    let identifier = queue.identifier
     reactor.post { reactor in
       // The reactor keeps it.
-      let source = PathProbeSource(reactor: reactor, dueNanoseconds: dueNanoseconds, begin: begin, ended: ended)
+      let source = PathProbeSource(
+        reactor: reactor, queueIdentifier: identifier, dueNanoseconds: dueNanoseconds, begin: begin, ended: ended)
       self.source = source
     }
   }

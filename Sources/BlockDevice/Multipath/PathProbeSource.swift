@@ -4,6 +4,7 @@ internal import RingReactor
 /// What a ``PathProbe`` is on its reactor: one deadline, then one read over a channel of its own, whose memory it keeps until
 /// the read has ended.
 final class PathProbeSource: ReactorSource {
+  private let queueIdentifier: UInt16
   private let begin: @Sendable () -> NVMeBlockDevice?
   private let ended: @Sendable (Bool, UInt64) -> Void
   private var channel: BlockChannel?
@@ -12,9 +13,10 @@ final class PathProbeSource: ReactorSource {
   private var isOver = false
 
   init(
-    reactor: Reactor, dueNanoseconds: UInt64, begin: @escaping @Sendable () -> NVMeBlockDevice?,
-    ended: @escaping @Sendable (Bool, UInt64) -> Void
+    reactor: Reactor, queueIdentifier: UInt16, dueNanoseconds: UInt64,
+    begin: @escaping @Sendable () -> NVMeBlockDevice?, ended: @escaping @Sendable (Bool, UInt64) -> Void
   ) {
+    self.queueIdentifier = queueIdentifier
     self.begin = begin
     self.ended = ended
     super.init(reactor: reactor)
@@ -24,7 +26,9 @@ final class PathProbeSource: ReactorSource {
   deinit { memory.deallocate() }
 
   override func deadlineExpired() {
-    guard let channel = try? begin()?.openChannel(on: reactor, queueDepth: 1) else { return end(isAnswered: false) }
+    guard let channel = try? begin()?.openChannel(on: reactor, queueDepth: 1, preferring: queueIdentifier) else {
+      return end(isAnswered: false)
+    }
     self.channel = channel
     memory = .allocate(byteCount: Int(channel.geometry.blockByteCount), alignment: 4096)
     channel.setObserver(self)

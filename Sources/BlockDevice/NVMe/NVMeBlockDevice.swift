@@ -74,12 +74,22 @@ public final class NVMeBlockDevice: BlockDevice {
   public var isGone: Bool { shared.withLock { $0.limits.isGone } }
 
   public func openChannel(on reactor: Reactor, queueDepth: Int) throws(BlockRefusal) -> BlockChannel {
+    try openChannel(on: reactor, queueDepth: queueDepth, preferring: nil)
+  }
+
+  /// - Parameter queueIdentifier: QID of the I/O queue to use where it lives on this reactor; nil, or one that does not: the
+  ///   least used.
+  func openChannel(
+    on reactor: Reactor, queueDepth: Int, preferring queueIdentifier: UInt16?
+  ) throws(BlockRefusal) -> BlockChannel {
     let limits = shared.withLock { $0.limits }
     if limits.isGone { throw .closed }
     // The queues are shared with the controller's other namespaces: the least used, whoever uses it.
-    guard let queue = controller.ioQueues(on: reactor.handle).min(by: { $0.userCount < $1.userCount }) else {
-      throw .noQueueOnReactor
-    }
+    let queues = controller.ioQueues(on: reactor.handle)
+    guard
+      let queue = queues.first(where: { $0.identifier == queueIdentifier })
+        ?? queues.min(by: { $0.userCount < $1.userCount })
+    else { throw .noQueueOnReactor }
     let channel = NVMeChannel(reactor: reactor, queueDepth: queueDepth, queue: queue, limits: limits)
     // Of a device that nobody holds the channel would not hear that there is another namespace in its place.
     channel.keep(self)

@@ -124,6 +124,35 @@ extension MultipathBlockDeviceTests {
     #expect(try await bed.end() == 2)
   }
 
+  @Test func `A path is probed by the queue that left a command unanswered`() async throws {
+    var configuration = MultipathConfiguration()
+    configuration.probationDelayMilliseconds = 1...1
+    let bed = try await MultipathBed(ports: 1, multipath: configuration) {
+      $0.queueCount = 2
+      $0.ioTimeoutMilliseconds = 2000
+      $0.timeoutAction = .abort
+      $0.keepAliveTimeoutMilliseconds = 60_000
+    }
+    try await bed.attach()
+    let queues = bed.controllers[0].ioQueues
+    _ = try await bed.device.read(at: 0, blockCount: 8)
+    // The device's own channel.
+    let used = try #require(queues.firstIndex { $0.userCount == 1 })
+    _ = try await silence(bed)
+    let read = Task { try await bed.device.read(at: 0, blockCount: 8) }
+    var counts: [Int] = []
+    // The probe hangs, as the request does.
+    try await eventually {
+      counts = queues.map(\.userCount)
+      return counts.reduce(0, +) == 2
+    }
+    #expect(counts[used] == 2)
+    try await bed.target.removeAllFaults()
+    _ = try await read.value
+    try await eventually { !bed.device.snapshot.paths[0].isOnProbation }
+    #expect(try await bed.end() == 2)
+  }
+
   /// What is under way when the path, the namespace or the controller goes.
   @Test(arguments: 0..<4)
   func `A probe that hangs ends with what it is for`(_ end: Int) async throws {
