@@ -407,21 +407,21 @@ package actor ControllerRegistry {
   /// Has a controller go to its next address whenever it has been lost, or could not be connected again. News comes before
   /// the attempt that follows from it.
   private static func alternate(_ transport: AlternatingTransport<AddressedTransport>, of controller: Controller) {
-    let losses = Mutex(UInt64(0))
+    let known = Mutex(RecoveryStatistics())
     _ = controller.addObserver { [weak controller] notice in
-      guard let controller else { return }
-      switch notice {
-      case .recovery(.reconnectDelayed, _): transport.advance()
-      case .recovery(.resetting, _):
-        let count = controller.snapshot.recovery.lossCount
-        let isLoss = losses.withLock { known in
-          defer { known = count }
-          return count > known
-        }
+      guard let controller, case .recovery(let state, _) = notice else { return }
+      let recovery = controller.snapshot.recovery
+      let isNext = known.withLock { known in
+        defer { known = recovery }
+        return switch state {
         // A reset that somebody wished for keeps the address.
-        if isLoss { transport.advance() }
-      default: break
+        case .resetting: recovery.lossCount > known.lossCount
+        // So does the delay after a loss, which has been news before.
+        case .reconnectDelayed: recovery.failedAttemptCount > known.failedAttemptCount
+        default: false
+        }
       }
+      if isNext { transport.advance() }
     }
   }
 

@@ -3,6 +3,7 @@ import BlockDevice
 import EmbeddedTarget
 import Glibc
 import JSONRPC
+import Synchronization
 import TestSupport
 import Testing
 
@@ -211,6 +212,33 @@ import Testing
     #expect(try await addresses() == [other])
     try await bed.call("bdev_nvme_detach_controller", ["name": "Nvme0", "trsvcid": other])
     #expect(try await bed.call("bdev_nvme_get_controllers", nil) == [])
+    #expect(try await bed.end() == 0)
+  }
+
+  /// The first address accepts connections and drops them, the second refuses one.
+  @Test func anAddressThatDoesNoIODoesNotKeepTheOtherFromBeingTried() async throws {
+    let bed = try await NVMeBed()
+    let second = try await bed.target.addPort()
+    let more: JSONObject = [
+      "multipath": "failover", "ctrlr_loss_timeout_sec": -1, "reconnect_delay_sec": 1,
+    ]
+    try await bed.attach(more)
+    try await bed.attach("Nvme0", port: second, more)
+    var dropping = FaultRule(.ioCommand(), .reset)
+    dropping.portIdentifier = bed.port.identifier
+    _ = try await bed.target.addFault(dropping)
+    var refusing = FaultRule(.connection, .close, count: 1)
+    refusing.portIdentifier = second.identifier
+    let refusal = try await bed.target.addFault(refusing)
+    let device = try #require(bed.device("Nvme0n1"))
+    let isRead = Mutex(false)
+    let read = Task {
+      _ = try await device.read(at: 0, blockCount: 8)
+      isRead.withLock { $0 = true }
+    }
+    try await eventually { isRead.withLock { $0 } }
+    try await read.value
+    #expect(try await bed.target.faultCount(refusal) == 1)
     #expect(try await bed.end() == 0)
   }
 
