@@ -46,6 +46,8 @@ public final class MultipathBlockDevice: BlockDevice {
     /// Tells which paths a channel would use now.
     var selector: PathSelector
     var isGone = false
+    /// By its owner, for good.
+    var isClosed = false
   }
 
   public let name: String
@@ -105,7 +107,7 @@ public final class MultipathBlockDevice: BlockDevice {
   ///   - isPreferred: used before others of the same ANA state; takes that from whichever path had it.
   ///   - numaNode: of the network adapter; nil = near to every thread.
   /// - Throws: ``MultipathPathError`` for a controller of another subsystem, one that is a path already, or one that
-  ///   presents another namespace under this NSID.
+  ///   presents another namespace under this NSID; and where the device has been closed.
   @discardableResult
   public func addPath(
     _ controller: Controller, isPreferred: Bool = false, numaNode: UInt32? = nil
@@ -149,9 +151,12 @@ public final class MultipathBlockDevice: BlockDevice {
 
   /// Takes all paths out and ends the device: its channels close, and none can be opened any more.
   public func close() {
-    let identifiers = shared.withLock { shared in shared.paths.compactMap { $0?.identifier } }
+    let identifiers = shared.withLock { shared in
+      shared.isClosed = true
+      shared.isGone = true
+      return shared.paths.compactMap { $0?.identifier }
+    }
     for identifier in identifiers { _ = remove(identifier, .requested) }
-    shared.withLock { $0.isGone = true }
     end(.requested)
   }
 
@@ -182,6 +187,9 @@ public final class MultipathBlockDevice: BlockDevice {
   private func problem(
     _ controller: Controller, _ snapshot: Controller.Snapshot, _ shared: borrowing Shared
   ) -> MultipathPathError? {
+    if shared.isClosed {
+      return MultipathPathError(field: "device", value: name, rule: "it has been closed, and gets no paths any more")
+    }
     let nqn = controller.configuration.subsystemNQN
     if nqn != subsystemNQN {
       return MultipathPathError(

@@ -366,6 +366,9 @@ struct MultipathBlockDeviceTests {
     try disabled.addPath(bed.controllers[0])
     let second = #expect(throws: MultipathPathError.self) { try disabled.addPath(bed.controllers[1]) }
     #expect("\(second!)".contains("multipath is disabled"))
+    disabled.close()
+    let late = #expect(throws: MultipathPathError.self) { try disabled.addPath(bed.controllers[0]) }
+    #expect("\(late!)".contains("it has been closed") && disabled.isGone)
     _ = try await bed.device.read(at: 0, blockCount: 1)
     #expect(try await bed.end() == 2)
   }
