@@ -25,6 +25,7 @@ final class MeteredChannel: BlockChannel {
     let slots: UnsafeMutablePointer<Slot>
     let freeSlots: UnsafeMutablePointer<UInt16>
     var freeCount: Int
+    /// Of a block's bytes; ``unknownShift`` while the device has no blocks yet.
     var blockByteShift: UInt64
     /// Retained here.
     var histogram: Unmanaged<BlockHistogram>?
@@ -53,9 +54,9 @@ final class MeteredChannel: BlockChannel {
     state.initialize(
       to: State(
         inner: .passUnretained(inner), core: .passUnretained(core), meter: .passUnretained(meter), slots: slots,
-        freeSlots: freeSlots, freeCount: depth,
-        blockByteShift: UInt64(inner.geometry.blockByteCount.trailingZeroBitCount)))
+        freeSlots: freeSlots, freeCount: depth, blockByteShift: Self.unknownShift))
     super.init(reactor: reactor, queueDepth: depth)
+    learnBlockSize()
     take(core.enter(self, meter))
     inner.setObserver(self)
     // The device may have gone already, with nobody there to be told.
@@ -82,6 +83,7 @@ final class MeteredChannel: BlockChannel {
   override func start(_ request: BlockRequest) {
     // The base class takes no more than `queueDepth` requests, so a slot is always free.
     state.pointee.freeCount &-= 1
+    if state.pointee.blockByteShift == Self.unknownShift { learnBlockSize() }
     let index = Int(state.pointee.freeSlots[state.pointee.freeCount])
     let now = readClock()
     state.pointee.slots[index] = Slot(token: request.token, startNanoseconds: now)
@@ -93,6 +95,15 @@ final class MeteredChannel: BlockChannel {
     } else {
       pass(inner)
     }
+  }
+
+  /// More than any 32-bit count has bits.
+  private static let unknownShift: UInt64 = 64
+
+  /// A multipath device that has had no path yet has no blocks, and takes no request but flushes.
+  @inline(never) private func learnBlockSize() {
+    let geometry = geometry
+    if geometry.blockCount > 0 { state.pointee.blockByteShift = UInt64(geometry.blockByteCount.trailingZeroBitCount) }
   }
 
   private func noteOutstanding() {

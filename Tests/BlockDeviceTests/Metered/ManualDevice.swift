@@ -5,7 +5,8 @@ import RingReactor
 /// A device whose requests end when the test says so.
 final class ManualDevice: BlockDevice {
   let name = "manual"
-  let geometry = BlockGeometry(blockByteCount: 4096, blockCount: 1 << 20)
+  /// On the test's thread only.
+  nonisolated(unsafe) var geometry = BlockGeometry(blockByteCount: 4096, blockCount: 1 << 20)
   let capabilities: BlockCapabilities = [.write, .discard, .writeZeroes, .compare]
   let asyncFace: AsyncFace
   var reactor: ReactorHandle { asyncFace.reactor }

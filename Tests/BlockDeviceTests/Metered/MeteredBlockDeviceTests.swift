@@ -44,6 +44,20 @@ struct MeteredBlockDeviceTests {
     #expect(device.channelStatistics.isEmpty)
   }
 
+  /// As a multipath device before its first path.
+  @Test func theSizeOfBlocksMayBecomeKnownLater() throws {
+    let geometry = inner.geometry
+    inner.geometry = BlockGeometry(blockByteCount: 512, blockCount: 0)
+    let channel = try device.openChannel(on: reactor, queueDepth: 4)
+    #expect(channel.submit(request(.flush)) == .accepted)
+    inner.geometry = geometry
+    #expect(channel.submit(request(.read, blocks: 2)) == .accepted)
+    for _ in 0..<2 { inner.channels[0].endFirst() }
+    advance(0)
+    #expect(poll(channel).count == 2)
+    #expect(device.statistics[.flush].byteCount == 0 && device.statistics[.read].byteCount == 2 * 4096)
+  }
+
   @Test func requestsAreCountedByTheirKind() throws {
     let channel = try device.openChannel(on: reactor, queueDepth: 4)
     #expect(channel.submit(request(.read, blocks: 2, token: 11)) == .accepted)
