@@ -198,6 +198,37 @@ struct WireTests {
     await fixture.stop()
   }
 
+  @Test("a Connect whose data comes when another one has connected is out of sequence, and leaves no controller behind")
+  func connectTwice() async throws {
+    var configuration = TargetConfiguration()
+    configuration.maximumControllers = 2
+    let fixture = try await TargetFixture.make(target: configuration)
+    do {
+      let host = try WireHost(fixture.port)
+      try host.initialize()
+      var slow = WireHost.connectCommand()
+      slow.commandIdentifier = 7
+      slow.sgl = .transport(length: 1024)
+      try host.send(host.capsule(slow))
+      let ready = try host.expect().readyToTransfer
+      #expect(try host.run(WireHost.connectCommand(), data: WireHost.connectData()).completion.status.isSuccess)
+      try host.send(host.h2cData(7, tag: ready.transferTag, offset: 0, WireHost.connectData(), isLast: true))
+      let refused = try host.expect().completion
+      #expect(refused.commandIdentifier == 7 && refused.status.typeAndCode == .commandSequenceError)
+    }
+    // Both places are free as soon as the target has seen its connection end.
+    var hosts: [WireHost] = []
+    try await eventually {
+      let host = try WireHost(fixture.port)
+      try host.initialize()
+      if try host.run(WireHost.connectCommand(), data: WireHost.connectData()).completion.status.isSuccess {
+        hosts.append(host)
+      }
+      return hosts.count == 2
+    }
+    await fixture.stop()
+  }
+
   @Test("I/O queues are bound to their host, their controller and their identifier")
   func queueBinding() async throws {
     let fixture = try await TargetFixture.make()

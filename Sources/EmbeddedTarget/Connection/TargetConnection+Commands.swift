@@ -98,6 +98,11 @@ extension TargetConnection {
   }
 
   private func finishConnect(_ index: Int, _ command: SubmissionQueueEntry) {
+    // Another Connect may have been carried out while this one's data came.
+    guard !st.pointee.isConnected else {
+      fail(index, .commandSequenceError.withDoNotRetry)
+      return
+    }
     let data = UnsafeRawPointer(st.pointee.engine.buffer(index, byteCount: 1024))
     let fields = command.connectFields
     switch core.connect(self, fields: fields, data: data) {
