@@ -229,6 +229,41 @@ struct WireTests {
     await fixture.stop()
   }
 
+  @Test("Dataset Management takes more data than its ranges fill, up to the whole structure", arguments: [false, true])
+  func datasetManagementData(inCapsule: Bool) async throws {
+    let fixture = try await TargetFixture.make()
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin())
+    // Two ranges that count, and behind them what is out of range.
+    let encoded =
+      DatasetManagementRange.encode([
+        DatasetManagementRange(startingLBA: 1, blockCount: 1), DatasetManagementRange(startingLBA: 3, blockCount: 1),
+      ]) + [UInt8](repeating: 0xFF, count: 4096)
+    for (byteCount, isTaken) in [(32, true), (48, true), (4096, true), (16, false), (4112, false)] {
+      try await fixture.target.writeNamespace(
+        1, of: TargetFixture.nqn, offset: 0, bytes: [UInt8](repeating: 0x5A, count: 5 * 512))
+      var command = SubmissionQueueEntry.datasetManagement(namespaceIdentifier: 1, rangeCount: 2, deallocate: true)
+      command.commandIdentifier = 4
+      let data = Array(encoded.prefix(byteCount))
+      let length = UInt32(byteCount)
+      command.sgl = inCapsule ? .inCapsule(length: length) : .transport(length: length)
+      try host.send(host.capsule(command, data: inCapsule ? data : []))
+      var pdu = try host.expect()
+      if pdu.type == .readyToTransfer {
+        let ready = pdu.readyToTransfer
+        #expect(ready.length == length)
+        try host.send(host.h2cData(4, tag: ready.transferTag, offset: 0, data, isLast: true))
+        pdu = try host.expect()
+      }
+      #expect(pdu.completion.status.typeAndCode == (isTaken ? .success : .dataSGLLengthInvalid), "\(byteCount)")
+      let blocks = try await fixture.target.readNamespace(1, of: TargetFixture.nqn, offset: 0, byteCount: 5 * 512)
+      let first = (0..<5).map { blocks[512 * $0] }
+      #expect(first == (isTaken ? [0x5A, 0, 0x5A, 0, 0x5A] : [UInt8](repeating: 0x5A, count: 5)))
+    }
+    await fixture.stop()
+  }
+
   @Test("I/O queues are bound to their host, their controller and their identifier")
   func queueBinding() async throws {
     let fixture = try await TargetFixture.make()

@@ -263,7 +263,8 @@ extension TargetConnection {
   // MARK: Dataset management
 
   private func manageDataset(_ index: Int, _ command: SubmissionQueueEntry) {
-    let byteCount = (Int(command.cdw10 & 0xFF) + 1) * 16
+    // Hosts may send more than the ranges that NR counts: Linux's always sends all 4096 bytes that there can be.
+    let byteCount = min(max(Int(command.sgl.length), (Int(command.cdw10 & 0xFF) + 1) * 16), 4096)
     let placement = st.pointee.engine.dataPlacement(index, byteCount: byteCount, isWrite: true)
     if case .invalid(let status) = placement {
       fail(index, status)
