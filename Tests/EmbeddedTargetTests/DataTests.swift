@@ -256,6 +256,45 @@ struct DataTests {
     await fixture.stop()
   }
 
+  @Test("log pages that nobody fetches take turns at memory, and all come")
+  func boundedLogPages() async throws {
+    let fixture = try await TargetFixture.make()
+    let host = try WireHost(fixture.port)
+    try host.initialize()
+    let connected = try host.run(WireHost.connectCommand(size: 1023), data: WireHost.connectData())
+    try #require(connected.completion.status.isSuccess)
+    let enabled = try host.run(.propertySet(.controllerConfiguration, value: 0x0046_0001))
+    try #require(enabled.completion.status.isSuccess)
+    let other = try WireHost(fixture.port)
+    try other.becomeAdmin()
+    let count = 256
+    let before = try residentByteCount()
+    for identifier in 0..<count {
+      // The page has 512 bytes; the rest are zeroes.
+      var command = SubmissionQueueEntry.getLogPage(.smartHealth, byteCount: 1 << 20)
+      command.commandIdentifier = UInt16(identifier)
+      command.sgl = .transport(length: 1 << 20)
+      try host.send(host.capsule(command))
+    }
+    // It does something else meanwhile, and so must have got to all of them.
+    for _ in 0..<50 {
+      #expect(try other.run(.keepAlive()).completion.status.isSuccess)
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(try residentByteCount() - before < 64 << 20)
+    var ended: Set<UInt16> = []
+    var byteCount = 0
+    while ended.count < count {
+      let pdu = try host.expect()
+      byteCount += pdu.data.count
+      guard pdu.type == .capsuleResponse else { continue }
+      #expect(pdu.completion.status.isSuccess)
+      ended.insert(pdu.completion.commandIdentifier)
+    }
+    #expect(byteCount == count << 20)
+    await fixture.stop()
+  }
+
   @Test("a null namespace reads as zeroes and forgets writes", arguments: [false, true])
   func null(digests: Bool) async throws {
     var configuration = TargetConfiguration()

@@ -116,7 +116,7 @@ extension TargetConnection {
 
   // MARK: Admin commands
 
-  private func executeAdmin(_ index: Int, _ command: SubmissionQueueEntry) {
+  func executeAdmin(_ index: Int, _ command: SubmissionQueueEntry) {
     guard let controller else { return }
     // Before CC.EN only fabrics commands are taken; Keep Alive does no harm.
     guard controller.isReady || command.opcode == AdminOpcode.keepAlive.rawValue else {
@@ -193,6 +193,7 @@ extension TargetConnection {
       fail(index, status)
       return
     }
+    guard mayBegin(index, byteCount: byteCount) else { return }
     let buffer = st.pointee.engine.buffer(index, byteCount: byteCount)
     let status = fill(buffer)
     if status.isSuccess {

@@ -110,7 +110,7 @@ extension TargetConnection {
   private static let bufferByteLimit = 32 << 20
 
   /// Whether a command may have so large a buffer now; else it begins anew when others have given theirs back.
-  private func mayBegin(_ index: Int, byteCount: Int) -> Bool {
+  func mayBegin(_ index: Int, byteCount: Int) -> Bool {
     if st.pointee.isBeginningDeferred || st.pointee.deferred.isEmpty && fits(byteCount) { return true }
     st.pointee.deferred.append(
       DeferredCommand(
@@ -131,7 +131,11 @@ extension TargetConnection {
       let slot = st.pointee.engine.slots[first.slot]
       guard slot.phase == .owned, slot.generation == first.generation else { continue }
       st.pointee.isBeginningDeferred = true
-      executeIO(first.slot, slot.command)
+      if st.pointee.queueIdentifier == 0 {
+        executeAdmin(first.slot, slot.command)
+      } else {
+        executeIO(first.slot, slot.command)
+      }
       st.pointee.isBeginningDeferred = false
     }
   }
