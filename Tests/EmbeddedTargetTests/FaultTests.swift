@@ -44,13 +44,21 @@ struct FaultTests {
     }
     #expect(order == [2, 1])
 
-    // Never answered, then aborted.
+    // Never answered, then aborted. The admin queue's event request, which has a slot of the same number, stays.
     try await fixture.target.removeAllFaults()
+    #expect(
+      try admin.run(.setFeatures(.asynchronousEventConfiguration, value: 1 << 8)).completion.status.isSuccess)
+    var event = SubmissionQueueEntry.asynchronousEventRequest()
+    event.commandIdentifier = 600
+    try admin.send(admin.capsule(event))
     _ = try await fixture.target.addFault(FaultRule(.ioCommand(), .neverAnswer, count: 1))
     try queue.send(queue.capsule(slow))
     #expect(try queue.run(read, identifier: 3).completion.status.isSuccess)
     #expect(try admin.run(.abort(commandIdentifier: 1, queueIdentifier: 1)).completion.dword0 == 0)
     #expect(try queue.expect().completion.status.matches(.commandAbortRequested))
+    try await fixture.target.addNamespace(2, .memory(byteCount: 1 << 20), to: TargetFixture.nqn)
+    #expect(try admin.run(.keepAlive(), identifier: 601).completion.commandIdentifier == 600)
+    #expect(try admin.expect().completion.commandIdentifier == 601)
 
     // Close and reset.
     for (action, isOrderly) in [(FaultRule.Action.close, true), (.reset, false)] {

@@ -403,7 +403,7 @@ final class TargetConnection: ReactorSource {
     {
       return false
     }
-    controller?.removeEventRequest(slot: index)
+    if st.pointee.queueIdentifier == 0 { controller?.removeEventRequest(slot: index) }
     st.pointee.engine.slots[index].delayNanoseconds = 0
     answer(index, status: .commandAbortRequested)
     return true
