@@ -1,5 +1,6 @@
 import BlockDevice
 import EmbeddedTarget
+import Glibc
 import NVMeTCPProtocol
 import TestSupport
 import Testing
@@ -261,6 +262,31 @@ struct WireTests {
       let first = (0..<5).map { blocks[512 * $0] }
       #expect(first == (isTaken ? [0x5A, 0, 0x5A, 0, 0x5A] : [UInt8](repeating: 0x5A, count: 5)))
     }
+    await fixture.stop()
+  }
+
+  @Test("the volatile write cache cannot be switched off, and says so")
+  func volatileWriteCache() async throws {
+    let path = "/tmp/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
+    defer { unlink(path) }
+    let backing = NamespaceConfiguration.Backing.file(path: path, byteCount: 1 << 20)
+    let fixture = try await TargetFixture.make(namespaces: [1: NamespaceConfiguration(backing: backing)])
+    let admin = try WireHost(fixture.port)
+    try admin.becomeAdmin()
+    for enabled in [false, true] {
+      let value = VolatileWriteCache(enabled: enabled).rawValue
+      let refused = try admin.run(.setFeatures(.volatileWriteCache, value: value)).completion
+      #expect(refused.status.typeAndCode == .featureNotChangeable)
+    }
+    for select in [.current, .default] as [SubmissionQueueEntry.FeatureSelect] {
+      #expect(try admin.run(.getFeatures(.volatileWriteCache, select: select)).completion.dword0 == 1)
+    }
+    // Bit 2: changeable.
+    func capabilities(_ feature: FeatureIdentifier) throws -> UInt32 {
+      try admin.run(.getFeatures(feature, select: .supportedCapabilities)).completion.dword0
+    }
+    #expect(try capabilities(.volatileWriteCache) == 0)
+    #expect(try capabilities(.keepAliveTimer) == 1 << 2)
     await fixture.stop()
   }
 

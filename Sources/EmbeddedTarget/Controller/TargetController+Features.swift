@@ -8,8 +8,8 @@ extension TargetController {
     let select = command.cdw10 >> 8 & 0b111
     guard select <= 3 else { return (.invalidFieldInCommand.withDoNotRetry, 0) }
     guard isSupported(identifier) else { return (.invalidFieldInCommand.withDoNotRetry, 0) }
-    // Supported capabilities: changeable; neither saveable nor by namespace.
-    if select == 3 { return (.success, 1 << 2) }
+    // Supported capabilities: changeable or not; neither saveable nor by namespace.
+    if select == 3 { return (.success, isChangeable(identifier) ? 1 << 2 : 0) }
     switch identifier {
     case .numberOfQueues:
       let queues = UInt32(grantedIOQueues - 1)
@@ -25,6 +25,7 @@ extension TargetController {
     let identifier = FeatureIdentifier(rawValue: UInt8(truncatingIfNeeded: command.cdw10))
     guard isSupported(identifier) else { return (.invalidFieldInCommand.withDoNotRetry, 0) }
     guard command.cdw10 & 1 << 31 == 0 else { return (.featureIdentifierNotSaveable.withDoNotRetry, 0) }
+    guard isChangeable(identifier) else { return (.featureNotChangeable.withDoNotRetry, 0) }
     let value = command.cdw11
     switch identifier {
     case .numberOfQueues:
@@ -52,6 +53,9 @@ extension TargetController {
     }
     return (.success, 0)
   }
+
+  /// The volatile write cache is the system's page cache, which writes go through whatever a host would like.
+  private func isChangeable(_ identifier: FeatureIdentifier) -> Bool { identifier != .volatileWriteCache }
 
   private func isSupported(_ identifier: FeatureIdentifier) -> Bool {
     switch identifier {
