@@ -290,6 +290,25 @@ struct WireTests {
     await fixture.stop()
   }
 
+  @Test("Identify promises no log page that is not there")
+  func promisedLogPages() async throws {
+    let fixture = try await TargetFixture.make()
+    let admin = try WireHost(fixture.port)
+    try admin.becomeAdmin()
+    var identify = SubmissionQueueEntry.identify(.controller)
+    identify.sgl = .transport(length: 4096)
+    let attributes = try admin.run(identify).data[261]
+    // LPA bit 1: 05h; bit 5: 00h, 12h and 13h (NVMe Base 2.1, figure 312).
+    for (bit, pages) in [1: [5], 5: [0, 0x12, 0x13]] as [Int: [UInt8]] where attributes >> UInt8(bit) & 1 == 1 {
+      for page in pages {
+        var command = SubmissionQueueEntry.getLogPage(LogPageIdentifier(rawValue: page), byteCount: 512)
+        command.sgl = .transport(length: 512)
+        #expect(try admin.run(command).completion.status.isSuccess, "log page \(page)")
+      }
+    }
+    await fixture.stop()
+  }
+
   @Test("I/O queues are bound to their host, their controller and their identifier")
   func queueBinding() async throws {
     let fixture = try await TargetFixture.make()

@@ -84,8 +84,9 @@ extension TargetController {
     writer.put(UInt8(configuration.maximumAsynchronousEventRequests - 1), at: 259)
     // FRMW: one slot, read only.
     writer.put(UInt8(0b11), at: 260)
-    // LPA: effects log, extended data (NUMDU and LPO), supported log pages.
-    writer.put(UInt8(1 << 1 | 1 << 2 | 1 << 5), at: 261)
+    // LPA: effects log, extended data (NUMDU and LPO). Bit 5 would promise log pages 12h and 13h beside 00h, which may be
+    // there without it.
+    writer.put(UInt8(1 << 1 | 1 << 2), at: 261)
     writer.put(UInt8(Self.maximumErrors - 1), at: 262)
     writer.put(UInt16(0x157), at: 266)
     writer.put(UInt16(0x175), at: 268)
