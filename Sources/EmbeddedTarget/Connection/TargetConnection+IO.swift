@@ -463,9 +463,13 @@ extension TargetConnection {
     let isTransfer = completion.operation != Operation.fileOther
     if isTransfer && completion.result > 0 && !st.pointee.isClosing {
       operation.pointee.doneByteCount += Int(completion.result)
-      if operation.pointee.doneByteCount < operation.pointee.byteCount, let file = view(index, command)?.file {
-        transfer(index, file: file, isWrite: completion.operation == Operation.fileWrite)
-        return
+      if operation.pointee.doneByteCount < operation.pointee.byteCount {
+        if let file = view(index, command)?.file {
+          transfer(index, file: file, isWrite: completion.operation == Operation.fileWrite)
+          return
+        }
+        // The namespace is gone, and with it where the rest comes from or goes to.
+        operation.pointee.failure = ECANCELED
       }
     }
     operation.pointee.remaining -= 1
@@ -475,7 +479,7 @@ extension TargetConnection {
     }
     var result = operation.pointee
     fileOperationEnded()
-    // The rest has nowhere to go: the file is gone, or takes nothing.
+    // The rest has nowhere to go: the file takes nothing.
     if completion.operation == Operation.fileWrite && result.failure == 0 && result.doneByteCount < result.byteCount {
       result.failure = EIO
     }
