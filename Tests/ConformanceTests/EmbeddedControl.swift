@@ -12,13 +12,18 @@ struct EmbeddedControl: TargetControl {
   let ports: [EmbeddedTarget.Port]
   let closedSubsystemNQN: String? = Self.closed
 
-  /// Starts a target with two namespaces behind two ports, and one that admits nobody.
-  static func start() async throws -> (control: EmbeddedControl, target: ConformanceTarget) {
-    let embedded = try await EmbeddedTarget.start(seed: 1)
+  static let namespaces: [UInt32: NamespaceConfiguration] = [
+    1: .memory(byteCount: 16 << 20), 2: .memory(byteCount: 16 << 20, blockByteCount: 4096),
+  ]
+
+  /// Starts a target with a subsystem behind two ports, and one that admits nobody.
+  static func start(
+    configuration: TargetConfiguration = TargetConfiguration(),
+    namespaces: [UInt32: NamespaceConfiguration] = Self.namespaces
+  ) async throws -> (control: EmbeddedControl, target: ConformanceTarget) {
+    let embedded = try await EmbeddedTarget.start(configuration: configuration, seed: 1)
     var subsystem = SubsystemConfiguration(nqn: open)
-    subsystem.namespaces = [
-      1: .memory(byteCount: 16 << 20), 2: .memory(byteCount: 16 << 20, blockByteCount: 4096),
-    ]
+    subsystem.namespaces = namespaces
     try await embedded.addSubsystem(subsystem)
     var closed = SubsystemConfiguration(nqn: closed)
     closed.allowedHosts = []
@@ -26,7 +31,7 @@ struct EmbeddedControl: TargetControl {
     let ports = [try await embedded.addPort(), try await embedded.addPort()]
     var target = ConformanceTarget(host: ports[0].host, port: ports[0].port, subsystemNQN: open)
     target.secondPort = ports[1].port
-    target.namespaceIdentifiers = [1, 2]
+    target.namespaceIdentifiers = namespaces.keys.sorted()
     return (EmbeddedControl(target: embedded, ports: ports), target)
   }
 

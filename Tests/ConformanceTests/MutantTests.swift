@@ -1,4 +1,5 @@
 import Conformance
+import EmbeddedTarget
 import Foundation
 import Testing
 
@@ -41,7 +42,7 @@ struct MutantTests {
   @Test("mutant", arguments: trials)
   func mutant(_ trial: Trial) async throws {
     await Self.places.take()
-    let result = await Result { try await Self.result(trial) }
+    let result = await Result { try await Self.result(trial.conformanceCase, trial.mutant) }
     await Self.places.giveBack()
     switch (trial.failure, try result.get().outcome) {
     case (nil, .passed), (nil, .skipped): break
@@ -53,9 +54,13 @@ struct MutantTests {
     }
   }
 
-  private static func result(_ trial: Trial) async throws -> ConformanceResult {
-    let (control, target) = try await EmbeddedControl.start()
-    let planted = PlantedDefect(trial.mutant)
+  /// Runs a case against a mutant of the embedded target.
+  static func result(
+    _ conformanceCase: ConformanceCase, _ mutant: Mutant, configuration: TargetConfiguration = TargetConfiguration(),
+    namespaces: [UInt32: NamespaceConfiguration] = EmbeddedControl.namespaces
+  ) async throws -> ConformanceResult {
+    let (control, target) = try await EmbeddedControl.start(configuration: configuration, namespaces: namespaces)
+    let planted = PlantedDefect(mutant)
     let interceptors = try [target.port, target.secondPort ?? 0].enumerated().map { place, port in
       try Interceptor(port: port, place: place, planted: planted)
     }
@@ -63,8 +68,8 @@ struct MutantTests {
     broken.port = interceptors[0].port
     broken.secondPort = interceptors[1].port
     let runner = ConformanceRunner(
-      cases: [], target: broken, control: control, allowsDestructive: true, isStrict: trial.mutant.isStrict)
-    let result = await runner.run(trial.conformanceCase)
+      cases: [], target: broken, control: control, allowsDestructive: true, isStrict: mutant.isStrict)
+    let result = await runner.run(conformanceCase)
     for interceptor in interceptors { interceptor.stop() }
     await control.stop()
     return result
@@ -82,9 +87,8 @@ struct MutantTests {
   @Test("a target without a defect passes", arguments: ["connect.admin", "initialize.digests", "data.vectors"])
   func sound(identifier: String) async throws {
     for conformanceCase in ConformanceSuite.cases(matching: identifier) {
-      let sound = Trial(
-        mutant: Mutant("is sound", fails: [:], isStrict: true) { _ in }, conformanceCase: conformanceCase, failure: nil)
-      #expect(try await Self.result(sound).outcome == .passed)
+      let sound = Mutant("is sound", fails: [:], isStrict: true) { _ in }
+      #expect(try await Self.result(conformanceCase, sound).outcome == .passed)
     }
   }
 }

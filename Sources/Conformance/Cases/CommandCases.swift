@@ -181,6 +181,7 @@ enum CommandCases {
         let byteCount = try controller.maximumTransferByteCount()
         // Without a limit there are still the 16 bits of the block count.
         let limit = min(65536, byteCount.map { $0 / namespace.blockByteCount } ?? 65536)
+        guard limit > 0 else { throw ConformanceSkip("a block is longer than MDTS allows") }
         guard UInt64(limit) < namespace.blockCount, limit * namespace.blockByteCount <= 64 << 20 else {
           throw ConformanceSkip("the namespace is too small for \(limit) blocks, or these are too large to be tried")
         }
@@ -210,6 +211,7 @@ enum CommandCases {
         let byteCount = try controller.maximumTransferByteCount()
         // Without a limit, a length that every target can be expected to take.
         let limit = min(65535, (byteCount ?? 1 << 20) / namespace.blockByteCount)
+        guard limit > 0 else { throw ConformanceSkip("a block is longer than MDTS, or what it might be, allows") }
         guard UInt64(limit) < namespace.blockCount, limit * namespace.blockByteCount <= 16 << 20 else {
           throw ConformanceSkip("the namespace is too small for \(limit) blocks, or these are too large to be tried")
         }

@@ -28,6 +28,12 @@ extension Mutant {
     Mutant("lists too few namespaces", fails: ["admin.active-namespaces": "namespace 2 is not active"]) { passage in
       if passage.isReadData, passage.isOf(.activeNamespaceList) { passage.setData(0, at: 4, count: 4) }
     },
+    Mutant(
+      "has blocks of 32 MiB", fails: ["admin.active-namespaces": "LBADS of namespace 1 is 25"]
+    ) { passage in
+      // LBADS of the first LBA format.
+      if passage.isReadData, passage.isOf(.namespace) { passage.setData(25, at: 130, count: 1) }
+    },
     Mutant("lists namespaces that are not there", fails: ["admin.active-namespaces": "LBADS of namespace 3 is 0"]) {
       passage in
       if passage.isReadData, passage.isOf(.activeNamespaceList) { passage.setData(3, at: 8, count: 4) }

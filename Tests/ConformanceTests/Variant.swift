@@ -1,0 +1,43 @@
+import Conformance
+import EmbeddedTarget
+import NVMeProtocol
+
+/// A target that is sound, but not as most are, and how cases of the suite end against it.
+struct Variant: Sendable {
+  /// What is unusual: "it …".
+  let name: String
+  /// How the cases must end.
+  let ends: [String: End]
+  var configuration = TargetConfiguration()
+  /// Those under test.
+  var namespaces = EmbeddedControl.namespaces
+  /// What stands before the target.
+  var mutant = Mutant("is sound", fails: [:]) { _ in }
+
+  enum End: Sendable {
+    case passed
+    /// With this in the reason.
+    case skipped(String)
+  }
+
+  static let all: [Variant] = [
+    // 64 KiB blocks, MDTS 32 KiB.
+    Variant(
+      "has blocks that no command can move",
+      ends: ["io.largest-read": .skipped("a block is longer"), "io.largest-write": .skipped("a block is longer")],
+      namespaces: [1: .memory(byteCount: 16 << 20, blockByteCount: 65536)]
+    ) { $0.maximumDataTransferExponent = 3 },
+  ]
+
+  private init(
+    _ name: String, ends: [String: End], namespaces: [UInt32: NamespaceConfiguration] = EmbeddedControl.namespaces,
+    mutant: Mutant = Mutant("is sound", fails: [:]) { _ in },
+    _ configure: (inout TargetConfiguration) -> Void = { _ in }
+  ) {
+    self.name = name
+    self.ends = ends
+    self.namespaces = namespaces
+    self.mutant = mutant
+    configure(&configuration)
+  }
+}
