@@ -27,6 +27,16 @@ struct Variant: Sendable {
       ends: ["io.largest-read": .skipped("a block is longer"), "io.largest-write": .skipped("a block is longer")],
       namespaces: [1: .memory(byteCount: 16 << 20, blockByteCount: 65536)]
     ) { $0.maximumDataTransferExponent = 3 },
+    Variant("takes no data in capsules", ends: inCapsule, namespaces: [1: large]) { $0.inCapsuleDataByteCount = 0 },
+    Variant("takes half a kilobyte in capsules", ends: inCapsule, namespaces: [1: large]) {
+      $0.inCapsuleDataByteCount = 512
+    },
+  ]
+
+  private static let large = NamespaceConfiguration.memory(byteCount: 16 << 20, blockByteCount: 4096)
+
+  private static let inCapsule: [String: End] = [
+    "io.data-digest": .passed, "io.write-out-of-range": .passed, "operations.unsupported": .passed,
   ]
 
   private init(

@@ -249,8 +249,7 @@ enum CommandCases {
         func write(_ address: UInt64, _ count: Int, _ byte: UInt8) throws -> RawCompletion {
           let data = [UInt8](repeating: byte, count: count * namespace.blockByteCount)
           let capsule = queue.capsule(
-            .write(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count),
-            inCapsule: data.count <= 4096 ? data : [], transferByteCount: data.count)
+            .write(namespaceIdentifier: namespace.identifier, startingLBA: address, blockCount: count), writing: data)
           try queue.send(capsule.bytes, "writing block \(address)")
           return try queue.completion(of: capsule.identifier, writing: data, "writing block \(address)")
         }
@@ -337,12 +336,13 @@ enum CommandCases {
         let write = SubmissionQueueEntry.write(
           namespaceIdentifier: namespace.identifier, startingLBA: 3, blockCount: 1)
         let before = [UInt8](repeating: 0x5A, count: count)
-        try expectStatus(try queue.execute(write, inCapsule: before, "writing"), .success, of: "Write")
+        try expectStatus(try queue.execute(write, writing: before, "writing"), .success, of: "Write")
         let after = [UInt8](repeating: 0xC3, count: count)
-        let capsule = queue.capsule(write, inCapsule: after, corruptData: true)
+        let capsule = queue.capsule(write, writing: after, corruptData: true)
         do {
           try queue.send(capsule.bytes, "sending a wrong data digest")
-          let completion = try queue.completion(of: capsule.identifier, "waiting for the end of the write")
+          let completion = try queue.completion(
+            of: capsule.identifier, writing: after, corruptData: true, "waiting for the end of the write")
           try expectStatus(
             completion, .transientTransportError, .dataTransferError, of: "Write with a wrong data digest")
         } catch let error as RawError where error.isEndOfConnection {

@@ -147,7 +147,7 @@ enum ConnectCases {
       change(&data)
       var command = SubmissionQueueEntry.fabricsConnect(queueIdentifier: 0, entries: 32)
       changeCommand(&command)
-      return try connection.execute(command, inCapsule: data.bytes, "connecting")
+      return try connection.execute(command, writing: data.bytes, "connecting")
     }
   }
 

@@ -95,7 +95,7 @@ enum OperationCases {
         }
         for command in missing {
           let completion = try queue.execute(
-            command.entry, inCapsule: command.data, readByteCount: command.readByteCount, "sending \(command.name)")
+            command.entry, writing: command.data, readByteCount: command.readByteCount, "sending \(command.name)")
           try expectStatus(completion, .invalidCommandOpcode, of: command.name)
           context.notes.add("\(command.name): \(completion.statusText)")
         }

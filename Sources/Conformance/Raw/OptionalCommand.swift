@@ -6,7 +6,7 @@ struct OptionalCommand: Sendable {
   /// Its bit of ONCS.
   let bit: OptionalIOCommands
   let entry: SubmissionQueueEntry
-  /// What goes along in the capsule.
+  /// What it has for the target.
   var data: [UInt8] = []
   var readByteCount = 0
 

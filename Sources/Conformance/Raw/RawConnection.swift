@@ -17,6 +17,9 @@ final class RawConnection {
   private var nextCommandIdentifier: UInt16 = 1
   /// Whether its submission queue has flow control: Connect says so.
   var hasFlowControl = true
+  /// The most data that a command may have in its capsule: on an I/O queue what IOCCSZ says, until then and on an admin
+  /// queue 8192 bytes (NVMe/TCP 1.1, section 3.2).
+  var inCapsuleByteCount = 8192
   /// The association's admin queue, which an I/O queue cannot do without.
   var controller: RawController?
 
@@ -116,6 +119,15 @@ final class RawConnection {
     return (bytes, entry.commandIdentifier)
   }
 
+  /// The bytes of a command capsule with data for the target: in it where that may be, else to be asked for.
+  func capsule(
+    _ command: SubmissionQueueEntry, writing data: [UInt8], corruptData: Bool = false
+  ) -> (bytes: [UInt8], identifier: UInt16) {
+    data.count <= inCapsuleByteCount
+      ? capsule(command, inCapsule: data, corruptData: corruptData)
+      : capsule(command, transferByteCount: data.count)
+  }
+
   /// Sends a write whose data the target has to ask for: longer than a capsule, as some targets take it for granted that
   /// whatever fits goes in the capsule.
   func sendLargeWrite(_ controller: RawController, _ namespace: RawNamespace) throws {
@@ -126,17 +138,15 @@ final class RawConnection {
     try send(capsule.bytes, "sending a write")
   }
 
-  /// Sends a command and waits for its end, serving R2Ts from `writing`.
+  /// Sends a command and waits for its end.
   /// - Parameters:
-  ///   - inCapsule: data that goes along in the capsule.
-  ///   - writing: data that goes when the target asks for it.
+  ///   - writing: data for the target, which goes along in the capsule where that may be, else when it is asked for.
   ///   - readByteCount: how much data the target is to send.
   func execute(
-    _ command: SubmissionQueueEntry, inCapsule: [UInt8] = [], writing: [UInt8] = [], readByteCount: Int = 0,
-    _ what: String
+    _ command: SubmissionQueueEntry, writing: [UInt8] = [], readByteCount: Int = 0, _ what: String
   ) throws(RawError) -> RawCompletion {
-    let (bytes, identifier) = capsule(
-      command, inCapsule: inCapsule, transferByteCount: max(writing.count, readByteCount))
+    let (bytes, identifier) =
+      writing.isEmpty ? capsule(command, transferByteCount: readByteCount) : capsule(command, writing: writing)
     try send(bytes, what)
     var completion = try completion(of: identifier, writing: writing, readByteCount: readByteCount, what)
     if command.opcode == AdminOpcode.fabrics.rawValue { completion.kind = .fabrics }
@@ -159,9 +169,9 @@ final class RawConnection {
     return completion.data
   }
 
-  /// Waits for the end of a command that was sent.
+  /// Waits for the end of a command that was sent, serving R2Ts from `writing`.
   func completion(
-    of identifier: UInt16, writing: [UInt8] = [], readByteCount: Int = 0, _ what: String,
+    of identifier: UInt16, writing: [UInt8] = [], corruptData: Bool = false, readByteCount: Int = 0, _ what: String,
     within patience: Duration = RawConnection.patience
   ) throws(RawError) -> RawCompletion {
     var received = [UInt8](repeating: 0, count: readByteCount)
@@ -210,7 +220,7 @@ final class RawConnection {
               + "\(requestedCount) were asked for")
         }
         requestedCount = end
-        try send(writing, for: ready, what)
+        try send(writing, for: ready, corruptData: corruptData, what)
       default:
         throw .malformed("PDU type \(pdu.common.type) while \(what)")
       }
@@ -218,7 +228,9 @@ final class RawConnection {
   }
 
   /// Sends what an R2T asks for, in pieces of MAXH2CDATA at most.
-  func send(_ writing: [UInt8], for ready: ReadyToTransferHeader, _ what: String) throws(RawError) {
+  func send(
+    _ writing: [UInt8], for ready: ReadyToTransferHeader, corruptData: Bool = false, _ what: String
+  ) throws(RawError) {
     let end = Int(ready.offset) + Int(ready.length)
     var offset = Int(ready.offset)
     while offset < end {
@@ -227,7 +239,7 @@ final class RawConnection {
         commandIdentifier: ready.commandIdentifier, transferTag: ready.transferTag, dataOffset: UInt32(offset),
         dataLength: UInt32(count), isLast: offset + count == end, parameters: parameters)
       let piece = Array(writing[offset..<offset + count])
-      try send(pdu(.hostToControllerData, data: piece, store: header.store(to:)), what)
+      try send(pdu(.hostToControllerData, data: piece, corruptData: corruptData, store: header.store(to:)), what)
       offset += count
     }
   }
