@@ -31,12 +31,26 @@ struct Variant: Sendable {
     Variant("takes half a kilobyte in capsules", ends: inCapsule, namespaces: [1: large]) {
       $0.inCapsuleDataByteCount = 512
     },
+    // The capsule's 8192 bytes and one block are below MDTS, 64 KiB, but not much.
+    Variant("moves 64 KiB at most", ends: largeWrites, namespaces: [1: large]) { $0.maximumDataTransferExponent = 4 },
+    Variant(
+      "moves no more than its capsules hold",
+      ends: largeWrites.mapValues { _ in .skipped("no write is too long for the capsule") }, namespaces: [1: large]
+    ) { $0.maximumDataTransferExponent = 1 },
+    Variant(
+      "has no more blocks than its capsules hold",
+      ends: largeWrites.mapValues { _ in .skipped("no write is too long for the capsule") },
+      namespaces: [1: .memory(byteCount: 8192, blockByteCount: 4096)]),
   ]
 
   private static let large = NamespaceConfiguration.memory(byteCount: 16 << 20, blockByteCount: 4096)
 
   private static let inCapsule: [String: End] = [
     "io.data-digest": .passed, "io.write-out-of-range": .passed, "operations.unsupported": .passed,
+  ]
+
+  private static let largeWrites: [String: End] = [
+    "io.data-outside-r2t": .passed, "io.unknown-transfer-tag": .passed, "disconnect.during-write": .passed,
   ]
 
   private init(

@@ -481,12 +481,7 @@ enum CommandCases {
       let controller = try RawController(context.target)
       let queue = try controller.readyQueue()
       let namespace = try RawNamespace(controller)
-      try queue.sendLargeWrite(controller, namespace)
-      let pdu = try queue.receive("waiting for R2T")
-      guard pdu.common.pduType == .readyToTransfer else {
-        throw ConformanceFailure("a PDU of type \(pdu.common.type) came instead of R2T")
-      }
-      let ready = pdu.load(ReadyToTransferHeader.init(loading:))
+      let ready = try queue.requestLargeWrite(controller, namespace)
       try expectEnd(context, "wrong data") {
         try queue.send(answer(queue, ready, queue.parameters), "sending wrong data")
         return try queue.receive("waiting for the end after wrong data")

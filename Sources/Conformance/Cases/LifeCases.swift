@@ -93,13 +93,13 @@ enum LifeCases {
           let controller = try RawController(context.target)
           let queue = try controller.readyQueue()
           let namespace = try RawNamespace(controller)
-          try queue.sendLargeWrite(controller, namespace)
-          let ready = try queue.receive("waiting for R2T").load(ReadyToTransferHeader.init(loading:))
+          let ready = try queue.requestLargeWrite(controller, namespace)
+          let count = min(ready.length, queue.parameters.maximumH2CDataLength)
           let header = H2CDataHeader(
             commandIdentifier: ready.commandIdentifier, transferTag: ready.transferTag, dataOffset: ready.offset,
-            dataLength: ready.length, isLast: true, parameters: queue.parameters)
+            dataLength: count, isLast: count == ready.length, parameters: queue.parameters)
           let bytes = queue.pdu(
-            .hostToControllerData, data: [UInt8](repeating: 0x99, count: Int(ready.length)), store: header.store(to:))
+            .hostToControllerData, data: [UInt8](repeating: 0x99, count: Int(count)), store: header.store(to:))
           try queue.send(Array(bytes.prefix(bytes.count / 2)), "sending half of the data")
           if isReset { queue.socket.reset() } else { queue.socket.close() }
           controller.admin.socket.close()

@@ -128,14 +128,29 @@ final class RawConnection {
       : capsule(command, transferByteCount: data.count)
   }
 
-  /// Sends a write whose data the target has to ask for: longer than a capsule, as some targets take it for granted that
-  /// whatever fits goes in the capsule.
-  func sendLargeWrite(_ controller: RawController, _ namespace: RawNamespace) throws {
-    let blocks = try controller.inCapsuleByteCount() / namespace.blockByteCount + 16
+  /// Sends a write whose data the target has to ask for, and waits for its asking: longer than a capsule, as some targets
+  /// take it for granted that whatever fits goes in the capsule.
+  func requestLargeWrite(_ controller: RawController, _ namespace: RawNamespace) throws -> ReadyToTransferHeader {
+    let blocks = inCapsuleByteCount / namespace.blockByteCount + 1
+    let byteCount = blocks * namespace.blockByteCount
+    guard blocks <= 65536, UInt64(blocks) <= namespace.blockCount,
+      try byteCount <= controller.maximumTransferByteCount() ?? .max
+    else {
+      throw ConformanceSkip("no write is too long for the capsule: MDTS or the namespace are too small")
+    }
     let capsule = capsule(
       .write(namespaceIdentifier: namespace.identifier, startingLBA: 0, blockCount: blocks),
-      transferByteCount: blocks * namespace.blockByteCount)
+      transferByteCount: byteCount)
     try send(capsule.bytes, "sending a write")
+    let pdu = try receive("waiting for R2T")
+    guard pdu.common.pduType == .readyToTransfer else {
+      throw ConformanceFailure("a PDU of type \(pdu.common.type) came instead of R2T")
+    }
+    let ready = pdu.load(ReadyToTransferHeader.init(loading:))
+    try expect(
+      ready.offset == 0 && Int(ready.length) <= byteCount,
+      "R2T for \(ready.length) bytes at \(ready.offset); the command has \(byteCount)")
+    return ready
   }
 
   /// Sends a command and waits for its end.

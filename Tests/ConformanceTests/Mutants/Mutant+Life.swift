@@ -39,6 +39,10 @@ extension Mutant {
       "never lets a controller go", fails: reconnecting, answers: .connectControllerBusy, to: { $0.isAdminConnect },
       numbered: { $0 > 1 }),
     Mutant(
+      "does not ask for a write's data",
+      fails: ["disconnect.during-write": "a PDU of type 5 came instead of R2T"], answers: .internalError,
+      to: { $0.isOf(.write) && !$0.isWriteData }),
+    Mutant(
       "is worn out by hosts that vanish",
       fails: [
         "disconnect.abrupt": "Read of 1 blocks at 0 ended with Internal Error",
