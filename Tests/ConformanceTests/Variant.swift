@@ -41,6 +41,22 @@ struct Variant: Sendable {
       "has no more blocks than its capsules hold",
       ends: largeWrites.mapValues { _ in .skipped("no write is too long for the capsule") },
       namespaces: [1: .memory(byteCount: 8192, blockByteCount: 4096)]),
+    // NVMe Base 2.1, section 3.3.2.4: where it has no deletion of single I/O queues.
+    Variant(
+      "ends the association with the connection of an I/O queue",
+      ends: ["disconnect.orderly": .passed, "disconnect.queue": .passed],
+      mutant: Mutant(
+        "ends associations", fails: [:],
+        remembering: {
+          /// The last connection of an I/O queue that has ended: its admin queue's is an earlier one.
+          var ended = 0
+          return { passage in
+            if passage.isEnd, passage.queueIdentifier ?? 0 != 0 { ended = max(ended, passage.connection) }
+            guard passage.queueIdentifier == 0, passage.connection < ended else { return }
+            passage.isDropped = true
+            passage.isLast = true
+          }
+        })),
   ]
 
   private static let large = NamespaceConfiguration.memory(byteCount: 16 << 20, blockByteCount: 4096)

@@ -41,8 +41,10 @@ enum LifeCases {
         for _ in 0..<3 {
           let controller = try RawController(context.target)
           let queue = try controller.readyQueue()
-          queue.socket.close()
+          // A controller may end the association with an I/O queue's connection (sections 3.1.2 and 3.3.2.4): before that
+          // there must be nothing left to ask it for.
           try controller.shutDown()
+          queue.socket.close()
           controller.admin.socket.close()
         }
         try RawController(context.target).enable()

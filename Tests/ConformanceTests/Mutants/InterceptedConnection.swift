@@ -43,6 +43,7 @@ final class InterceptedConnection: Sendable {
       guard isWhole else {
         // A part of a PDU goes on as it is, and with it the end.
         _ = send([WirePDU(bytes)], toTarget: isToTarget)
+        _ = passed(WirePDU([]), isToTarget: isToTarget)
         shutdown(destination, Int32(SHUT_WR))
         break
       }

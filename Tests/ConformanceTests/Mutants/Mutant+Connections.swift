@@ -92,7 +92,7 @@ extension Mutant {
       "answers PDUs of unknown types",
       fails: ["initialize.unknown-type": "after a PDU of type FEh came a PDU of type 5"]
     ) { passage in
-      guard passage.isToTarget, passage.pdu.bytes[0] == 0xFE else { return }
+      guard passage.isToTarget, passage.pdu.bytes.first == 0xFE else { return }
       passage.isDropped = true
       passage.back = [WirePDU(CompletionQueueEntry(commandIdentifier: 1), headerDigest: false)]
     },

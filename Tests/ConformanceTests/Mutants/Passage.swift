@@ -43,6 +43,8 @@ struct Passage {
 
   // MARK: What it is
 
+  /// Whether it is no PDU, but the end of what comes from its side of the connection.
+  var isEnd: Bool { pdu.bytes.isEmpty }
   var isCommand: Bool { pdu.type == .capsuleCommand }
   var isResponse: Bool { pdu.type == .capsuleResponse }
   /// Data on its way to the host.
