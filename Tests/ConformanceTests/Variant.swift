@@ -57,6 +57,10 @@ struct Variant: Sendable {
             passage.isLast = true
           }
         })),
+    // As SPDK's does.
+    Variant(
+      "serves the lower half of CAP", ends: ["admin.property-size": .passed],
+      mutant: Mutant("serves the lower half of CAP", fails: [:], Mutant.halvesProperties)),
   ]
 
   private static let large = NamespaceConfiguration.memory(byteCount: 16 << 20, blockByteCount: 4096)

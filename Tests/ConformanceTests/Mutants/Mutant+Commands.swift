@@ -6,6 +6,15 @@ extension Mutant {
   private static let blockCount: UInt64 = 32_768
   private static let largest = 2048
 
+  /// Gets four bytes of CAP.
+  static let halvesProperties: @Sendable (inout Passage) -> Void = { passage in
+    guard passage.isOf(.propertyGet), passage.propertyOffset == 0,
+      passage.command?.propertyFields.isEightBytes == false
+    else { return }
+    if passage.isCommand { passage.changeCommand { $0.cdw10 |= 1 } }
+    if passage.isResponse { passage.changeCompletion { $0.dword1 = 0 } }
+  }
+
   static let admin: [Mutant] = [
     Mutant(
       "carries out any admin command",
@@ -77,6 +86,9 @@ extension Mutant {
     Mutant(
       "has half of CAP", fails: ["admin.property-size": "Property Get of 4 bytes of CAP succeeded"],
       to: { $0.isOf(.propertyGet) && $0.command?.propertyFields.isEightBytes == false && $0.propertyOffset == 0 }),
+    Mutant(
+      "serves the lower half of CAP", fails: ["admin.property-size": "Property Get of 4 bytes of CAP succeeds"],
+      isStrict: true, halvesProperties),
     Mutant(
       "has VS and what follows", fails: ["admin.property-size": "Property Get of 8 bytes of VS succeeded"],
       to: { $0.isOf(.propertyGet) && $0.command?.propertyFields.isEightBytes == true && $0.propertyOffset == 8 }),
