@@ -61,6 +61,15 @@ struct Variant: Sendable {
     Variant(
       "serves the lower half of CAP", ends: ["admin.property-size": .passed],
       mutant: Mutant("serves the lower half of CAP", fails: [:], Mutant.halvesProperties)),
+    Variant(
+      "has no discovery service",
+      ends: [
+        "discovery.log": .skipped("no discovery service on this port"),
+        "discovery.no-io-queues": .skipped("no discovery service on this port"),
+      ],
+      mutant: Mutant(
+        "has no discovery service", fails: [:], answers: .connectInvalidParameters,
+        to: { $0.connectText(at: 256) == "nqn.2014-08.org.nvmexpress.discovery" })),
   ]
 
   private static let large = NamespaceConfiguration.memory(byteCount: 16 << 20, blockByteCount: 4096)

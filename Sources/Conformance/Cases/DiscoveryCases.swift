@@ -1,4 +1,5 @@
 internal import BlockDevice
+internal import NVMeHost
 internal import NVMeProtocol
 internal import NVMeTCPProtocol
 internal import Synchronization
@@ -153,7 +154,7 @@ enum DiscoveryCases {
 
   private static func discoveryService(_ target: ConformanceTarget) -> ConformanceTarget {
     var service = target
-    service.subsystemNQN = "nqn.2014-08.org.nvmexpress.discovery"
+    service.subsystemNQN = NVMeQualifiedName.discovery
     return service
   }
 

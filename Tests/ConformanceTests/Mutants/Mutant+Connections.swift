@@ -231,7 +231,7 @@ extension Mutant {
 
 extension Passage {
   /// A name in the data of a Connect command: SUBNQN at 256, HOSTNQN at 512.
-  fileprivate func connectText(at offset: Int) -> String? {
+  func connectText(at offset: Int) -> String? {
     guard isCommand, isOf(.connect) else { return nil }
     let start = pdu.dataRange.lowerBound + offset
     return String(decoding: pdu.bytes[start..<start + 256].prefix { $0 != 0 }, as: UTF8.self)
