@@ -70,6 +70,12 @@ struct Variant: Sendable {
       mutant: Mutant(
         "has no discovery service", fails: [:], answers: .connectInvalidParameters,
         to: { $0.connectText(at: 256) == "nqn.2014-08.org.nvmexpress.discovery" })),
+    Variant(
+      "takes as many event requests as an admin queue holds commands", ends: ["admin.event-limit": .skipped("no room")],
+      mutant: Mutant("takes many event requests", fails: [:]) { passage in
+        // AERL, 0's based.
+        if passage.isReadData, passage.isOf(.controller) { passage.setData(30, at: 259, count: 1) }
+      }),
   ]
 
   private static let large = NamespaceConfiguration.memory(byteCount: 16 << 20, blockByteCount: 4096)
