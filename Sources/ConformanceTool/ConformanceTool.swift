@@ -91,6 +91,10 @@ struct ConformanceTool: AsyncParsableCommand {
       for conformanceCase in cases { try print(Self.line(conformanceCase)) }
       return
     }
+    // 0 is no namespace, FFFFFFFFh all of them (NVMe Base 2.1, section 3.2.1.2).
+    if let wrong = nsid.first(where: { !(1...0xFFFF_FFFE).contains($0) }) {
+      throw problem("--nsid is 1 to 4294967294, not \(wrong)")
+    }
     guard let target else { throw problem("--target is missing (try --help)") }
     let parsed: ConformanceTarget
     do {

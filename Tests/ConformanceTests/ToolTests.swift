@@ -49,6 +49,8 @@ struct ToolTests {
       ([address], "the subsystem's NQN is missing"),
       (["\(address)/\(EmbeddedControl.open)?nsid=99"], "there is no namespace 99; there are: 1, 2\n"),
       (["\(address)/\(EmbeddedControl.open)?nsid=1", "--nsid", "99"], "there is no namespace 99; there are: 1, 2\n"),
+      (["\(address)/\(EmbeddedControl.open)", "--nsid", "0"], "--nsid is 1 to 4294967294, not 0\n"),
+      (["\(address)/\(EmbeddedControl.open)", "--nsid", "4294967295"], "--nsid is 1 to 4294967294, not 4294967295\n"),
     ] {
       let result = try Self.run(["--only", "connect.admin", "--target"] + arguments)
       #expect(result.status == 2)
