@@ -9,6 +9,8 @@ public final class ExportTable: Sendable {
   private struct Shared {
     /// In the order of coming.
     var exports: [Export] = []
+    /// The name of the first that there has ever been.
+    var defaultName: String?
     var observers = ObserverTable<ExportTableEvent>()
   }
 
@@ -19,10 +21,13 @@ public final class ExportTable: Sendable {
   /// In the order of coming.
   public var exports: [Export] { shared.withLock { $0.exports } }
 
-  /// The export of this name. The empty name, where none has it, is that of the oldest: NBD calls it the default export.
+  /// The export of this name. The empty name, where none has it, is that of the first that was ever added: NBD calls it the
+  /// default export. While that one is away there is none: a client that comes back without a name must not find another
+  /// disk, and write its data there.
   public subscript(name: String) -> Export? {
     shared.withLock { shared in
-      shared.exports.first { $0.name == name } ?? (name.isEmpty ? shared.exports.first : nil)
+      func named(_ name: String) -> Export? { shared.exports.first { $0.name == name } }
+      return named(name) ?? (name.isEmpty ? shared.defaultName.flatMap(named) : nil)
     }
   }
 
@@ -34,6 +39,7 @@ public final class ExportTable: Sendable {
     let isAdded = shared.withLock { shared in
       guard !shared.exports.contains(where: { $0.name == export.name }) else { return false }
       shared.exports.append(export)
+      if shared.defaultName == nil { shared.defaultName = export.name }
       return true
     }
     guard isAdded else {

@@ -152,18 +152,23 @@ import Testing
     a.refresh()
     #expect(table.remove(name: "a") === a)
     #expect(table.remove(name: "a") == nil)
-    #expect(table[""]?.name == "b")
+    // The default is no other because it has gone, and it again when one of its name comes back.
+    #expect(table[""] == nil)
+    let again = try export("a")
+    try table.add(again)
+    #expect(table[""] === again)
+    again.end(.removed)
     table["b"]?.end(.deviceGone)
     // One that has ended before.
     #expect(throws: ExportError(field: "device", value: "changing", rule: "the export has ended: removed")) {
       try table.add(a)
     }
     #expect(table.exports.isEmpty)
-    #expect(log.all == ["+a", "+b", "a=7", "-a removed", "-b deviceGone"])
+    #expect(log.all == ["+a", "+b", "a=7", "-a removed", "+a", "-a removed", "-b deviceGone"])
     table.removeObserver(observer)
     try table.add(try export("z"))
     await table.removeAll(reason: .shutdown)
-    #expect(log.all.count == 5)
+    #expect(log.all.count == 7)
     #expect(table.exports.isEmpty)
   }
 }

@@ -145,6 +145,24 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// A client that comes back without a name, when the default export has gone, must not find another disk.
+  @Test func theDefaultExportIsNoOther() async throws {
+    let scene = try await Scene()
+    try scene.add(scene.memory(1 << 10), "first")
+    try scene.add(scene.memory(1 << 11), "second")
+    func client() throws -> TestClient {
+      let client = try TestClient(scene.address)
+      try client.go()
+      return client
+    }
+    #expect(try client().size == 1 << 19)
+    scene.table.remove(name: "first")
+    #expect(throws: TestClient.Failure.self) { try client() }
+    try scene.add(scene.memory(1 << 9), "first")
+    #expect(try client().size == 1 << 18)
+    #expect(try await scene.end() == 0)
+  }
+
   /// Requests stay in the socket while the client's answers do: nothing may be left waiting once they are fetched.
   @Test(arguments: [WaitPolicy.adaptive, .eventDriven, .busyPolling], [false, true])
   func answersAreFetchedLate(_ policy: WaitPolicy, _ tcp: Bool) async throws {

@@ -20,8 +20,8 @@ struct ExportCommand: AsyncParsableCommand {
       use one of that size). Sizes take K, M, G, T for powers of 1024. It is served until SIGINT or SIGTERM.
 
       The first --name is the first device's, the second the second's, and so on; a device without one is called as \
-      it is in messages. Clients that ask for no name get the first device. A namespace whose connection is lost is \
-      connected again, and requests wait for it.
+      it is in messages. Clients that ask for no name get the first device, and no other one when that has gone. A \
+      namespace whose connection is lost is connected again, and requests wait for it.
 
       EXAMPLES
         nvmeof export 'nvme+tcp://192.0.2.1/NQN?nsid=1' --socket /run/disk.sock
