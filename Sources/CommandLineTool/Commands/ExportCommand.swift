@@ -183,6 +183,8 @@ struct ExportCommand: AsyncParsableCommand {
         if table.exports.isEmpty { ended.finish() }
       }
     }
+    // The last one may have gone before anybody listened.
+    if table.exports.isEmpty { ended.finish() }
     let interruption = Task {
       for await _ in signals {}
       ended.finish()
