@@ -67,12 +67,19 @@ import Testing
       outcome: .disconnect("the client has ended the negotiation")),
     Exchange(
       testDescription: "information", input: fixed + option(6, string("disk") + bytes(0 as UInt16)),
-      output: reply(6, 3, diskInformation) + reply(6, 1), outcome: .open),
+      output: reply(6, 3, diskInformation) + reply(6, 3, diskSizes) + reply(6, 1), outcome: .open),
     Exchange(
       testDescription: "information, all there is",
       input: fixed + option(6, string("") + hexadecimal("0005 0000 0001 0002 0003 7777")),
       output: reply(6, 3, diskInformation) + reply(6, 3, hexadecimal("0001") + text("disk"))
         + reply(6, 3, hexadecimal("0002") + text("a disk")) + reply(6, 3, diskSizes) + reply(6, 1), outcome: .open),
+    Exchange(
+      testDescription: "blocks of 4096 are told of unasked",
+      input: fixed + option(7, string("frozen") + bytes(0 as UInt16)),
+      output: reply(7, 3, hexadecimal("0000 0000010000000000 0107"))
+        + reply(7, 3, hexadecimal("0003 00001000 00001000 02000000"))
+        + reply(7, 1),
+      outcome: .transmission(NBDSession(export: Catalogue.frozen, style: .simple))),
     Exchange(
       testDescription: "go", input: fixed + option(7, string("disk") + hexadecimal("0001 0003")),
       output: reply(7, 3, diskInformation) + reply(7, 3, diskSizes) + reply(7, 1),
@@ -83,7 +90,7 @@ import Testing
         + option(10, string("disk") + bytes(2 as UInt32) + string("x:y") + string("base:allocation"))
         + option(7, string("disk") + bytes(0 as UInt16)),
       output: reply(8, 1) + reply(10, 4, bytes(1 as UInt32) + text("base:allocation")) + reply(10, 1)
-        + reply(7, 3, diskInformationStructured) + reply(7, 1),
+        + reply(7, 3, diskInformationStructured) + reply(7, 3, diskSizes) + reply(7, 1),
       outcome: .transmission(
         NBDSession(export: Catalogue.disk, style: .structured, allocationContextIdentifier: 1))),
     Exchange(
@@ -91,11 +98,11 @@ import Testing
       input: fixed + option(8) + option(10, string("frozen") + bytes(1 as UInt32) + string("base:allocation"))
         + option(7, string("disk") + bytes(0 as UInt16)),
       output: reply(8, 1) + reply(10, 4, bytes(1 as UInt32) + text("base:allocation")) + reply(10, 1)
-        + reply(7, 3, diskInformationStructured) + reply(7, 1),
+        + reply(7, 3, diskInformationStructured) + reply(7, 3, diskSizes) + reply(7, 1),
       outcome: .transmission(NBDSession(export: Catalogue.disk, style: .structured))),
     Exchange(
       testDescription: "extended headers", input: fixed + option(11) + option(7, string("") + bytes(0 as UInt16)),
-      output: reply(11, 1) + reply(7, 3, diskInformationStructured) + reply(7, 1),
+      output: reply(11, 1) + reply(7, 3, diskInformationStructured) + reply(7, 3, diskSizes) + reply(7, 1),
       outcome: .transmission(NBDSession(export: Catalogue.disk, style: .extended))),
     Exchange(
       testDescription: "export name, zeroes", input: bytes(1 as UInt32) + option(1, text("disk")),

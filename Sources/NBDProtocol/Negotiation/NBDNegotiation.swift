@@ -253,13 +253,14 @@ public struct NBDNegotiation {
     if wanted.contains(NBDInformation.description.rawValue), !export.description.isEmpty {
       inform(option, .description, Array(export.description.utf8))
     }
-    if wanted.contains(NBDInformation.blockSize.rawValue) {
-      var sizes: [UInt8] = []
-      sizes.append(bigEndian: export.limits.minimumBlockByteCount)
-      sizes.append(bigEndian: export.limits.preferredBlockByteCount)
-      sizes.append(bigEndian: export.limits.maximumPayloadByteCount)
-      inform(option, .blockSize, sizes)
-    }
+    // Also to those who do not ask: a server MUST tell of constraints other than the default, which is a minimum of 1
+    // ("Block size constraints"). It MAY refuse who does not ask; but most of those keep to blocks all the same, and what is
+    // outside is answered with an error, which is what the document wants of a server that lets them in.
+    var sizes: [UInt8] = []
+    sizes.append(bigEndian: export.limits.minimumBlockByteCount)
+    sizes.append(bigEndian: export.limits.preferredBlockByteCount)
+    sizes.append(bigEndian: export.limits.maximumPayloadByteCount)
+    inform(option, .blockSize, sizes)
     reply(option, .acknowledge)
     return option == .go ? .transmission(session(export)) : .open
   }
