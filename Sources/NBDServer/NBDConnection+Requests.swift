@@ -3,6 +3,9 @@ internal import NBDProtocol
 
 /// From the client to the device, and back.
 extension NBDConnection {
+  /// In the token of a discard: a flush is to follow before the answer.
+  private static let flushFollows: UInt64 = 1 << 16
+
   /// Has the channel take what requests it has room for.
   func submitRequests(_ engine: UnsafeMutablePointer<NBDTransmission>) {
     guard let channelReference else { return }
@@ -21,7 +24,10 @@ extension NBDConnection {
         block.operation = .writeZeroes
         if request.isNoHole { block.options.insert(.noHole) }
         if request.isFastZero { block.options.insert(.fastZero) }
-      case .trim: block.operation = .discard
+      case .trim:
+        block.operation = .discard
+        // No device has a discard with FUA, and the client was promised one ("NBD_CMD_FLAG_FUA").
+        if request.isForceUnitAccess && st.pointee.hasVolatileWriteCache { block.token |= Self.flushFollows }
       case .flush:
         if !st.pointee.hasVolatileWriteCache {
           engine.pointee.complete(request.index, nil)
@@ -59,6 +65,10 @@ extension NBDConnection {
       let count = channel._withUnsafeGuaranteedRef { $0.poll(into: completions) }
       for index in 0..<count {
         let completion = completions[index]
+        if completion.token & Self.flushFollows != 0, completion.outcome == .success {
+          engine.pointee.flush(UInt16(truncatingIfNeeded: completion.token))
+          continue
+        }
         engine.pointee.complete(
           UInt16(truncatingIfNeeded: completion.token),
           completion.outcome == .success ? nil : NBDFailure(completion))

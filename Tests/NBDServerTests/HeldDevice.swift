@@ -8,12 +8,12 @@ final class HeldDevice: BlockDevice {
   let asyncFace: AsyncFace
   var reactor: ReactorHandle { asyncFace.reactor }
   private let state = Mutex(State())
-  var capabilities: BlockCapabilities { [.write, .volatileWriteCache, .forceUnitAccess] }
+  var capabilities: BlockCapabilities { [.write, .volatileWriteCache, .forceUnitAccess, .discard] }
   var geometry: BlockGeometry { BlockGeometry(blockByteCount: 512, blockCount: state.withLock { $0.blockCount }) }
 
   private struct State {
     var blockCount: UInt64 = 1 << 20
-    var heldCount = 0
+    var held: [BlockOperation] = []
     var isGone = false
   }
 
@@ -30,8 +30,11 @@ final class HeldDevice: BlockDevice {
   }
 
   /// Requests that have not been let go.
-  var heldCount: Int { state.withLock { $0.heldCount } }
-  func count(_ change: Int) { state.withLock { $0.heldCount += change } }
+  var heldCount: Int { held.count }
+  /// What they are, in the order of coming.
+  var held: [BlockOperation] { state.withLock { $0.held } }
+  func note(_ operation: BlockOperation) { state.withLock { $0.held.append(operation) } }
+  func noteReleased(_ count: Int) { state.withLock { $0.held.removeFirst(count) } }
   func resize(blockCount: UInt64) { state.withLock { $0.blockCount = blockCount } }
 
   /// Ends all requests.
@@ -67,7 +70,7 @@ final class HeldChannel: BlockChannel {
 
   override func start(_ request: BlockRequest) {
     held.append(request)
-    device.count(1)
+    device.note(request.operation)
   }
 
   func release(_ outcome: BlockOutcome) {
@@ -78,7 +81,7 @@ final class HeldChannel: BlockChannel {
           token: request.token, operation: request.operation, logicalBlockAddress: request.logicalBlockAddress,
           blockCount: request.blockCount, outcome: outcome, status: .success))
     }
-    device.count(-held.count)
+    device.noteReleased(held.count)
     held = []
     if isClosed { didClose() }
   }

@@ -261,6 +261,34 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// With FUA a trim is persistent before it is answered, which takes a flush; one that fails is answered at once.
+  @Test func trimWithForceUnitAccess() async throws {
+    let scene = try await Scene()
+    let device = HeldDevice(reactor: scene.reactor)
+    try scene.add(device)
+    let client = try TestClient(scene.address)
+    try client.go()
+    func release(_ operation: BlockOperation, _ outcome: BlockOutcome = .success) async throws {
+      try await eventually { device.heldCount == 1 }
+      #expect(device.held == [operation])
+      try await device.release(outcome)
+    }
+    for outcome in [BlockOutcome.success, .deviceError] {
+      try client.request(.trim, length: 4096, flags: .forceUnitAccess)
+      try await release(.discard)
+      try await release(.flush, outcome)
+      #expect(try client.reply()?.error == (outcome == .success ? 0 : NBDError.inputOutput.rawValue))
+    }
+    try client.request(.trim, length: 4096, flags: .forceUnitAccess)
+    try await release(.discard, .deviceError)
+    #expect(try client.reply()?.error == NBDError.inputOutput.rawValue)
+    try client.request(.trim, length: 4096)
+    try await release(.discard)
+    #expect(try client.reply()?.error == 0)
+    client.hangUp()
+    #expect(try await scene.end() == 0)
+  }
+
   @Test func aDeviceThatIsGone() async throws {
     let scene = try await Scene()
     let device = HeldDevice(reactor: scene.reactor)

@@ -420,6 +420,14 @@ public struct NBDTransmission: ~Copyable {
     ready.prepend(index)
   }
 
+  /// A trim that was handed out is done, and not yet persistent: it is handed out once more, as a flush.
+  @inline(never) public mutating func flush(_ index: UInt16) {
+    let slot = slots + Int(index)
+    if slot.pointee.isAbandoned { return complete(index, nil) }
+    slot.pointee.command = .flush
+    putBack(index)
+  }
+
   /// A request that was handed out has ended; its memory is the engine's again.
   public mutating func complete(_ index: UInt16, _ failure: NBDFailure?) {
     outstandingCount -= 1
