@@ -78,14 +78,19 @@ extension NBDConnection {
 
   private func after(_ milliseconds: UInt32) -> UInt64 { reactor.nowNanoseconds + UInt64(milliseconds) * 1_000_000 }
 
-  /// After whatever has moved: the device may take its time, until the end is forced, and a client that fetches its answers,
-  /// too.
+  /// After whatever has moved: the device may take its time, and those who have the memory that is waited for, until the end
+  /// is forced; and a client that fetches its answers, too.
   private func setDrainDeadline() {
     guard !st.pointee.isClosing, !st.pointee.isEndForced, !st.pointee.isLingering else { return }
-    let isDeviceBusy = (st.pointee.engine?.pointee.outstandingCount ?? 0) > 0
-    let fetched = isDeviceBusy ? .max : after(server.configuration.drainTimeoutMilliseconds)
-    let deadline = min(fetched, st.pointee.endNanoseconds)
-    reactor.setDeadline(deadline == .max ? nil : deadline, of: self)
+    let engine = st.pointee.engine
+    let dependsOnOthers = engine.map { $0.pointee.outstandingCount > 0 || $0.pointee.waitsForMemory } ?? false
+    st.pointee.fetchNanoseconds = dependsOnOthers ? .max : after(server.configuration.drainTimeoutMilliseconds)
+    setNextDeadline()
+  }
+
+  /// When draining has taken too long, for one reason or the other.
+  var drainNanoseconds: UInt64 {
+    st.pointee.isEndForced ? st.pointee.fetchNanoseconds : min(st.pointee.fetchNanoseconds, st.pointee.endNanoseconds)
   }
 
   /// The time is over. Requests that have not ended when it is the server's own are answered, as far as the client fetches it.
@@ -101,7 +106,7 @@ extension NBDConnection {
     }
     engine.pointee.abandonRequests(.shutdown)
     if engine.pointee.wantsToSend { becomeDirty() }
-    reactor.setDeadline(after(server.configuration.drainTimeoutMilliseconds), of: self)
+    st.pointee.fetchNanoseconds = after(server.configuration.drainTimeoutMilliseconds)
     markReady()
   }
 

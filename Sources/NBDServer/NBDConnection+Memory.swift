@@ -23,7 +23,7 @@ extension NBDConnection {
 
   @inline(never) private func waitersAreThere() {
     worker.share.passTurn()
-    guard st.pointee.lookNanoseconds == .max, !st.pointee.isDraining, !st.pointee.isClosing else { return }
+    guard st.pointee.lookNanoseconds == .max, !st.pointee.isLingering, !st.pointee.isClosing else { return }
     st.pointee.lookNanoseconds = reactor.nowNanoseconds + borrowingNanoseconds
     setNextDeadline()
   }

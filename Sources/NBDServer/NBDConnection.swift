@@ -44,6 +44,8 @@ final class NBDConnection: ReactorSource {
     var isDraining = false
     /// When what has not ended by then is answered without the device; the largest number while nothing hurries.
     var endNanoseconds = UInt64.max
+    /// When a connection that drains is cut off, unless something moves; the largest number while that depends on others.
+    var fetchNanoseconds = UInt64.max
     var isEndForced = false
     /// All is sent, and what the client still sends is dropped, until its system has taken the last of it; or until so long.
     var isLingering = false
@@ -290,10 +292,10 @@ final class NBDConnection: ReactorSource {
     if st.pointee.isReceiveWanted { submitReceive() }
   }
 
-  /// Of the two things that have a time while requests are served.
+  /// Of all that has a time once there are requests, up to ``linger(_:)``.
   func setNextDeadline() {
-    guard !st.pointee.isDraining, !st.pointee.isClosing else { return }
-    let next = min(st.pointee.holdNanoseconds, st.pointee.lookNanoseconds)
+    guard !st.pointee.isLingering, !st.pointee.isClosing else { return }
+    let next = min(st.pointee.isDraining ? drainNanoseconds : st.pointee.holdNanoseconds, st.pointee.lookNanoseconds)
     reactor.setDeadline(next == .max ? nil : next, of: self)
   }
 
@@ -390,8 +392,11 @@ final class NBDConnection: ReactorSource {
   override func deadlineExpired() {
     if st.pointee.isLingering { return lingerOn() }
     guard let engine = st.pointee.engine else { return close("it took too long to negotiate") }
-    if st.pointee.isDraining { return drainingTookTooLong(engine) }
-    if st.pointee.holdNanoseconds <= reactor.nowNanoseconds { inputHeldTooLong() }
+    if st.pointee.isDraining {
+      if drainNanoseconds <= reactor.nowNanoseconds { drainingTookTooLong(engine) }
+    } else if st.pointee.holdNanoseconds <= reactor.nowNanoseconds {
+      inputHeldTooLong()
+    }
     if st.pointee.lookNanoseconds <= reactor.nowNanoseconds { timeToLook() }
     setNextDeadline()
   }

@@ -7,7 +7,7 @@ public struct NBDServerConfiguration: Sendable, Hashable {
   /// How long a client may take to negotiate, in milliseconds.
   public var negotiationTimeoutMilliseconds: UInt32 = 30_000
   /// How long a client that takes its leave, or whose export ends, may go on without fetching any of its last answers, in
-  /// milliseconds. It begins when the device has none of its requests any more.
+  /// milliseconds. It begins when the device has none of its requests any more, and none waits for memory that others have.
   public var drainTimeoutMilliseconds: UInt32 = 5_000
   /// When the server or the export ends: how long all outstanding requests may take, in milliseconds. What has not ended by
   /// then is answered with ESHUTDOWN, and those answers may be fetched for ``drainTimeoutMilliseconds``. A client that takes its

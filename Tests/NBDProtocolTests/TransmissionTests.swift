@@ -294,7 +294,8 @@ import Testing
       }
       world.feed((1...4).flatMap { request(.read, $0) })
       world.feed(ClientRequest(command: .flush, cookie: 5).encoded(style))
-      #expect(world.held.count == 2)
+      #expect(world.held.count == 3)
+      world.carryOut(world.held.removeLast())
       world.engine.abandonRequests(.shutdown)
       // One of them is done before its answer goes, the other one behind it.
       world.carryOut(world.held[0])
@@ -307,7 +308,7 @@ import Testing
       #expect(world.isIdle && world.pool.lentByteCount == 0)
       let replies = ClientReply.parse(world.output, style: style, reads: [:]) ?? []
       #expect(replies.map(\.cookie).sorted() == [1, 2, 3, 4, 5])
-      #expect(replies.allSatisfy { $0.error == NBDError.shutdown.rawValue })
+      #expect(replies.allSatisfy { $0.error == ($0.cookie == 5 ? 0 : NBDError.shutdown.rawValue) })
     }
   }
 
@@ -453,6 +454,24 @@ import Testing
       world.carryOut(world.held.remove(at: Int.random(in: 0..<world.held.count, using: &random)))
       world.work()
       left -= 1
+    }
+    #expect(world.isIdle && world.pool.lentByteCount == 0)
+  }
+
+  /// What has no data needs no memory: it does not wait behind a read that does.
+  @Test func whatNeedsNoMemoryGoesFirst() {
+    var configuration = NBDTransmissionConfiguration()
+    configuration.memoryLimitByteCount = 4096
+    let world = TransmissionWorld(configuration: configuration)
+    world.answersAtOnce = false
+    func request(_ command: NBDCommand) -> [UInt8] {
+      ClientRequest(command: command, cookie: 1, length: command == .flush ? 0 : 4096).encoded(.simple)
+    }
+    world.feed(request(.read) + request(.read) + request(.flush) + request(.trim) + request(.writeZeroes))
+    #expect(world.held.map(\.operation) == [.read, .flush, .trim, .writeZeroes])
+    while !world.held.isEmpty {
+      world.carryOut(world.held.removeFirst())
+      world.work()
     }
     #expect(world.isIdle && world.pool.lentByteCount == 0)
   }

@@ -65,6 +65,52 @@ import Testing
     #expect(try await scene.end() == 0)
   }
 
+  /// Memory that others have is waited for as the device is, and what the client asked for is carried out.
+  @Test func goodbyeWhileOthersHaveTheMemory() async throws {
+    var budget = NBDBudgetConfiguration()
+    budget.memoryByteCount = 1 << 20
+    let scene = try await ServerTests.Scene(budget: budget) { $0.drainTimeoutMilliseconds = 2000 }
+    let device = HeldDevice(reactor: scene.reactor)
+    try scene.add(device)
+    let first = try client(scene.address)
+    try first.request(.read, length: 1 << 20)
+    try await eventually { device.heldCount == 1 }
+    let leaver = try client(scene.address)
+    try leaver.request(.read, length: 1 << 20)
+    try leaver.request(.disconnect)
+    // Long enough to be cut off; it is not.
+    #expect(!leaver.hasInput(within: 3000))
+    try await device.release()
+    #expect(try first.reply()?.data.count == 1 << 20)
+    try await eventually { device.heldCount == 1 }
+    try await device.release()
+    #expect(try leaver.reply()?.data.count == 1 << 20)
+    #expect(try leaver.reply() == nil)
+    first.hangUp()
+    #expect(try await scene.end() == 0)
+  }
+
+  /// One that takes its leave and waits for memory looks for those that keep it for nothing, too.
+  @Test func goodbyeWhileTheIdleHaveTheMemory() async throws {
+    var budget = NBDBudgetConfiguration()
+    budget.memoryByteCount = 1 << 20
+    let scene = try await ServerTests.Scene(budget: budget) {
+      $0.drainTimeoutMilliseconds = 2000
+      $0.borrowingTimeoutMilliseconds = 200
+    }
+    try scene.add(scene.memory())
+    let idle = try client(scene.address)
+    try idle.request(.write, length: 1 << 20)
+    try await eventually { try await scene.server.budget.lentByteCount() == 1 << 20 }
+    let leaver = try client(scene.address)
+    try leaver.request(.read, length: 1 << 20)
+    try leaver.request(.disconnect)
+    #expect(try leaver.reply()?.data.count == 1 << 20)
+    #expect(try leaver.reply() == nil)
+    #expect(try idle.receive(1) == nil)
+    #expect(try await scene.end() == 0)
+  }
+
   /// Reads that wait for others' answers to be fetched are carried out, as long as some are.
   @Test func goodbyeWhileReadsWait() async throws {
     let scene = try await scene { $0.drainTimeoutMilliseconds = 3000 }

@@ -131,6 +131,12 @@ final class TestClient {
     }
   }
 
+  /// Whether there is something to be received, or the end of the stream, within so many milliseconds.
+  func hasInput(within milliseconds: Int32) -> Bool {
+    var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&state, 1, milliseconds) > 0
+  }
+
   /// Nil at the end of the stream.
   func receive(_ count: Int) throws -> [UInt8]? {
     if let secure {

@@ -53,7 +53,7 @@ public struct NBDTransmission: ~Copyable {
   private var cutEnd = 0
   private var cutByteCount = 0
   private var memoryByteCount = 0
-  /// The first of ``ready`` is a read for which there is no memory: what has some goes before it, and no write gets more.
+  /// The first of ``ready`` is a read for which there is no memory: what needs none goes before it, and no write gets more.
   private var isMemoryWanted = false
   /// Of buffers of reads that have ended and have not been sent.
   private var replyByteCount = 0
@@ -354,6 +354,9 @@ public struct NBDTransmission: ~Copyable {
   /// Some may have to wait until others have ended, or answers have been sent.
   public var hasRequests: Bool { !ready.isEmpty }
 
+  /// There is no memory for a read, and nothing to be sent that would give some back.
+  public var waitsForMemory: Bool { isMemoryWanted && !wantsToSend }
+
   /// Hands out a request for the device; it is answered by ``complete(_:_:)``.
   public mutating func popRequest() -> NBDRequest? {
     guard var index = ready.first else { return nil }
@@ -363,8 +366,8 @@ public struct NBDTransmission: ~Copyable {
       isMemoryWanted = !takeBuffer(slot)
     }
     if isMemoryWanted {
-      guard let holder = popHolder() else { return nil }
-      index = holder
+      guard let other = popNeedingNoMemory() else { return nil }
+      index = other
       slot = slots + Int(index)
     } else {
       _ = ready.popFirst()
@@ -404,14 +407,19 @@ public struct NBDTransmission: ~Copyable {
     return request
   }
 
-  /// The first request of those that have memory, which they are to give back.
-  @inline(never) private mutating func popHolder() -> UInt16? {
-    var holder: UInt16?
+  /// The first request of those that need no memory: they have theirs, which they are to give back, or no data.
+  @inline(never) private mutating func popNeedingNoMemory() -> UInt16? {
+    var found: UInt16?
     for _ in 0..<ready.count {
       guard let index = ready.popFirst() else { break }
-      if holder == nil, (slots + Int(index)).pointee.buffer != nil { holder = index } else { ready.append(index) }
+      let slot = slots + Int(index)
+      if found == nil, slot.pointee.command != .read || slot.pointee.buffer != nil {
+        found = index
+      } else {
+        ready.append(index)
+      }
     }
-    return holder
+    return found
   }
 
   /// Takes back a request that the device has no room for just now: it is handed out first next time.
