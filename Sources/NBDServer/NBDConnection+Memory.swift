@@ -24,29 +24,33 @@ extension NBDConnection {
   @inline(never) private func waitersAreThere() {
     worker.share.passTurn()
     guard st.pointee.lookNanoseconds == .max, !st.pointee.isLingering, !st.pointee.isClosing else { return }
-    st.pointee.lookNanoseconds = reactor.nowNanoseconds + borrowingNanoseconds
+    st.pointee.lookNanoseconds = reactor.nowNanoseconds + lookPeriodNanoseconds
     setNextDeadline()
   }
 
-  private var borrowingNanoseconds: UInt64 {
-    UInt64(server.configuration.borrowingTimeoutMilliseconds) * 1_000_000
+  /// Three looks in a row are the whole time.
+  private var lookPeriodNanoseconds: UInt64 {
+    UInt64(server.configuration.borrowingTimeoutMilliseconds) * 500_000
   }
 
   /// Somebody waited when this connection last had to do with memory.
   func timeToLook() {
     st.pointee.lookNanoseconds = .max
     guard worker.share.pool.hasWaiters else { return }
-    worker.share.lookForIdleBorrowers(reactor.nowNanoseconds, period: borrowingNanoseconds)
+    worker.share.lookForIdleBorrowers(reactor.nowNanoseconds, period: lookPeriodNanoseconds)
     // Until nobody waits.
     if worker.share.pool.hasWaiters { waitersAreThere() }
   }
 
-  /// Whether it has borrowed memory and, since the last call, has moved fewer bytes than that, and not for the device's sake.
-  func moveMark() -> Bool {
-    let moved = st.pointee.receivedByteCount &+ st.pointee.sentByteCount
-    defer { st.pointee.mark = moved }
-    guard let engine = st.pointee.engine, engine.pointee.borrowedByteCount > 0 else { return false }
-    return engine.pointee.outstandingCount == 0 && moved &- st.pointee.mark < UInt64(engine.pointee.borrowedByteCount)
+  /// Whether it keeps memory that it does not use.
+  ///
+  /// - Parameter isFirst: the look before this one was too long ago.
+  func isIdleBorrower(isFirst: Bool) -> Bool {
+    guard let engine = st.pointee.engine else { return false }
+    if isFirst { st.pointee.watch.forget() }
+    return st.pointee.watch.look(
+      borrowedByteCount: engine.pointee.borrowedByteCount, isDeviceBusy: engine.pointee.outstandingCount > 0,
+      movedByteCount: st.pointee.receivedByteCount &+ st.pointee.sentByteCount)
   }
 
   func closeAsIdleBorrower() {

@@ -64,8 +64,7 @@ final class NBDConnection: ReactorSource {
     var hasForceUnitAccess = false
     /// When it is looked for clients that keep memory others wait for; the largest number while nobody does.
     var lookNanoseconds = UInt64.max
-    /// Bytes that had been moved when it was last looked.
-    var mark: UInt64 = 0
+    var watch = NBDBorrowerWatch()
     /// What is being sent during negotiation.
     var output: UnsafeMutableRawBufferPointer
     var outputPosition = 0

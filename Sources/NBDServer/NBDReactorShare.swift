@@ -27,18 +27,18 @@ final class NBDReactorShare: @unchecked Sendable {
     Unmanaged<NBDConnection>.fromOpaque(client)._withUnsafeGuaranteedRef { $0.markReady() }
   }
 
-  /// Cuts off clients that keep memory which others wait for: in the time between two looks they have neither sent nor
-  /// fetched as much as they have borrowed, and it is not the device that they wait for.
+  /// Cuts off clients that keep memory which others wait for: over three looks they have neither sent nor fetched as much as
+  /// they have borrowed, and it is not the device that they wait for.
   ///
   /// - Parameter period: between two looks, at least, in nanoseconds.
   func lookForIdleBorrowers(_ nowNanoseconds: UInt64, period: UInt64) {
     let elapsed = nowNanoseconds - latestLookNanoseconds
     guard elapsed >= period else { return }
     latestLookNanoseconds = nowNanoseconds
-    for connection in Array(connections.values) {
-      // What was seen long ago says nothing about these days.
-      let isIdle = connection.moveMark() && elapsed < 2 * period
-      if isIdle { connection.closeAsIdleBorrower() }
+    // What was seen long ago says nothing about these days.
+    let isFirst = elapsed >= 2 * period
+    for connection in Array(connections.values) where connection.isIdleBorrower(isFirst: isFirst) {
+      connection.closeAsIdleBorrower()
     }
   }
 }

@@ -14,7 +14,7 @@ public struct NBDServerConfiguration: Sendable, Hashable {
   /// leave gets all answers, however long the device takes.
   public var endTimeoutMilliseconds: UInt32 = 10_000
   /// While others wait for memory, in milliseconds: a client that has borrowed some and within this time neither sends nor
-  /// fetches as much is cut off, unless the device has a request of its.
+  /// fetches as much is cut off, unless the device has a request of its when it is looked: at the beginning, amid and at the end.
   public var borrowingTimeoutMilliseconds: UInt32 = 15_000
 
   public init() {}

@@ -1,7 +1,7 @@
 import CMemoryUse
 import Glibc
 import NBDProtocol
-import NBDServer
+@testable import NBDServer
 import RingReactor
 import Synchronization
 import TestSupport
@@ -86,6 +86,37 @@ import Testing
     #expect(try idle[0].receive(1) == nil)
     client.hangUp()
     #expect(try await scene.end() == 0)
+  }
+
+  /// A look's finding counts when it is the same at three in a row; a moment between a slow device's answer and the client
+  /// that fetches it is none.
+  @Test func idleBorrowersAreFoundSoThrice() {
+    struct Look {
+      var borrowed = 1000
+      var isDeviceBusy = false
+      var moved: UInt64 = 0
+    }
+    func verdicts(_ looks: [Look]) -> [Bool] {
+      var watch = NBDBorrowerWatch()
+      return looks.map {
+        watch.look(borrowedByteCount: $0.borrowed, isDeviceBusy: $0.isDeviceBusy, movedByteCount: $0.moved)
+      }
+    }
+    let (idle, busy) = (Look(), Look(isDeviceBusy: true))
+    #expect(verdicts([idle, idle, idle]) == [false, false, true])
+    #expect(verdicts([busy, busy, idle, idle, idle]) == [false, false, false, false, true])
+    // Its device was slow, and it fetches the answer.
+    #expect(verdicts([busy, idle, Look(borrowed: 0, moved: 1000), idle, idle]).allSatisfy { !$0 })
+    #expect(verdicts([idle, busy, idle, idle, busy, idle, idle]).allSatisfy { !$0 })
+    // It need not move as much in each half of the time.
+    #expect(verdicts([idle, Look(moved: 500), Look(moved: 1000)]) == [false, false, false])
+    #expect(verdicts([idle, Look(moved: 500), Look(moved: 999)]) == [false, false, true])
+    var watch = NBDBorrowerWatch()
+    for _ in 0..<6 {
+      let isToGo = watch.look(borrowedByteCount: 1, isDeviceBusy: false, movedByteCount: 0)
+      #expect(!isToGo)
+      watch.forget()
+    }
   }
 
   /// Idle clients of which nobody wants anything stay.
