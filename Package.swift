@@ -162,7 +162,8 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", "RingReactor", "TestSupport", logging,
+        "JSON", "JSONRPC", "Daemon", "BlockDevice", "EmbeddedTarget", "NBDServer", "RingReactor", "TestSupport",
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(name: "NVMeHostTests", dependencies: ["NVMeHost", "TestSupport"], swiftSettings: strict),

@@ -38,9 +38,11 @@ public final class Service: Sendable {
   /// - Parameters:
   ///   - identity: what the host calls itself where a client does not say.
   ///   - nbdBudget: what NBD clients may have.
+  ///   - nbdConfiguration: how they are served.
   public init(
     control: ReactorHandle, reactors: [ReactorHandle], identity: HostIdentity,
-    nbdBudget: NBDBudgetConfiguration = NBDBudgetConfiguration(), log: DaemonLog
+    nbdBudget: NBDBudgetConfiguration = NBDBudgetConfiguration(),
+    nbdConfiguration: NBDServerConfiguration = NBDServerConfiguration(), log: DaemonLog
   ) {
     precondition(!reactors.isEmpty, "a service has at least one I/O reactor")
     self.control = control
@@ -49,7 +51,8 @@ public final class Service: Sendable {
     threads = ServiceThreads(control: control, reactors: reactors)
     deviceSettings = DeviceSettings(control: control)
     exports = ExportService(
-      devices: devices, budget: NBDBudget(reactors: reactors, configuration: nbdBudget), logger: log.logger(.nbd))
+      devices: devices, budget: NBDBudget(reactors: reactors, configuration: nbdBudget),
+      configuration: nbdConfiguration, logger: log.logger(.nbd))
     controllers = ControllerRegistry(
       devices: devices, control: control, reactors: reactors, identity: identity, logger: log.logger(.bdevNVMe))
     let notifications = notifications
@@ -100,8 +103,21 @@ public final class Service: Sendable {
   /// Ends what goes on, in order: nobody is served any more, then controllers are told that we leave. Returns when that
   /// is done, or was tried for as long as it may take.
   package func shutDown() async {
-    await exports.stop()
-    await controllers.stop()
+    let (exports, patience) = (exports, exports.stopPatience)
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        await exports.stop()
+        return true
+      }
+      group.addTask {
+        try? await Task.sleep(for: patience)
+        return false
+      }
+      // What is left of the exports then are requests that a target does not answer: they end with its controller.
+      let haveExportsEnded = await group.next()
+      if haveExportsEnded == true { group.cancelAll() }
+      await controllers.stop()
+    }
     deviceSettings.stop()
   }
 }

@@ -25,14 +25,19 @@ package final class ExportService: Sendable {
   /// What the daemon's own sockets serve.
   private let table = ExportTable()
   private let server: NBDServer
+  private let configuration: NBDServerConfiguration
   private let logger: Logger
   private let shared = Mutex(Shared())
 
-  package init(devices: DeviceRegistry, budget: NBDBudget, logger: Logger) {
+  package init(
+    devices: DeviceRegistry, budget: NBDBudget, configuration: NBDServerConfiguration = NBDServerConfiguration(),
+    logger: Logger
+  ) {
     self.devices = devices
     self.budget = budget
+    self.configuration = configuration
     self.logger = logger
-    server = NBDServer(exports: table, budget: budget, logger: logger)
+    server = NBDServer(exports: table, budget: budget, configuration: configuration, logger: logger)
     _ = devices.addObserver { [weak self] event in
       switch event {
       case .registered: break
@@ -112,7 +117,7 @@ package final class ExportService: Sendable {
     guard isFree else { throw .system(EBUSY, detail: "\(path) serves a device already") }
     defer { _ = shared.withLock { $0.pendingPaths.remove(path) } }
     let table = ExportTable()
-    let server = NBDServer(exports: table, budget: budget, logger: logger)
+    let server = NBDServer(exports: table, budget: budget, configuration: configuration, logger: logger)
     do {
       try table.add(export)
       try await server.listen(on: address)
@@ -137,7 +142,12 @@ package final class ExportService: Sendable {
 
   // MARK: The end
 
-  /// Ends all exports, and waits until their clients are gone, for as long as they may take.
+  /// How long clients may take at the end; beyond that only devices do.
+  package var stopPatience: Duration {
+    .milliseconds(configuration.endTimeoutMilliseconds) + .milliseconds(configuration.drainTimeoutMilliseconds)
+  }
+
+  /// Ends all exports, and waits until their clients are gone, and devices have done with what those asked for.
   package func stop() async {
     let served = shared.withLock { shared in
       shared.isStopping = true
