@@ -380,6 +380,13 @@ import ToolOutput
     #expect(try await code("--filename=memory:1m", "--name=a", "--bs=100") == .usage)
   }
 
+  /// No file, whichever of its keys a transport identifier has.
+  @Test(arguments: ["traddr:192.0.2.1", "TRADDR=192.0.2.1 adrfam=IPv4", "nvme+tcp://192.0.2.1"])
+  func targetsAreToldFromFiles(_ text: String) throws {
+    let failure = #expect(throws: TargetOpener.Failure.self) { _ = try TargetOpener.open(text, PathOptions()) }
+    #expect(failure?.description.contains("the subsystem's NQN is missing") == true)
+  }
+
   /// Results that nobody can read are no success.
   @Test(arguments: ["normal", "json", "json+", "terse", "summary"])
   func outputThatCannotBeWritten(format: String) async throws {

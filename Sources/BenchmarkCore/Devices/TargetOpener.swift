@@ -17,12 +17,12 @@ public enum TargetOpener {
     if let size = argument(of: target, "embedded") {
       return try embedded(try bytes(size, target), paths, isAsked: true)
     }
-    if paths.isWanted, !isNetworkAddress(target) {
+    if paths.isWanted, !TargetIdentifier.isMeant(by: target) {
       throw Failure(description: "filename=\(target): paths and their timers are for targets over the network")
     }
     if let size = argument(of: target, "null") { return NullDevice(capacityBytes: try bytes(size, target)) }
     if let size = argument(of: target, "memory") { return try memory(try bytes(size, target)) }
-    if isNetworkAddress(target) {
+    if TargetIdentifier.isMeant(by: target) {
       let identifier = try TargetIdentifier(parsing: target)
       guard !identifier.isDiscovery else {
         throw Failure(description: "filename=\(target): the subsystem's NQN is missing; write nvme+tcp://HOST:PORT/NQN")
@@ -36,11 +36,6 @@ public enum TargetOpener {
       return try network(identifier, paths, identity: identity, name: target, notes: notes)
     }
     return try file(target)
-  }
-
-  /// Paths are the only other form, and none begins like these.
-  private static func isNetworkAddress(_ target: String) -> Bool {
-    target.contains("://") || target.lowercased().split(separator: " ").contains { $0.hasPrefix("trtype") }
   }
 
   private static func network(

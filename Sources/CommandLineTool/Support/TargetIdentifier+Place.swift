@@ -5,7 +5,7 @@ extension TargetIdentifier {
   ///
   /// - Throws: ``ToolError`` of kind usage for something that is meant as a target, but is none.
   static func ofPlace(_ text: String) throws(ToolError) -> TargetIdentifier? {
-    guard text.contains("://") || text.lowercased().contains("traddr:") else { return nil }
+    guard isMeant(by: text) else { return nil }
     do throws(TargetIdentifierError) {
       let target = try TargetIdentifier(parsing: text)
       guard !target.isDiscovery else {

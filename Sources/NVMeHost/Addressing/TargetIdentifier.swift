@@ -43,7 +43,7 @@ public struct TargetIdentifier: Hashable, Sendable {
     if Self.beginsWithScheme(trimmed) {
       var parser = URIParser(text: trimmed)
       self = try parser.parse()
-    } else if trimmed.contains("traddr") || trimmed.contains("TRADDR") || trimmed.contains("trtype") {
+    } else if TransportIdentifierParser.isMeant(by: trimmed) {
       var parser = TransportIdentifierParser(text: trimmed)
       self = try parser.parse()
     } else {
@@ -51,6 +51,12 @@ public struct TargetIdentifier: Hashable, Sendable {
         text: text, part: "", problem: "it is neither a URI nor a transport identifier",
         advice: "write nvme+tcp://HOST:PORT/NQN?nsid=1 or \"trtype:TCP traddr:ADDRESS trsvcid:PORT subnqn:NQN\"")
     }
+  }
+
+  /// Whether a text is meant as a target rather than as a file's name: not whether it is one. `./name` is a file for all
+  /// that its name looks like.
+  package static func isMeant(by text: String) -> Bool {
+    text.contains("://") || TransportIdentifierParser.isMeant(by: text)
   }
 
   /// "://" may also stand in an NQN or a host name of a transport identifier: only behind a scheme (RFC 3986,

@@ -12,6 +12,14 @@ struct TransportIdentifierParser {
     options = TargetOptions(text: text)
   }
 
+  /// Whether a word of the text begins with a key that says where a target is, or which.
+  static func isMeant(by text: String) -> Bool {
+    text.split(whereSeparator: \.isWhitespace).contains { word in
+      guard let separator = word.firstIndex(where: { $0 == ":" || $0 == "=" }) else { return false }
+      return ["trtype", "traddr", "subnqn"].contains(word[..<separator].lowercased())
+    }
+  }
+
   mutating func parse() throws(TargetIdentifierError) -> TargetIdentifier {
     var target = TargetIdentifier(host: "")
     var family: (AddressFamily, part: String)?

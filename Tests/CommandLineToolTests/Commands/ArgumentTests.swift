@@ -225,6 +225,22 @@ import Testing
       Issue.record("no device")
       return
     }
+    for text in [
+      "trtype=TCP traddr=192.0.2.1 subnqn=nqn.x:y ns=1", "ns:1 SUBNQN:nqn.x:y\tTRADDR:192.0.2.1",
+      "trtype:TCP traddr:192.0.2.1 subnqn:nqn.x:y ns:1",
+    ] {
+      guard case .device(let target) = try CopyPlace(text) else {
+        Issue.record("\(text) is a file")
+        continue
+      }
+      #expect(target.host == "192.0.2.1" && target.subsystemNQN == "nqn.x:y" && target.namespaceIdentifier == 1)
+    }
+    for text in ["trtype=TCP", "subnqn=nqn.x:y", "traddr=192.0.2.1 ns=x"] {
+      #expect(throws: ToolError.self, "\(text)") { _ = try CopyPlace(text) }
+    }
+    for text in ["traddr", "./traddr=192.0.2.1", "my traddr.img", "xtraddr:1"] {
+      #expect(try CopyPlace(text) == .file(path: text))
+    }
     #expect(throws: ToolError.self) { _ = try CopyPlace("nvme+tcp://h") }
     #expect(throws: ToolError.self) { _ = try CopyPlace("nvme+tcp://h/nqn?nsid=x") }
     #expect(throws: ToolError.self) { _ = try CopyPlace("") }
