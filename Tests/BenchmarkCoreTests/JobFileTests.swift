@@ -20,8 +20,9 @@ import Testing
     description=${jobname} of ${NOBODY}x
     """
 
-  @Test func sectionsAndGlobals() throws {
-    let result = try plan(["a.fio"], files: ["a.fio": text], environment: ["SECONDS_TO_RUN": "7"])
+  @Test(arguments: ["\n", "\r\n"]) func sectionsAndGlobals(lineEnd: String) throws {
+    let file = text.replacing("\n", with: lineEnd)
+    let result = try plan(["a.fio"], files: ["a.fio": file], environment: ["SECONDS_TO_RUN": "7"])
     #expect(result.jobs.map(\.name) == ["first", "second"])
     #expect(result.jobs[0].pattern == .randread)
     #expect(result.jobs[0].depth == 4)

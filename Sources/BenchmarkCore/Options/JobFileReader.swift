@@ -38,10 +38,11 @@ public struct JobFileReader {
       throw OptionError(.unreadableFile("cannot read \(path): \(error.why)"), at: includedFrom ?? .commandLine)
     }
     var lineNumber = 0
-    for rawLine in text.split(separator: "\n", omittingEmptySubsequences: false) {
+    // "\r\n" is one Character.
+    for rawLine in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
       lineNumber += 1
       let location = OptionLocation.file(path: path, line: lineNumber)
-      let line = Self.withoutComment(rawLine.filter { $0 != "\r" }[...]).trimmedSpaces
+      let line = Self.withoutComment(rawLine).trimmedSpaces
       if line.isEmpty { continue }
       if line.hasPrefix("[") {
         guard let end = line.lastIndex(of: "]"), includedFrom == nil else {

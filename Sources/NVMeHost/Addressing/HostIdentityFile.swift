@@ -63,7 +63,9 @@ struct HostIdentityFile {
   static func parse(_ text: String, path: String) throws(HostIdentityError) -> HostIdentity {
     var name: String?
     var identifier: Identifier128?
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    // "\r\n" is one Character.
+    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+    for (index, line) in lines.enumerated() {
       let content = line.trimmingBlanks()
       if content.isEmpty || content.hasPrefix("#") { continue }
       let parts = content.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

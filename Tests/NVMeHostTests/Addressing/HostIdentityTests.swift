@@ -132,9 +132,10 @@ import Testing
     }
   }
 
-  @Test func comments() throws {
+  @Test(arguments: ["\n", "\r\n"]) func comments(lineEnd: String) throws {
     try withDirectory { (directory: String) throws in
-      write("# x\n\n hostid = \(Self.uuid.uuidString) \nhostnqn=nqn.a=b\n", directory + "/host")
+      let lines = ["# x", "", " hostid = \(Self.uuid.uuidString) ", "hostnqn=nqn.a=b", ""]
+      write(lines.joined(separator: lineEnd), directory + "/host")
       #expect(
         try resolve(directory + "/host")
           == HostIdentity(hostNQN: "nqn.a=b", hostIdentifier: Self.uuid))
