@@ -43,14 +43,12 @@ public enum BenchmarkCommand {
       do {
         // Behind the report, but also without it.
         defer {
-          for entry in report.entries {
-            if let failure = entry.failure { complain("\(entry.name): \(failure.message)") }
-          }
+          for failed in report.failures { complain("\(failed.jobName): \(failed.failure.message)") }
         }
         try output.report(report)
       }
       for remark in try run.writeLogs() { complain(remark) }
-      if report.entries.contains(where: { $0.failure != nil }) { return .failure }
+      if !report.failures.isEmpty { return .failure }
       if stop.isStopped {
         complain("terminated early by a signal")
         return .interrupted

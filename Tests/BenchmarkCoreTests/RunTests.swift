@@ -376,6 +376,9 @@ import ToolOutput
     #expect(try await code("--filename=memory:1m", "--name=a") == .success)
     #expect(try await code("--name=a", "--nonsense") == .usage)
     #expect(try await code("--filename=memory:1m", "--name=a", "--rw=read", "--verify=crc32c") == .failure)
+    // Also of a job of which nothing is reported.
+    #expect(
+      try await code("--filename=memory:1m", "--name=a", "--rw=read", "--verify=crc32c", "--stats=0") == .failure)
     #expect(try await code("--parse-only", "--name=a") == .success)
     #expect(try await code("--filename=memory:1m", "--name=a", "--bs=100") == .usage)
   }

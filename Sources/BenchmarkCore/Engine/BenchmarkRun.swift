@@ -32,7 +32,7 @@ public final class BenchmarkRun {
     statusLine = StatusLine(now: clock.now())
   }
 
-  /// - Returns: the results; any failure is in its entries.
+  /// - Returns: the results, and the jobs' failures.
   /// - Throws: ``JobFailure`` when a job does not fit its device, or what `open` throws, or ``OutputError``.
   public func run(open: Opener) throws -> RunReport {
     defer { for device in deviceOrder { device.close() } }
@@ -269,7 +269,7 @@ public final class BenchmarkRun {
       }
     }
     return RunReport(
-      entries: ReportEntry.joined(entries), globalOptions: plan.globalOptions, notes: notes,
+      entries: entries, globalOptions: plan.globalOptions, notes: notes,
       targets: deviceOrder.map(\.name), timestampMilliseconds: time.tv_sec * 1000 + time.tv_nsec / 1_000_000)
   }
 }

@@ -5,7 +5,15 @@ public struct RunReport: Sendable {
   /// The program's version as it appears in reports.
   public static let version = PackageVersion.current
 
+  /// A job's failure.
+  public struct Failure: Sendable {
+    public var jobName: String
+    public var failure: JobFailure
+  }
+
   public var entries: [ReportEntry]
+  /// Of all jobs, also of those that no entry tells of.
+  public var failures: [Failure]
   public var globalOptions: [GivenOption]
   /// Facts about the run that a reader must know, such as an embedded target.
   public var notes: [String]
@@ -13,11 +21,13 @@ public struct RunReport: Sendable {
   public var targets: [String]
   public var timestampMilliseconds: Int
 
+  /// - Parameter entries: of each job, which are joined as their options say.
   public init(
     entries: [ReportEntry], globalOptions: [GivenOption] = [], notes: [String] = [], targets: [String] = [],
     timestampMilliseconds: Int
   ) {
-    self.entries = entries
+    self.entries = ReportEntry.joined(entries)
+    failures = entries.compactMap { entry in entry.failure.map { Failure(jobName: entry.name, failure: $0) } }
     self.globalOptions = globalOptions
     self.notes = notes
     self.targets = targets
