@@ -103,6 +103,29 @@ import Testing
       ["--runtime=1", "--filename=null:1g", "f", "--name=own", "--runtime=9"], files: ["f": "[a]\nruntime=5\n"])
     #expect(result.jobs.map(\.runtime) == [1_000_000_000, 9_000_000_000])
     #expect(result.jobs.map(\.target) == ["null:1g", "null:1g"])
+    // What is told of the jobs is what holds for them.
+    #expect(result.globalOptions.map(\.name) == ["runtime", "filename"])
+    #expect(result.globalOptions.map(\.value) == ["1", "null:1g"])
+    #expect(result.jobs.map { $0.given.map(\.name) } == [[], ["runtime"]])
+    #expect(
+      HelpText.commandLine(result)
+        == "nvmeof-bench --name=a --runtime=1 --filename=null:1g\n"
+        + "nvmeof-bench --name=own --filename=null:1g --runtime=9\n")
+  }
+
+  /// A [global] section holds for the jobs behind it, and for those of its file.
+  @Test func globalsAreToldOfTheJobsThatTheyHoldFor() throws {
+    let result = try plan(
+      ["f", "g"],
+      files: ["f": "[global]\nrw=read\nbs=8k\n[a]\n", "g": "[global]\nrw=read\n[b]\n[global]\niodepth=2\n[c]\nbs=4k\n"])
+    #expect(result.globalOptions.map(\.name) == ["rw"])
+    #expect(
+      HelpText.commandLine(result) == """
+        nvmeof-bench --name=a --rw=read --bs=8k
+        nvmeof-bench --name=b --rw=read
+        nvmeof-bench --name=c --rw=read --iodepth=2 --bs=4k
+
+        """)
   }
 
   @Test func keywords() throws {

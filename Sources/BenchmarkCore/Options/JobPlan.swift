@@ -1,7 +1,7 @@
 /// All jobs of a run with their options checked.
 public struct JobPlan: Sendable {
   public var jobs: [JobOptions]
-  /// What [global] sections and the command line said for all jobs.
+  /// What [global] sections and the command line said for all jobs; what they said for some is with those.
   public var globalOptions: [GivenOption]
   /// Things worth telling, such as options without effect.
   public var notes: [String]

@@ -2,6 +2,8 @@
 public struct JobPlanner {
   private let reader: JobFileReader
   private var plan = JobPlan(jobs: [], globalOptions: [], notes: [])
+  /// What each job has of [global] sections and of the command line for files.
+  private var inherited: [[GivenOption]] = []
 
   public static func plan(
     _ invocation: BenchmarkInvocation, reader: JobFileReader
@@ -32,25 +34,30 @@ public struct JobPlanner {
             try addJob(section, defaults: fileGlobals, overrides: invocation.common, invocation)
           }
         }
-        remember(fileGlobals)
       }
     }
     if plan.jobs.isEmpty, invocation.sources.isEmpty, !invocation.common.isEmpty {
       // Options without --name: one job, named for what it does.
       try addJob(JobSection(name: "", location: .commandLine), defaults: commandLineGlobals, overrides: [], invocation)
     }
-    remember(commandLineGlobals)
     guard !plan.jobs.isEmpty else { throw OptionError(.noJobs, at: .commandLine) }
     guard plan.jobs.reduce(0, { $0 + Int($1.jobCount) }) <= 4096 else {
       throw OptionError(.conflict("more than 4096 jobs in all"), at: .commandLine)
     }
+    divideInherited()
   }
 
-  private mutating func remember(_ entries: [GivenOption]) {
-    for entry in entries {
-      let name = OptionCatalogue.definition(named: entry.name)?.name ?? entry.name
-      plan.globalOptions.removeAll { $0.name == name }
-      plan.globalOptions.append(GivenOption(name: name, value: entry.value, location: entry.location))
+  /// What all jobs have inherited is told once; the rest, of other files or of a later section, with the jobs that it
+  /// holds for.
+  private mutating func divideInherited() {
+    plan.globalOptions = inherited[0].filter { option in
+      inherited.allSatisfy { $0.contains { $0.name == option.name && $0.value == option.value } }
+    }
+    let global = Set(plan.globalOptions.map(\.name))
+    for (index, options) in inherited.enumerated() {
+      let own = plan.jobs[index].given
+      plan.jobs[index].given =
+        options.filter { option in !global.contains(option.name) && !own.contains { $0.name == option.name } } + own
     }
   }
 
@@ -65,12 +72,18 @@ public struct JobPlanner {
     }
     var job = JobOptions()
     job.name = section.name
+    // `apply` notes in `given` what it has applied.
     for entry in defaults { try apply(entry, section, &job, context) }
+    let byDefault = job.given
     job.given = []
     for entry in section.entries { try apply(entry, section, &job, context) }
-    let given = job.given
+    let own = job.given
+    job.given = []
     for entry in overrides { try apply(entry, section, &job, context) }
-    job.given = given
+    let overriding = job.given
+    func isOverridden(_ option: GivenOption) -> Bool { overriding.contains { $0.name == option.name } }
+    job.given = own.filter { !isOverridden($0) }
+    inherited.append(byDefault.filter { !isOverridden($0) } + overriding)
     if job.name.isEmpty { job.name = job.pattern.rawValue }
     try check(job, at: section.location, invocation)
     if job.verify != nil, job.jobCount > 1, job.pattern.includes(.write), job.offsetIncrement == .bytes(0) {
