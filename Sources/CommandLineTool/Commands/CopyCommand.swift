@@ -112,7 +112,9 @@ struct CopyCommand: AsyncParsableCommand {
   ) async throws(ToolError) -> any CopyEndpoint {
     guard case .device(let target) = place else {
       return try isSource
-        ? place.openSource() : place.openDestination(isReadBack: verify || verifyOnly, isWritten: !verifyOnly)
+        ? place.openSource()
+        : place.openDestination(
+          isReadBack: verify || verifyOnly, isWritten: !verifyOnly, isResumed: resumeFrom.value > 0)
     }
     let controller = try await session.connect(target, leastQueueDepth: depth)
     let device = try controller.device(target.namespaceIdentifier)
@@ -160,6 +162,8 @@ struct CopyCommand: AsyncParsableCommand {
     }
     var second = options
     second.mode = .verify
+    // Also what was done before: the copy as a whole is called verified.
+    second.resumeOffset = 0
     second.ignoredRanges = copied.badRanges.map(\.range)
     report.verified = await runner.run(CopyEngine(source: source, destination: destination, options: second))
     return report

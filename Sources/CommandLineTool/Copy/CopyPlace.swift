@@ -39,13 +39,15 @@ enum CopyPlace: Hashable, Sendable {
   }
 
   /// Opens it to write to, and, where that is asked for, to read back.
-  func openDestination(isReadBack: Bool, isWritten: Bool) throws(ToolError) -> any CopyEndpoint {
+  ///
+  /// - Parameter isResumed: a file has to be there, with what has been done before.
+  func openDestination(isReadBack: Bool, isWritten: Bool, isResumed: Bool) throws(ToolError) -> any CopyEndpoint {
     switch self {
     case .standardStream:
       return StreamEndpoint(name: "standard output", descriptor: STDOUT_FILENO, ownsDescriptor: false)
     case .file(let path):
-      let access = isWritten ? (isReadBack ? O_RDWR : O_WRONLY) | O_CREAT : O_RDONLY
-      return try Self.open(path, flags: access)
+      let access = isWritten ? isReadBack ? O_RDWR : O_WRONLY : O_RDONLY
+      return try Self.open(path, flags: isWritten && !isResumed ? access | O_CREAT : access)
     case .device:
       preconditionFailure("devices are opened by their session")
     }

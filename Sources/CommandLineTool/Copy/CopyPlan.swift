@@ -33,6 +33,11 @@ enum CopyPlan {
     try checkAlignment("--destination-offset", options.destinationOffset, destination)
     try checkAlignment("--resume-from", options.resumeOffset, destination)
     if let length { try checkRoom(for: length, destination: destination, options: options) }
+    if options.mode == .copy, options.resumeOffset > 0, !destination.isSequential, destination.byteCount == 0 {
+      throw .usage(
+        "--resume-from \(options.resumeOffset): \(destination.name) is empty, so nothing has been done before; leave "
+          + "--resume-from out")
+    }
     if options.mode == .verify || options.verifiesEachChunk, destination.isSequential {
       throw .usage("\(destination.name) cannot be read back: leave --verify out")
     }

@@ -40,7 +40,11 @@ struct CopyReport: Sendable {
       "\(copied.byteCount) bytes (\(ByteText.binary(copied.byteCount))) \(verb) in "
       + "\(ByteText.fixed(seconds, 1)) s, \(ByteText.binary(rate < 1e18 ? UInt64(rate) : 0))/s"
     if copied.zeroByteCount > 0 { summary += ", of which \(ByteText.binary(copied.zeroByteCount)) of zeroes not sent" }
-    if options.mode == .copy, isVerified { summary += "; verified" }
+    if options.mode == .copy, isVerified {
+      summary += "; verified"
+      // What has been dropped from a stream cannot be compared any more.
+      if options.verifiesEachChunk, options.resumeOffset > 0 { summary += " from byte \(options.resumeOffset) on" }
+    }
     lines.append(summary)
     if let resumeLine { lines.append(resumeLine) }
     return lines

@@ -144,6 +144,42 @@ import Testing
     }
   }
 
+  /// What is said to have been done before has to be there.
+  @Test func resumedCopiesGoOnWithWhatIsThere() async throws {
+    try await ToolScene.withTarget { target, _, uri, _ in
+      let bytes = pattern(8 << 20)
+      try await target.writeNamespace(1, of: ToolScene.nqn, offset: 0, bytes: bytes)
+      try await ToolScene.withFile { path in
+        let arguments = ["copy", uri, path, "--resume-from", "4M", "--verify"]
+        let nowhere = try ToolProcess(arguments).finish()
+        #expect(nowhere.status == 4)
+        #expect(nowhere.errors.contains("could not be opened: No such file"), "\(nowhere.errors)")
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try Data().write(to: URL(fileURLWithPath: path))
+        let empty = try ToolProcess(arguments).finish()
+        #expect(empty.status == 2)
+        #expect(empty.errors.contains("--resume-from 4194304"), "\(empty.errors)")
+        #expect(try ToolScene.contents(path).isEmpty)
+        // All of it is compared, also what was copied before.
+        var before = Array(bytes.prefix(4 << 20))
+        before[1_000_000] ^= 1
+        try Data(before).write(to: URL(fileURLWithPath: path))
+        let damaged = try ToolProcess(arguments).finish()
+        #expect(damaged.status == 5, "\(damaged.errors)")
+        #expect(damaged.errors.contains("at byte 1000000"), "\(damaged.errors)")
+        before[1_000_000] ^= 1
+        try Data(before).write(to: URL(fileURLWithPath: path))
+        let whole = try ToolProcess(arguments).finish()
+        #expect(whole.status == 0)
+        #expect(whole.errors.contains("; verified\n"), "\(whole.errors)")
+      }
+      // Of a stream what was done before is not there any more.
+      let piped = try ToolProcess.run("copy", "-", uri, "--resume-from", "4M", "--verify", input: bytes)
+      #expect(piped.status == 0)
+      #expect(piped.errors.contains("; verified from byte 4194304 on\n"), "\(piped.errors)")
+    }
+  }
+
   @Test func copiesThatCannotGoOnAreNotToldHow() async throws {
     try await ToolScene.withTarget { _, _, uri, _ in
       let filled = try ToolProcess.run("copy", "/dev/zero", uri)

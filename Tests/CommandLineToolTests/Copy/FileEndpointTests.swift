@@ -18,7 +18,7 @@ import Testing
       var bytes = [UInt8](repeating: 0, count: 1 << 20)
       bytes[300_000] = 7
       let path = directory + "/image"
-      let destination = try CopyPlace(path).openDestination(isReadBack: true, isWritten: true)
+      let destination = try CopyPlace(path).openDestination(isReadBack: true, isWritten: true, isResumed: false)
       var options = CopyOptions()
       options.isSparse = true
       options.chunkByteCount = 65_536
@@ -39,7 +39,7 @@ import Testing
     try await Self.withDirectory { directory in
       let path = directory + "/image"
       let bytes = pattern(dataByteCount) + [UInt8](repeating: 0, count: (1 << 20) + 100)
-      let destination = try CopyPlace(path).openDestination(isReadBack: true, isWritten: true)
+      let destination = try CopyPlace(path).openDestination(isReadBack: true, isWritten: true, isResumed: false)
       var options = CopyOptions()
       options.isSparse = true
       options.verifiesEachChunk = true
@@ -55,7 +55,7 @@ import Testing
     try await Self.withDirectory { directory in
       let path = directory + "/image"
       try Data(repeating: 0xEE, count: 100_000).write(to: URL(fileURLWithPath: path))
-      let destination = try CopyPlace(path).openDestination(isReadBack: false, isWritten: true)
+      let destination = try CopyPlace(path).openDestination(isReadBack: false, isWritten: true, isResumed: false)
       var options = CopyOptions()
       options.isSparse = true
       options.chunkByteCount = 65_536
@@ -90,13 +90,13 @@ import Testing
       #expect(throws: ToolError(.localError, "\(directory)/none could not be opened: No such file or directory")) {
         _ = try CopyPlace(directory + "/none").openSource()
       }
-      let null = try CopyPlace("/dev/null").openDestination(isReadBack: false, isWritten: true)
+      let null = try CopyPlace("/dev/null").openDestination(isReadBack: false, isWritten: true, isResumed: false)
       #expect(null.isSequential)
     }
   }
 
   @Test func fullDiskEndsTheCopy() async throws {
-    let destination = try CopyPlace("/dev/full").openDestination(isReadBack: false, isWritten: true)
+    let destination = try CopyPlace("/dev/full").openDestination(isReadBack: false, isWritten: true, isResumed: false)
     let source = FaultyEndpoint("source", pattern(100 * 512))
     var options = CopyOptions()
     options.continuesOnError = true
