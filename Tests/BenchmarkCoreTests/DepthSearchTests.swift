@@ -38,6 +38,28 @@ import Testing
     #expect(outcome.statistics.searchedDepth == 1)
   }
 
+  /// Where some may take longer, a window that does not do is tried again; but one has to do in the end.
+  @Test(arguments: [[], ["--latency_run=1"]]) func notEvenAShareOneAtATime(more: [String]) throws {
+    let options = try plan(
+      [
+        "--name=a", "--rw=randread", "--iodepth=8", "--time_based", "--runtime=100ms", "--latency_target=5",
+        "--latency_window=10ms", "--latency_percentile=90",
+      ] + more
+    ).jobs[0]
+    let outcome = try BenchmarkCoreTests.run(options, on: Self.device())
+    #expect(outcome.failure?.kind == .timeout)
+    #expect(outcome.failure?.message.contains("latency_target=5 µs") == true)
+    #expect(outcome.statistics.searchedDepth == 1)
+  }
+
+  /// Depths 1 and 2 have had their windows when the runtime ends, and 4 has not.
+  @Test(arguments: ["100", "90"]) func theRuntimeEndsWithinTheSearch(percentile: String) throws {
+    let outcome = try Self.run(
+      "--iodepth=32", "--latency_target=105", "--latency_percentile=\(percentile)", "--runtime=25ms")
+    #expect(outcome.failure == nil)
+    #expect(outcome.statistics.searchedDepth == 2)
+  }
+
   @Test func aShareMayTakeLonger() throws {
     let device = Self.device()
     device.service = { [unowned device] number, _ in

@@ -383,6 +383,15 @@ import ToolOutput
     #expect(try await code("--filename=memory:1m", "--name=a", "--bs=100") == .usage)
   }
 
+  @Test func aSearchThatDidNotEndIsTold() async throws {
+    let report = try await execute([
+      "--filename=null:1m", "--name=a", "--rw=randread", "--iodepth=8", "--time_based", "--runtime=10ms",
+      "--latency_target=1s", "--latency_window=1s",
+    ])
+    #expect(report.entries.first?.failure == nil && report.entries.first?.depth == 1)
+    #expect(report.notes.contains { $0.hasPrefix("a: ended before its depth for latency_target was found") })
+  }
+
   /// No file, whichever of its keys a transport identifier has.
   @Test(arguments: ["traddr:192.0.2.1", "TRADDR=192.0.2.1 adrfam=IPv4", "nvme+tcp://192.0.2.1"])
   func targetsAreToldFromFiles(_ text: String) throws {

@@ -76,6 +76,12 @@ public final class BenchmarkRun {
       let note = "\(name): ended before its ramp_time was over; what is reported of it is the ramp"
       if !notes.contains(note) { notes.append(note) }
     }
+    for (name, outcome) in ended where outcome.searchIsUnfinished {
+      let note =
+        "\(name): ended before its depth for latency_target was found; its figures are of all depths tried, and the "
+        + "depth is the latest that did (1 if none was tried for a whole latency_window)"
+      if !notes.contains(note) { notes.append(note) }
+    }
     for (index, (name, _)) in ended.enumerated() where ended[..<index].allSatisfy({ $0.0 != name }) {
       let count = ended.reduce(UInt64(0)) { $1.0 == name ? $0 + $1.1.overdueCount : $0 }
       guard count > 0 else { continue }

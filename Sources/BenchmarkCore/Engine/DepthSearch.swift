@@ -9,7 +9,17 @@ struct DepthSearch {
     case found
     /// That window is over.
     case ended
-    /// Not even one at a time takes so short, and every one has to.
+    /// Not even one at a time takes so short, and every one has to: looking on is in vain.
+    case failed
+  }
+
+  /// What it has come to when the job's work is over.
+  enum Conclusion: Equatable {
+    /// The depth is found, or what was to be followed has been.
+    case settled
+    /// The work was over before. The latest depth that did, or the one being tried where none has had its window.
+    case unfinished(depth: Int)
+    /// Not one depth did.
     case failed
   }
 
@@ -25,6 +35,9 @@ struct DepthSearch {
   /// The greatest depth that did, and the smallest that did not; nil while all do.
   private var low = 1
   private var high: Int?
+  /// The depth of the latest window that did; nil while none has.
+  private var latest: Int?
+  private var hasFailed = false
   /// Windows in a row whose depth did, next to one that did not.
   private var stableCount = 0
   private var isMeasuring = false
@@ -45,6 +58,11 @@ struct DepthSearch {
 
   /// How many I/Os may be in flight now.
   var limit: Int { isDraining ? 0 : depth }
+
+  var conclusion: Conclusion {
+    if latest == nil, hasFailed { return .failed }
+    return isMeasuring || goesOn ? .settled : .unfinished(depth: latest ?? depth)
+  }
 
   /// A window begins.
   mutating func begin(at now: UInt64) {
@@ -76,7 +94,9 @@ struct DepthSearch {
 
   private mutating func failure(_ now: UInt64) -> Verdict {
     isMeasuring = false
+    hasFailed = true
     guard depth > 1 else {
+      // Where some I/Os may take longer, a window may have been bad luck: what counts is whether none ever does.
       begin(at: now)
       return percentile >= 100 ? .failed : .goOn
     }
@@ -91,6 +111,7 @@ struct DepthSearch {
   private mutating func success(_ now: UInt64) -> Verdict {
     let tried = depth
     low = depth
+    latest = depth
     if let failed = high, depth + 1 == failed {
       // What has failed once may have been bad luck.
       stableCount += 1

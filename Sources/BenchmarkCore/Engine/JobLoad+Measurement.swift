@@ -59,18 +59,28 @@ extension JobLoad {
     case .goOn: break
     case .found: resetForMeasurement(now)
     case .ended: isStopping = true
-    case .failed:
-      note(
-        JobFailure(
-          .timeout,
-          "latency_target=\(setup.options.latencyTarget / 1000) µs is too short: an I/O took longer with no other one "
-            + "in flight"))
-      giveUp()
+    case .failed: noDepthIsFound("an I/O took longer")
     }
+  }
+
+  private mutating func noDepthIsFound(_ why: String) {
+    let target = setup.options.latencyTarget / 1000
+    note(JobFailure(.timeout, "latency_target=\(target) µs is too short: \(why) with no other one in flight"))
+    giveUp()
   }
 
   /// The work is over: what follows it has the whole depth.
   mutating func endSearch() {
+    if !hasGivenUp, let conclusion = search?.conclusion {
+      switch conclusion {
+      case .settled: break
+      case .unfinished(let depth):
+        searchedDepth = depth
+        searchIsUnfinished = true
+      case .failed:
+        noDepthIsFound("in each latency_window more I/Os took longer than latency_percentile allows,")
+      }
+    }
     search = nil
     inFlightLimit = loop.depth
   }

@@ -72,6 +72,7 @@ extension JobLoad {
       statistics: assembled(detached: false), failure: failure, failureCount: failureCount,
       threadIdentifier: ThreadIdentity.current(), log: log, histogramLog: histogramLog)
     outcome.endedInRamp = isRamping
+    outcome.searchIsUnfinished = searchIsUnfinished
     outcome.overdueCount = overdueCount
     return outcome
   }
@@ -80,8 +81,9 @@ extension JobLoad {
   @inline(__always)
   mutating func look(_ now: UInt64) {
     if now >= nextPeriodic { periodic(now) }
-    if search != nil { searchDepth(now) }
     if !isStopping, now >= end || stop.isStopped { isStopping = true }
+    // A window that is over when nothing is issued any more comes too late: nothing would be measured after it.
+    if search != nil, !isStopping, !sourceIsDry { searchDepth(now) }
     if isStopping, !sourceIsDry {
       if loop.isRated { countOverdue(min(now, end)) }
       sourceIsDry = true

@@ -73,6 +73,7 @@ struct JobLoad<Clock: BenchmarkClock>: ~Copyable {
 
   // Results.
   var searchedDepth: Int?
+  var searchIsUnfinished = false
   let directions: UnsafeMutablePointer<DirectionStatistics>
   var statistics = JobStatistics()
   var failure: JobFailure?

@@ -9,6 +9,8 @@ public struct JobOutcome: Sendable {
   public var threadIdentifier: Int32
   /// It was over before its ramp was: what its statistics tell of was not to be measured.
   public var endedInRamp = false
+  /// It was over before its depth for `latency_target` was found: what its statistics tell of is all depths tried.
+  public var searchIsUnfinished = false
   /// I/Os that were due by its rate when it ended, and had not been issued, about: no latency tells of their waiting.
   public var overdueCount: UInt64 = 0
   /// What its logs are written from; nil where none is wanted.
