@@ -13,6 +13,16 @@ import Testing
     #expect(holes.sequentialGap == 4096)
   }
 
+  /// What is rounded up to it has to lie on the device, and where a block begins.
+  @Test(arguments: ["1000000", "18446744073709551615", "2m"])
+  func offsetsAreAlignedToBlocksOfTheDevice(text: String) throws {
+    let options = try job("--rw=read", "--offset=33%", "--offset_align=\(text)")
+    let failure = #expect(throws: JobFailure.self) { try setup(options, capacity: 1 << 20) }
+    #expect(failure?.message.contains("offset_align") == true)
+    let good = try job("--rw=read", "--bs=512", "--offset=33%", "--offset_align=1536")
+    #expect(try setup(good, capacity: 1 << 20).region.start == 226 * 1536)
+  }
+
   @Test func paths() throws {
     let none = try job("--rw=read").paths
     #expect(!none.isWanted)

@@ -45,6 +45,11 @@ public struct JobSetup: Sendable {
     guard options.sequentialGap % logicalBlock == 0 else {
       throw fail("the gap of rw=…:\(options.sequentialGap) is not a multiple of \(blockByteCount)-byte blocks")
     }
+    guard options.offsetAlignment % logicalBlock == 0, options.offsetAlignment <= capacityBytes else {
+      throw fail(
+        "offset_align \(options.offsetAlignment) is not a multiple of the device's \(blockByteCount)-byte blocks up to "
+          + "its \(capacityBytes) bytes")
+    }
     let smallest = UInt64(options.smallestBlock)
     let largest = UInt64(options.largestBlock)
 
