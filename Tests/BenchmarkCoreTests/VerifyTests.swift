@@ -112,6 +112,21 @@ import Testing
     #expect(device.issued.count < 30)
   }
 
+  /// The device has no room for the first block of the backlog until the runtime is over.
+  @Test func whatWasToBeReadBackAtTheEndIs() throws {
+    let device = FakeDevice(byteCount: 1 << 16)
+    device.service = { [unowned device] number, _ in
+      // A job that finds no room looks again after a millisecond.
+      if number == 3 { device.busyLeft = 15 }
+      return 10_000
+    }
+    let outcome = try run(
+      try job("--rw=write", "--bs=4k", "--verify=crc32c", "--verify_backlog=4", "--runtime=10ms"), on: device)
+    #expect(outcome.failure == nil)
+    #expect(outcome.statistics.directions.write.operations == 4)
+    #expect(outcome.statistics.verifiedBlocks == 4)
+  }
+
   @Test func overlappingWritesAreSettledBeforeTheNext() throws {
     // Without a map and at depth, places repeat; two writes in flight to one place would leave its content open.
     let device = FakeDevice(byteCount: 1 << 15)

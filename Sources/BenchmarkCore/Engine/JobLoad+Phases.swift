@@ -87,9 +87,23 @@ extension JobLoad {
     if isStopping, !sourceIsDry {
       if loop.isRated { countOverdue(min(now, end)) }
       sourceIsDry = true
-      hasPending = false
-      cancelPrepared()
+      dropPlanned()
     }
+  }
+
+  /// The job ends: what is planned is not issued any more. A block that was to be read back goes back to the backlog,
+  /// of which the verification at the end reads the rest.
+  private mutating func dropPlanned() {
+    if loop.backlogLimit > 0 {
+      if hasPending, pending.purpose == .verify { putBack(pending) }
+      if prepared >= 0, slots[prepared].purpose == .verify { putBack(slots[prepared]) }
+    }
+    hasPending = false
+    cancelPrepared()
+  }
+
+  private mutating func putBack(_ slot: IOSlot) {
+    backlog.append(BlockRing.Entry(offset: slot.offset, byteCount: slot.byteCount))
   }
 
   mutating func giveUpInFlight(afterSeconds seconds: UInt64) {
