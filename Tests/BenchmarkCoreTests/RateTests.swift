@@ -173,6 +173,13 @@ import Testing
     #expect(try overdue(10_000_000, "--number_ios=100") == 0)
   }
 
+  @Test(arguments: ["--rw=randread", "--rw=randrw"]) func ratesBeyondAllNumbersAreOverdue(pattern: String) throws {
+    let device = FakeDevice(byteCount: 1 << 20)
+    device.service = { _, _ in 1_000_000 }
+    let options = try job(pattern, "--rate_iops=18446744073709551615", "--time_based", "--runtime=3")
+    #expect(try run(options, on: device).overdueCount > 1 << 62)
+  }
+
   /// An I/O waits for its job's own pauses, which are none of the device's.
   @Test func pausesAreNoLatency() throws {
     let device = FakeDevice(byteCount: 1 << 20)

@@ -83,7 +83,7 @@ public final class BenchmarkRun {
       if !notes.contains(note) { notes.append(note) }
     }
     for (index, (name, _)) in ended.enumerated() where ended[..<index].allSatisfy({ $0.0 != name }) {
-      let count = ended.reduce(UInt64(0)) { $1.0 == name ? $0 + $1.1.overdueCount : $0 }
+      let count = ended.reduce(UInt64(0)) { $1.0 == name ? $0.addingSaturating($1.1.overdueCount) : $0 }
       guard count > 0 else { continue }
       notes.append(
         "\(name): of the I/Os that were due by its rate, \(count) had not started when it ended; "

@@ -78,7 +78,7 @@ extension JobLoad {
       if loop.isMixed, !workload.hasShare(direction) { continue }
       let pacer = direction == .read ? readPacer : direction == .write ? writePacer : trimPacer
       let byteCount = setup.options.blockSizes[direction].smallest
-      overdueCount += pacer?.overdueCount(at: now, byteCount: byteCount) ?? 0
+      overdueCount = overdueCount.addingSaturating(pacer?.overdueCount(at: now, byteCount: byteCount) ?? 0)
     }
   }
 

@@ -57,7 +57,7 @@ public struct RatePacer: Sendable {
     let start = nextStart
     guard start < now else { return 0 }
     let units = Double(now - start) / 1e9 * Double(unitsPerSecond)
-    return 1 + UInt64(units / (countsBytes ? Double(byteCount) : 1))
+    return 1 + UInt64(min(units / (countsBytes ? Double(byteCount) : 1), 9e18))
   }
 
   /// Accounts for an I/O of `byteCount` as planned.

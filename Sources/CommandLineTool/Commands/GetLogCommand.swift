@@ -126,16 +126,18 @@ struct GetLogCommand: AsyncParsableCommand {
   /// In pieces of at most MDTS, which all but the smallest pages may need.
   private func read(_ controller: Controller, byteCount: Int, target: TargetIdentifier) async throws -> [UInt8] {
     let limit = max(4096, min(controller.snapshot.maximumTransferByteCount ?? 65_536, 65_536))
+    let start = offset?.value ?? 0
+    guard !start.addingReportingOverflow(UInt64(byteCount - 1)).overflow else {
+      throw ToolError.usage("--lpo and --log-len reach beyond 64 bits")
+    }
     var data: [UInt8] = []
     while data.count < byteCount {
       let count = min(limit, byteCount - data.count)
       let isLast = data.count + count == byteCount
-      let (position, overflow) = (offset?.value ?? 0).addingReportingOverflow(UInt64(data.count))
-      if overflow { throw ToolError.usage("--lpo and --log-len reach beyond 64 bits") }
       let reply = try await controller.require(
         "Get Log Page (\(page.page.name ?? "LID \(page.page.rawValue)"))",
         .getLogPage(
-          page.page, namespaceIdentifier: namespaceIdentifier, byteCount: count, offset: position,
+          page.page, namespaceIdentifier: namespaceIdentifier, byteCount: count, offset: start + UInt64(data.count),
           specificParameter: specificParameter, specificIdentifier: specificIdentifier,
           retainAsynchronousEvent: retainsEvent || !isLast),
         dataInByteCount: count)

@@ -2,9 +2,9 @@
 enum Hexdump {
   static let header = "       0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f"
 
-  /// - Parameter base: the offset to show for the first byte.
+  /// - Parameter base: the offset to show for the first byte; that of the last one is within 64 bits, too.
   static func text(_ bytes: some RandomAccessCollection<UInt8>, base: UInt64 = 0) -> String {
-    let digits = max(4, (base + UInt64(bytes.count)).hexadecimal().count)
+    let digits = max(4, (base + UInt64(max(bytes.count, 1) - 1)).hexadecimal().count)
     var lines = [String(repeating: " ", count: digits - 4) + header]
     var offset = base
     var rest = bytes[...]
@@ -15,7 +15,8 @@ enum Hexdump {
       let ascii = String(
         String.UnicodeScalarView(row.map { (0x20..<0x7F).contains($0) ? Unicode.Scalar($0) : "." }))
       lines.append("\(offset.hexadecimal(digits: digits)): \(hex) \"\(ascii)\"")
-      offset += 16
+      // Behind the last row there may be no number any more.
+      offset &+= 16
     }
     return lines.joined(separator: "\n")
   }

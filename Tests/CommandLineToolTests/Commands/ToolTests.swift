@@ -258,6 +258,10 @@ import Testing
       #expect(piece.text.contains("log-id:2"))
       let raw = try ToolScene.json(try ToolProcess.run("get-log", uri, "--log-id", "smart", "-l", "4", "-o", "json"))
       #expect((raw["data"] as? String)?.count == 8)
+      let beyond = try ToolProcess.run(
+        "get-log", uri, "--log-id", "smart", "--lpo", "0xfffffffffffffffc", "-l", "8")
+      #expect(beyond.status == 2)
+      #expect(beyond.errors.contains("reach beyond 64 bits"), "\(beyond.errors)")
       // The beginning of a list is a list.
       let entry = try ToolProcess.run("get-log", uri, "--log-id", "error", "-l", "64", "-o", "json")
       #expect(try ToolScene.json(entry)["errors"] != nil)

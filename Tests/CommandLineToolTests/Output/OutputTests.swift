@@ -42,6 +42,12 @@ import ToolSupport
         """)
     #expect(
       Hexdump.text([0], base: 0x12_3456).hasSuffix("123456: 00                                              \".\""))
+    // Up to the last byte that has a number.
+    #expect(
+      Hexdump.text([1, 2, 3, 4], base: .max - 3) == """
+                           0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f
+        fffffffffffffffc: 01 02 03 04                                     "...."
+        """)
   }
 
   @Test(
