@@ -11,9 +11,9 @@ struct CopyCommand: AsyncParsableCommand {
     abstract: "Copy between a namespace and a file, a stream, or another namespace.",
     discussion: """
       SOURCE and DESTINATION are each a target with its namespace (nvme+tcp://HOST:PORT/NQN?nsid=1, or a transport \
-      identifier), a file, or - for standard input or output. Sizes take K, M, G, T for powers of 1024. An existing \
-      file is replaced, unless the copy is resumed or goes to a --destination-offset. If the source does not fill the \
-      destination's last block, zeroes do.
+      identifier), a file (./NAME where its name looks like a target), or - for standard input or output. Sizes take \
+      K, M, G, T for powers of 1024. An existing file is replaced, unless the copy is resumed or goes to a \
+      --destination-offset. If the source does not fill the destination's last block, zeroes do.
 
       A copy that fails or is interrupted (Ctrl-C) prints the --resume-from with which the same command goes on. \
       Pieces that fail are tried again in halves, so that the blocks reported are those that are bad.
