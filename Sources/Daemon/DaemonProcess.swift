@@ -44,7 +44,7 @@ public final class DaemonProcess: Sendable {
     let keeper = ConfigurationKeeper(
       path: options.configurationPath, isKept: options.keepsConfiguration,
       sections: Configuration.sections(of: service), table: service.table, logger: log.logger(.configuration),
-      executor: control.handle)
+      phase: { service.lifecycle.phase }, executor: control.handle)
     self.keeper = keeper
     service.install(keeper)
     service.controllers.observeLosses { request in

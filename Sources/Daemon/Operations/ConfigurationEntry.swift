@@ -42,6 +42,12 @@ extension ConfigurationEntry {
     return method == "bdev_nvme_start_discovery" ? isNumber(parts[0]) : parts[0].isEmpty
   }
 
+  /// Whether this call of what the daemon is says all that a call of a file does, in whatever order, and maybe more.
+  func says(_ other: ConfigurationEntry) -> Bool {
+    guard method == other.method else { return false }
+    return other.parameters?.members.allSatisfy { parameters?[$0.key] == $0.value } ?? true
+  }
+
   /// Whether a client means this call who takes something back by `given`, of which `key` is its name. What is not said, is
   /// null or empty fits all; words of the transport and its addresses are compared in any letter case, as at a detach.
   func isMeant(by given: JSONObject, named key: String) -> Bool {

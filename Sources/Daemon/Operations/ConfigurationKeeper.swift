@@ -34,6 +34,7 @@ actor ConfigurationKeeper {
   private let sections: [ConfigurationSection]
   private let table: RPCMethodTable
   private let logger: Logger
+  private let phase: @Sendable () -> RPCPhase
   private let executor: ReactorHandle
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -58,13 +59,14 @@ actor ConfigurationKeeper {
 
   init(
     path: String?, isKept: Bool, sections: [ConfigurationSection], table: RPCMethodTable, logger: Logger,
-    executor: ReactorHandle
+    phase: @escaping @Sendable () -> RPCPhase, executor: ReactorHandle
   ) {
     self.path = path
     self.isKept = isKept
     self.sections = sections
     self.table = table
     self.logger = logger
+    self.phase = phase
     self.executor = executor
   }
 
@@ -107,31 +109,31 @@ actor ConfigurationKeeper {
 
   /// Makes the pending calls that belong to a phase.
   ///
-  /// - Parameter phase: ``RPCPhase/startup``: calls that may be made before the start; ``RPCPhase/runTime``: the others.
+  /// - Parameter phase: ``RPCPhase/startup``: calls that may be made before the start; ``RPCPhase/runTime``: all that have
+  ///   not been made by then.
   func apply(_ phase: RPCPhase) async {
     await make(in: phase) { pending in
       let isEarly = self.table[pending.call.entry.method]?.phase.contains(.startup) ?? false
-      return pending.state == .waiting && isEarly == (phase == .startup)
+      return pending.state == .waiting && (isEarly || phase == .runTime)
     }
     guard phase == .runTime else { return }
     retryLater(Self.retrySeconds.first)
     await save()
   }
 
-  /// Reads the file again, and makes those of its calls that are not what the daemon is already.
+  /// Reads the file again, and makes those of its calls that are not what the daemon is already, as far as the phase that it
+  /// is in allows.
   func applyMissing() async throws(ConfigurationFileError) {
     guard let document = try read() else { return }
-    let present = Set(await current().entries)
-    for call in document.calls where !present.contains(call.entry) {
+    let present = ConfigurationIndex(await current())
+    for call in document.calls where !present.has(call.entry) {
       if let index = pending.firstIndex(where: { $0.call == call }) {
         if pending[index].state != .running { pending[index].state = .waiting }
       } else {
         pending.append(Pending(call: call))
       }
     }
-    await make(in: .runTime) { $0.state == .waiting }
-    retryLater(Self.retrySeconds.first)
-    await save()
+    await apply(phase())
   }
 
   /// Makes pending calls in their order. Those of one method that follow upon each other run side by side when they are
@@ -180,7 +182,7 @@ actor ConfigurationKeeper {
         "method": "\(entry.method)", "name": "\(entry.name ?? "")", "code": "\(error.code)",
         "error": "\(error.message)", "detail": "\(error.detail ?? "")",
       ]
-      if await current().entries.contains(entry) {
+      if await current().entries.contains(where: { $0.says(entry) }) {
         logger.info("is configured already", metadata: metadata)
         end(call, nil)
         return
@@ -227,8 +229,8 @@ actor ConfigurationKeeper {
 
   private func retryNow(_ seconds: Double) async {
     // What has come about in another way.
-    let present = Set(await current().entries)
-    pending.removeAll { $0.state == .failed && present.contains($0.call.entry) }
+    let present = ConfigurationIndex(await current())
+    pending.removeAll { $0.state == .failed && present.has($0.call.entry) }
     await make(in: .runTime) { $0.state == .failed }
     guard !Task.isCancelled else { return }
     retryLater(min(2 * seconds, Self.retrySeconds.last))
@@ -315,8 +317,8 @@ actor ConfigurationKeeper {
   private func saveOnce(_ path: String) async {
     saveIsWanted = false
     var document = await current()
-    let present = Set(document.entries)
-    for call in pending.map(\.call) where !present.contains(call.entry) {
+    let present = ConfigurationIndex(document)
+    for call in pending.map(\.call) where !present.has(call.entry) {
       if let index = document.sections.firstIndex(where: { $0.name == call.section }) {
         document.sections[index].entries.append(call.entry)
       } else {

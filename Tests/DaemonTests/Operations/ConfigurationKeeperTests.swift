@@ -1,0 +1,42 @@
+import Glibc
+import JSONRPC
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+@Suite(.timeLimit(.minutes(2))) struct ConfigurationKeeperTests {
+  private let attach = "bdev_nvme_attach_controller"
+
+  private func attachment(_ name: String, _ address: String = "192.0.2.1") -> ConfigurationEntry {
+    ConfigurationEntry(attach, ["name": .string(name), "traddr": .string(address)])
+  }
+
+  private let export = ConfigurationEntry("nbd_export_start", ["bdev_name": "An1", "name": "x"])
+  private let limit = ConfigurationEntry("bdev_set_qos_limit", ["name": "An1", "rw_ios_per_sec": 7000])
+
+  @Test func whatIsThereInOtherWordsIsNotCalledAgain() async throws {
+    let bed = try await KeeperBed([export], isKept: false)
+    await bed.keeper.apply(.runTime)
+    #expect(bed.calls == ["nbd_export_start An1"])
+    bed.entries = [ConfigurationEntry("nbd_export_start", ["name": "x", "bdev_name": "An1", "writable": true])]
+    try await bed.keeper.applyMissing()
+    #expect(bed.calls.count == 1)
+    bed.entries = []
+    try await bed.keeper.applyMissing()
+    #expect(bed.calls.count == 2)
+    await bed.end()
+  }
+
+  @Test func aHangUpBeforeTheStartLeavesDevicesToTheStart() async throws {
+    let bed = try await KeeperBed([ConfigurationEntry("attach_early"), attachment("A")])
+    bed.phase = .startup
+    try await bed.keeper.applyMissing()
+    #expect(bed.calls == ["attach_early "])
+    bed.phase = .runTime
+    await bed.keeper.apply(.runTime)
+    #expect(bed.calls == ["attach_early ", "\(attach) A"])
+    await bed.end()
+  }
+}
