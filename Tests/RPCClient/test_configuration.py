@@ -176,6 +176,28 @@ class ConfigurationTests(unittest.TestCase):
         self.wait_for(lambda: [disk["nbd_device"] for disk in daemon.call("nbd_get_disks")] == [socket_path])
         self.assertEqual(daemon.call("bdev_get_bdevs", {"name": "An1"})[0]["assigned_rate_limits"]["rw_ios_per_sec"], 7000)
 
+    def discovery(self, port, **more):
+        return {"name": "disc", "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1", "trsvcid": str(port), **more}
+
+    def test_a_discovery_service_that_is_away_holds_up_nothing(self):
+        target = Target("--namespace", "memory:16M")
+        self.addCleanup(target.remove)
+        socket_path = os.path.join(self.directory.name, "nbd")
+        with open(self.file, "w", encoding="utf-8") as file:
+            json.dump({"subsystems": [{"subsystem": "bdev", "config": [
+                {"method": "bdev_nvme_attach_controller", "params": self.attachment(target)},
+                {"method": "bdev_nvme_start_discovery", "params": self.discovery(1, wait_for_attach=True)}]},
+                {"subsystem": "nbd", "config": [{"method": "nbd_start_disk", "params": {
+                    "bdev_name": "An1", "nbd_device": socket_path}}]}]}, file)
+        path = os.path.join(self.directory.name, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(PATIENCE)
+            with unittest.mock.patch.dict(os.environ, {"NOTIFY_SOCKET": path}):
+                daemon = self.start("--config", self.file)
+            self.assertIn(b"READY=1", manager.recv(4096).split(b"\n"))
+        self.assertEqual([disk["nbd_device"] for disk in daemon.call("nbd_get_disks")], [socket_path])
+
     def test_what_a_client_takes_back_does_not_come(self):
         target = Target("--namespace", "memory:16M")
         self.addCleanup(target.remove)

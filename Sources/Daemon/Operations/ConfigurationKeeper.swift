@@ -174,7 +174,7 @@ actor ConfigurationKeeper {
     guard !isStopped else { return }
     let entry = call.entry
     do throws(RPCError) {
-      _ = try await table.call(entry.method, entry.parameters.map { .object($0) }, in: phase)
+      _ = try await table.call(entry.method, entry.replayedParameters.map { .object($0) }, in: phase)
       logger.info("configured", metadata: ["method": "\(entry.method)", "name": "\(entry.name ?? "")"])
       end(call, nil)
     } catch {

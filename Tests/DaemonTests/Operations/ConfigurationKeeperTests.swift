@@ -16,6 +16,16 @@ import Testing
   private let export = ConfigurationEntry("nbd_export_start", ["bdev_name": "An1", "name": "x"])
   private let limit = ConfigurationEntry("bdev_set_qos_limit", ["name": "An1", "rw_ios_per_sec": 7000])
 
+  @Test func aDiscoveryServiceIsNotWaitedFor() async throws {
+    let bed = try await KeeperBed([
+      ConfigurationEntry(
+        "bdev_nvme_start_discovery", ["name": "disc", "wait_for_attach": true, "attach_timeout_ms": 5])
+    ])
+    await bed.keeper.apply(.runTime)
+    #expect(bed.calls == ["bdev_nvme_start_discovery disc"])
+    await bed.end()
+  }
+
   @Test func whatIsThereInOtherWordsIsNotCalledAgain() async throws {
     let bed = try await KeeperBed([export], isKept: false)
     await bed.keeper.apply(.runTime)
