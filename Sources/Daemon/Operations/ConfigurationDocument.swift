@@ -27,6 +27,15 @@ struct ConfigurationDocument: Sendable, Hashable {
 
   init(sections: [Section]) { self.sections = sections }
 
+  /// Takes out the calls that are meant, and with the last that brought the name what is about its devices.
+  mutating func forget(_ isMeant: (ConfigurationEntry) -> Bool, of method: String, named name: String) {
+    for index in sections.indices { sections[index].entries.removeAll(where: isMeant) }
+    guard !entries.contains(where: { $0.brings(name, by: method) }) else { return }
+    for index in sections.indices {
+      sections[index].entries.removeAll { $0.isAboutDevice(of: method, named: name) }
+    }
+  }
+
   /// The same text with spaces in place of comments (`//` to the end of the line, `/*` to `*/`), which people write into
   /// configurations and JSON does not have. Places stay what they are.
   private static func withoutComments(_ text: [UInt8]) -> [UInt8] {

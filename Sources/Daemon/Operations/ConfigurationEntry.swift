@@ -42,6 +42,16 @@ extension ConfigurationEntry {
     return method == "bdev_nvme_start_discovery" ? isNumber(parts[0]) : parts[0].isEmpty
   }
 
+  /// Whether it is about a device that ``isDevice(_:of:named:)`` tells of.
+  func isAboutDevice(of method: String, named name: String) -> Bool {
+    deviceName.map { Self.isDevice($0, of: method, named: name) } ?? false
+  }
+
+  /// Whether it attaches or finds what has the name.
+  func brings(_ name: String, by method: String) -> Bool {
+    self.method == method && parameters?["name"] == .string(name)
+  }
+
   /// What the call is made with from a file: a discovery service that is away must not hold up what comes behind it, and
   /// need not be waited for, since what depends on it is tried again.
   var replayedParameters: JSONObject? {

@@ -44,6 +44,8 @@ actor ConfigurationKeeper {
   private var saving: Task<Void, Never>?
   private var saveIsWanted = false
   private var isStopped = false
+  /// What the file is to say from ``stop()`` on.
+  private var ending: ConfigurationDocument?
 
   /// By the method that takes something back: the one that had brought it, and the parameter that names it.
   private static let opposites: [String: (method: String, key: String)] = [
@@ -258,8 +260,13 @@ actor ConfigurationKeeper {
         case .failure(let error): error.code == -19 || error.code == -2
         }
       guard isGone else { return }
-      revoke { $0.method == opposite.method && $0.isMeant(by: given, named: opposite.key) }
-      await forgetDevices(of: opposite.method, named: given[opposite.key]?.stringValue ?? "")
+      let isMeant = { (entry: ConfigurationEntry) in
+        entry.method == opposite.method && entry.isMeant(by: given, named: opposite.key)
+      }
+      let name = given[opposite.key]?.stringValue ?? ""
+      ending?.forget(isMeant, of: opposite.method, named: name)
+      revoke(isMeant)
+      await forgetDevices(of: opposite.method, named: name)
     } else if case .failure = result {
       return
     }
@@ -275,13 +282,11 @@ actor ConfigurationKeeper {
   /// What is about devices of a controller that has been taken back, the last of its paths with it, goes as well: it must
   /// not meet another controller of the same name.
   private func forgetDevices(of method: String, named name: String) async {
-    let isOfName = { (entry: ConfigurationEntry) in entry.method == method && entry.parameters?["name"] == .string(name)
-    }
     let document = await current()
-    guard !document.entries.contains(where: isOfName), !pending.contains(where: { isOfName($0.call.entry) }) else {
-      return
-    }
-    revoke { $0.deviceName.map { ConfigurationEntry.isDevice($0, of: method, named: name) } ?? false }
+    guard !document.entries.contains(where: { $0.brings(name, by: method) }),
+      !pending.contains(where: { $0.call.entry.brings(name, by: method) })
+    else { return }
+    revoke { $0.isAboutDevice(of: method, named: name) }
   }
 
   /// A controller has been given up, its controller loss time-out being over, and no client has wished for that: the file
@@ -290,8 +295,7 @@ actor ConfigurationKeeper {
     guard isKept else { return }
     let name = entry.parameters?["name"]?.stringValue ?? ""
     let calls = (written?.calls ?? []).filter { call in
-      call.entry == entry
-        || call.entry.deviceName.map { ConfigurationEntry.isDevice($0, of: entry.method, named: name) } ?? false
+      call.entry == entry || call.entry.isAboutDevice(of: entry.method, named: name)
     }
     for call in calls where !pending.contains(where: { $0.call == call }) {
       pending.append(Pending(call: call, state: .failed))
@@ -316,17 +320,9 @@ actor ConfigurationKeeper {
 
   private func saveOnce(_ path: String) async {
     saveIsWanted = false
-    var document = await current()
-    let present = ConfigurationIndex(document)
-    for call in pending.map(\.call) where !present.has(call.entry) {
-      if let index = document.sections.firstIndex(where: { $0.name == call.section }) {
-        document.sections[index].entries.append(call.entry)
-      } else {
-        document.sections.append(.init(name: call.section, entries: [call.entry]))
-      }
-    }
-    if document == written { return }
-    let complete = document
+    let complete: ConfigurationDocument
+    if let ending { complete = ending } else { complete = await currentAndPending() }
+    if complete == written { return }
     // The disk may take its time: not on this thread.
     let result = await Task.detached { () -> Result<Void, ConfigurationFileError> in
       do throws(ConfigurationFileError) { return .success(try ConfigurationFile.write(complete, path)) } catch {
@@ -339,11 +335,30 @@ actor ConfigurationKeeper {
     }
   }
 
-  /// No more attempts.
-  func stop() {
+  private func currentAndPending() async -> ConfigurationDocument {
+    var document = await current()
+    let present = ConfigurationIndex(document)
+    for call in pending.map(\.call) where !present.has(call.entry) {
+      if let index = document.sections.firstIndex(where: { $0.name == call.section }) {
+        document.sections[index].entries.append(call.entry)
+      } else {
+        document.sections.append(.init(name: call.section, entries: [call.entry]))
+      }
+    }
+    return document
+  }
+
+  /// No more attempts. The daemon is taken apart from then on, so that what it is says nothing of what it is to be: the file
+  /// loses what clients take back, and nothing else.
+  func stop() async {
     isStopped = true
     retry?.cancel()
     retry = nil
+    // What is wanted by now is what the daemon still is.
+    while let saving { await saving.value }
+    ending = written
+    // Nothing of a file that never could be written is known.
+    if written == nil { path = nil }
   }
 
   /// Nothing is written any more.

@@ -16,6 +16,32 @@ import Testing
   private let export = ConfigurationEntry("nbd_export_start", ["bdev_name": "An1", "name": "x"])
   private let limit = ConfigurationEntry("bdev_set_qos_limit", ["name": "An1", "rw_ios_per_sec": 7000])
 
+  @Test func theEndOfTheDaemonLeavesTheFileWhatItIs() async throws {
+    let bed = try await KeeperBed([attachment("A"), export])
+    bed.entries = [attachment("A"), export]
+    await bed.keeper.apply(.runTime)
+    await bed.client("bdev_reset_iostat")
+    await bed.keeper.stop()
+    // It takes itself apart, and is called meanwhile.
+    bed.entries = []
+    await bed.client("bdev_reset_iostat")
+    #expect(try bed.kept() == ["\(attach) A", "nbd_export_start An1"])
+    // What is taken back by then is not to come back all the same.
+    await bed.client("nbd_export_stop", ["name": "x"], .system(ENOENT))
+    #expect(try bed.kept() == ["\(attach) A"])
+    await bed.end()
+  }
+
+  @Test func whatIsAboutDevicesOfADetachedControllerGoesAtTheEndAsWell() async throws {
+    let bed = try await KeeperBed([attachment("A"), attachment("B"), limit, export])
+    bed.entries = [attachment("A"), attachment("B"), limit, export]
+    await bed.keeper.apply(.runTime)
+    await bed.keeper.stop()
+    await bed.client("bdev_nvme_detach_controller", ["name": "A"])
+    #expect(try bed.kept() == ["\(attach) B"])
+    await bed.end()
+  }
+
   @Test func aDiscoveryServiceIsNotWaitedFor() async throws {
     let bed = try await KeeperBed([
       ConfigurationEntry(
