@@ -221,20 +221,21 @@ actor ConfigurationKeeper {
   private func retryLater(_ seconds: Double) {
     retry?.cancel()
     retry = nil
-    guard pending.contains(where: { $0.state == .failed }) else { return }
+    guard !isStopped, pending.contains(where: { $0.state == .failed }) else { return }
     retry = Task(executorPreference: executor) {
       try? await Task.sleep(for: .seconds(seconds))
-      guard !Task.isCancelled else { return }
       await self.retryNow(seconds)
     }
   }
 
   private func retryNow(_ seconds: Double) async {
+    guard !Task.isCancelled else { return }
+    // Only the time until then can be cut short: an attempt goes on beside others, and arms the next one at its end.
+    retry = nil
     // What has come about in another way.
     let present = ConfigurationIndex(await current())
     pending.removeAll { $0.state == .failed && present.has($0.call.entry) }
     await make(in: .runTime) { $0.state == .failed }
-    guard !Task.isCancelled else { return }
     retryLater(min(2 * seconds, Self.retrySeconds.last))
     await save()
   }

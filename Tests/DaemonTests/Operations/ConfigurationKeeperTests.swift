@@ -52,6 +52,25 @@ import Testing
     await bed.end()
   }
 
+  @Test func aHangUpDuringAnAttemptEndsNoAttempts() async throws {
+    let gate = RPCBed.Gate()
+    let attempts = Mutex(0)
+    let bed = try await KeeperBed([attachment("A")]) { call throws(RPCError) in
+      let attempt = attempts.withLock { count in
+        count += 1
+        return count
+      }
+      if attempt == 2 { await gate.pass() }
+      throw .system(EIO)
+    }
+    await bed.keeper.apply(.runTime)
+    try await eventually { gate.waitingCount == 1 }
+    try await bed.keeper.applyMissing()
+    gate.open()
+    try await eventually { bed.calls.count >= 3 }
+    await bed.end()
+  }
+
   @Test func whatIsThereInOtherWordsIsNotCalledAgain() async throws {
     let bed = try await KeeperBed([export], isKept: false)
     await bed.keeper.apply(.runTime)
