@@ -56,6 +56,9 @@ actor ConfigurationKeeper {
     "nbd_export_stop": ("nbd_export_start", "name"),
   ]
 
+  /// The parameters of an attach that tell its path from others of the name.
+  private static let pathKeys = ["name", "trtype", "adrfam", "traddr", "trsvcid", "subnqn", "hostaddr"]
+
   /// The time between two attempts doubles from the first to the second of these.
   private static let retrySeconds = (first: 1.0, last: 30.0)
 
@@ -174,11 +177,15 @@ actor ConfigurationKeeper {
   private func make(_ call: ConfigurationDocument.Call, in phase: RPCPhase) async {
     // The daemon ends: what has not been made stays in the file.
     guard !isStopped else { return }
+    // Calls before it took their time: a client may have taken it back meanwhile.
+    if isRevoked(call) { return end(call, nil) }
     let entry = call.entry
     do throws(RPCError) {
       _ = try await table.call(entry.method, entry.replayedParameters.map { .object($0) }, in: phase)
       logger.info("configured", metadata: ["method": "\(entry.method)", "name": "\(entry.name ?? "")"])
+      let isRevoked = isRevoked(call)
       end(call, nil)
+      if isRevoked { await undo(entry) }
     } catch {
       let metadata: Logger.Metadata = [
         "method": "\(entry.method)", "name": "\(entry.name ?? "")", "code": "\(error.code)",
@@ -203,6 +210,24 @@ actor ConfigurationKeeper {
         logger.warning("a call of the configuration fails for now, and will be tried again", metadata: metadata)
         end(call, .failed)
       }
+    }
+  }
+
+  private func isRevoked(_ call: ConfigurationDocument.Call) -> Bool {
+    pending.contains { $0.call == call && $0.state == .running && $0.isRevoked }
+  }
+
+  /// Takes back what has come about after a client had taken it back.
+  private func undo(_ entry: ConfigurationEntry) async {
+    guard let (method, opposite) = Self.opposites.first(where: { $0.value.method == entry.method }) else { return }
+    let keys = method == "bdev_nvme_detach_controller" ? Self.pathKeys : [opposite.key]
+    let parameters = JSONObject(keys.compactMap { key in entry.parameters?[key].map { (key, $0) } })
+    do throws(RPCError) {
+      _ = try await table.call(method, .object(parameters), in: .runTime)
+    } catch {
+      logger.warning(
+        "what a client has taken back could not be ended",
+        metadata: ["method": "\(method)", "name": "\(entry.name ?? "")", "error": "\(error.message)"])
     }
   }
 
@@ -285,7 +310,7 @@ actor ConfigurationKeeper {
   private func forgetDevices(of method: String, named name: String) async {
     let document = await current()
     guard !document.entries.contains(where: { $0.brings(name, by: method) }),
-      !pending.contains(where: { $0.call.entry.brings(name, by: method) })
+      !pending.contains(where: { !$0.isRevoked && $0.call.entry.brings(name, by: method) })
     else { return }
     revoke { $0.isAboutDevice(of: method, named: name) }
   }
@@ -339,7 +364,7 @@ actor ConfigurationKeeper {
   private func currentAndPending() async -> ConfigurationDocument {
     var document = await current()
     let present = ConfigurationIndex(document)
-    for call in pending.map(\.call) where !present.has(call.entry) {
+    for call in pending.filter({ !$0.isRevoked }).map(\.call) where !present.has(call.entry) {
       if let index = document.sections.firstIndex(where: { $0.name == call.section }) {
         document.sections[index].entries.append(call.entry)
       } else {

@@ -42,6 +42,38 @@ import Testing
     await bed.end()
   }
 
+  @Test func whatIsTakenBackBeforeItsTurnIsNotCalled() async throws {
+    let gate = RPCBed.Gate()
+    let bed = try await KeeperBed([attachment("A"), attachment("B"), export]) { call throws(RPCError) in
+      if call.hasSuffix(" B") { await gate.pass() }
+    }
+    let keeper = bed.keeper
+    let applied = Task { await keeper.apply(.runTime) }
+    try await eventually { gate.waitingCount == 1 && bed.calls.count == 2 }
+    // A volume of the same name must not be exported for it.
+    await bed.client("bdev_nvme_detach_controller", ["name": "A"])
+    gate.open()
+    await applied.value
+    #expect(!bed.calls.contains("nbd_export_start An1"))
+    #expect(try bed.kept().isEmpty)
+    await bed.end()
+  }
+
+  @Test func whatComesAboutAfterItWasTakenBackIsTakenBack() async throws {
+    let gate = RPCBed.Gate()
+    let bed = try await KeeperBed([attachment("A")]) { call throws(RPCError) in
+      if call.hasPrefix("bdev_nvme_attach") { await gate.pass() }
+    }
+    let keeper = bed.keeper
+    let applied = Task { await keeper.apply(.runTime) }
+    try await eventually { gate.waitingCount == 1 }
+    await bed.client("bdev_nvme_detach_controller", ["name": "A"], .noSuchDevice)
+    gate.open()
+    await applied.value
+    #expect(bed.calls == ["\(attach) A", "bdev_nvme_detach_controller A"])
+    await bed.end()
+  }
+
   @Test func aDiscoveryServiceIsNotWaitedFor() async throws {
     let bed = try await KeeperBed([
       ConfigurationEntry(
