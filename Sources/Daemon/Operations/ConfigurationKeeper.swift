@@ -283,7 +283,8 @@ actor ConfigurationKeeper {
       let isGone =
         switch result {
         case .success: true
-        case .failure(let error): error.code == -19 || error.code == -2
+        // No such name, or none of its paths.
+        case .failure(let error): [-19, -2, -6].contains(error.code)
         }
       guard isGone else { return }
       let isMeant = { (entry: ConfigurationEntry) in

@@ -103,6 +103,17 @@ import Testing
     await bed.end()
   }
 
+  @Test func aPathThatIsTriedCanBeTakenBackBesideAnother() async throws {
+    let bed = try await KeeperBed([attachment("A"), attachment("A", "192.0.2.2")]) { call throws(RPCError) in
+      throw .system(EIO)
+    }
+    await bed.keeper.apply(.runTime)
+    bed.entries = [attachment("A")]
+    await bed.client("bdev_nvme_detach_controller", ["name": "A", "traddr": "192.0.2.2"], .system(ENXIO))
+    #expect(try bed.kept() == ["\(attach) A"])
+    await bed.end()
+  }
+
   @Test func whatIsThereInOtherWordsIsNotCalledAgain() async throws {
     let bed = try await KeeperBed([export], isKept: false)
     await bed.keeper.apply(.runTime)
