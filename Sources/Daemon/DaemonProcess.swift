@@ -50,6 +50,11 @@ public final class DaemonProcess: Sendable {
     service.controllers.observeLosses { request in
       Task { await keeper.noteLoss(ConfigurationEntry("bdev_nvme_attach_controller", request.members)) }
     }
+    // At once: before the call of a client has ended that takes the device back. Devices go on the control reactor.
+    _ = service.devices.addObserver { event in
+      guard case .unregistered(let device) = event else { return }
+      keeper.assumeIsolated { $0.noteLoss(ofDevice: device.name) }
+    }
     // What only looks changes nothing.
     let changing = Set(service.table.methods.map(\.name).filter { !$0.contains("_get_") && !$0.hasPrefix("log_") })
     dispatcher = RPCDispatcher(table: service.table, logger: logger, phase: { service.lifecycle.phase }) {

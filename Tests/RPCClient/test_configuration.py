@@ -179,6 +179,28 @@ class ConfigurationTests(unittest.TestCase):
     def discovery(self, port, **more):
         return {"name": "disc", "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1", "trsvcid": str(port), **more}
 
+    def test_what_is_about_discovered_devices_comes_again(self):
+        target = Target("--namespace", "memory:16M")
+        self.addCleanup(target.remove)
+        socket_path = os.path.join(self.directory.name, "nbd")
+        daemon = self.start("--config", self.file, "--keep-config")
+        daemon.call("bdev_nvme_start_discovery", self.discovery(
+            target.description["port"], wait_for_attach=True, ctrlr_loss_timeout_sec=1, reconnect_delay_sec=1))
+        daemon.call("bdev_set_qos_limit", {"name": "disc0n1", "rw_ios_per_sec": 7000})
+        daemon.call("nbd_start_disk", {"bdev_name": "disc0n1", "nbd_device": socket_path})
+        before = self.kept()
+        target.say("port 1 off")
+        self.wait_for(lambda: daemon.call("bdev_nvme_get_controllers") == [])
+        daemon.call("bdev_reset_iostat")
+        self.assertEqual(sorted(map(json.dumps, self.kept())), sorted(map(json.dumps, before)))
+        target.say("port 1 on")
+        self.wait_for(lambda: [disk["nbd_device"] for disk in daemon.call("nbd_get_disks")] == [socket_path])
+        self.assertEqual(
+            daemon.call("bdev_get_bdevs", {"name": "disc0n1"})[0]["assigned_rate_limits"]["rw_ios_per_sec"], 7000)
+        # A client's call takes all of it back.
+        daemon.call("bdev_nvme_stop_discovery", {"name": "disc"})
+        self.assertNotIn("disc", json.dumps(self.kept()))
+
     def test_a_discovery_service_that_is_away_holds_up_nothing(self):
         target = Target("--namespace", "memory:16M")
         self.addCleanup(target.remove)

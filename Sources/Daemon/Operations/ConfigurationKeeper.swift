@@ -324,11 +324,24 @@ actor ConfigurationKeeper {
     let calls = (written?.calls ?? []).filter { call in
       call.entry == entry || call.entry.isAboutDevice(of: entry.method, named: name)
     }
-    for call in calls where !pending.contains(where: { $0.call == call }) {
-      pending.append(Pending(call: call, state: .failed))
-    }
-    retryLater(Self.retrySeconds.first)
+    // Before what is about its devices, which may have gone first.
+    let place = pending.firstIndex { $0.call.entry.isAboutDevice(of: entry.method, named: name) } ?? pending.endIndex
+    tryAgain(calls, at: place)
     await save()
+  }
+
+  /// A device has gone, for whatever reason: its limits, policies and exports with it. The file keeps what is about it, until a
+  /// client takes the device back, which the client's call tells afterwards.
+  func noteLoss(ofDevice name: String) {
+    guard isKept, !isStopped else { return }
+    tryAgain((written?.calls ?? []).filter { $0.entry.deviceName == name }, at: pending.endIndex)
+  }
+
+  private func tryAgain(_ calls: [ConfigurationDocument.Call], at place: Int) {
+    let lost = calls.filter { call in !pending.contains { $0.call == call } }
+    guard !lost.isEmpty else { return }
+    pending.insert(contentsOf: lost.map { Pending(call: $0, state: .failed) }, at: place)
+    retryLater(Self.retrySeconds.first)
   }
 
   private func save() async {

@@ -84,6 +84,36 @@ import Testing
     await bed.end()
   }
 
+  @Test func whatIsAboutADeviceThatGoesIsKept() async throws {
+    let isGone = Mutex(false)
+    let bed = try await KeeperBed([attachment("A"), limit, export]) { call throws(RPCError) in
+      if isGone.withLock({ $0 }) { throw .noSuchDevice }
+    }
+    bed.entries = [attachment("A"), limit, export]
+    await bed.keeper.apply(.runTime)
+    #expect(bed.calls.count == 3)
+    // A namespace that has gone, its controller being there still.
+    isGone.withLock { $0 = true }
+    bed.entries = [attachment("A")]
+    await bed.keeper.noteLoss(ofDevice: "An1")
+    await bed.client("bdev_reset_iostat")
+    #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1", "nbd_export_start An1"])
+    try await eventually { bed.calls.count >= 5 }
+    #expect(bed.calls[3..<5] == ["bdev_set_qos_limit An1", "nbd_export_start An1"])
+    await bed.end()
+  }
+
+  @Test func aDeviceThatAClientTakesBackIsForgotten() async throws {
+    let bed = try await KeeperBed([attachment("A"), limit, export])
+    bed.entries = [attachment("A"), limit, export]
+    await bed.keeper.apply(.runTime)
+    bed.entries = []
+    await bed.keeper.noteLoss(ofDevice: "An1")
+    await bed.client("bdev_nvme_detach_controller", ["name": "A"])
+    #expect(try bed.kept().isEmpty)
+    await bed.end()
+  }
+
   @Test func aHangUpDuringAnAttemptEndsNoAttempts() async throws {
     let gate = RPCBed.Gate()
     let attempts = Mutex(0)
