@@ -27,8 +27,9 @@ package struct AttachRequest: Sendable {
   package var multipath = MultipathOptions()
   /// More devices than this cannot be named in the answer.
   package var maximumDeviceCount: UInt32 = Self.defaultMaximumDeviceCount
-  /// Discovery has found it: it is tried for as long as its timers say, and is not a part of the configuration.
-  package var isDiscovered = false
+  /// The discovery service that has found it: it is tried for as long as its timers say, and is not a part of the
+  /// configuration.
+  package var discoverer: String?
 
   static let defaultMaximumDeviceCount: UInt32 = 128
   static let defaultQueueCount: UInt32 = 1024
@@ -40,6 +41,8 @@ package struct AttachRequest: Sendable {
     self.hostNQN = hostNQN
     self.hostIdentifier = hostIdentifier
   }
+
+  package var isDiscovered: Bool { discoverer != nil }
 
   /// Several controllers, each a path; else several addresses of one controller.
   var usesMultipath: Bool { mode == .multipath }

@@ -78,16 +78,22 @@ extension ControllerRegistry {
     let paths = service.paths
     await withTaskGroup(of: Void.self) { group in
       for (path, name) in paths {
-        group.addTask { try? await self.detach(name, Self.filter(path)) }
+        group.addTask { try? await self.detach(name, Self.filter(path, of: service)) }
       }
     }
     for task in service.takeAttaching() { await task.value }
     remove(service)
+    reconcileOthers(than: service)
+  }
+
+  /// What one service has attached is refused to the others that name it, too, until it is let go.
+  private func reconcileOthers(than service: DiscoveryService) {
+    for other in discoveries where other !== service { reconcile(other) }
   }
 
   /// Attaches what is new, and detaches what is named no more.
   private func reconcile(_ service: DiscoveryService) {
-    guard !service.isStopping else { return }
+    guard !service.isStopping, !isStopped else { return }
     let wanted = service.discovery.snapshot.paths
     let present = service.paths
     for path in wanted where !service.has(path) {
@@ -101,7 +107,7 @@ extension ControllerRegistry {
       request.controllerIdentifier = path.controllerIdentifier
       request.timers = service.request.timers
       request.multipath = service.request.multipath
-      request.isDiscovered = true
+      request.discoverer = service.name
       service.addAttaching(
         Task { [request] in
           // Not what has gone from the log, or the service with it, before its turn came.
@@ -111,7 +117,10 @@ extension ControllerRegistry {
     }
     for path in present.keys where !wanted.contains(path) {
       guard let name = service.remove(path) else { continue }
-      Task { try? await self.detach(name, Self.filter(path)) }
+      Task {
+        try? await self.detach(name, Self.filter(path, of: service))
+        self.reconcileOthers(than: service)
+      }
     }
   }
 
@@ -133,8 +142,9 @@ extension ControllerRegistry {
 
   private static let reattachSeconds = 10.0
 
-  private static func filter(_ path: DiscoveryPath) -> PathFilter {
+  private static func filter(_ path: DiscoveryPath, of service: DiscoveryService) -> PathFilter {
     var filter = PathFilter()
+    filter.discoverer = service.name
     let address = TransportAddress(path.target)
     filter.host = address.host
     filter.serviceIdentifier = address.serviceIdentifier

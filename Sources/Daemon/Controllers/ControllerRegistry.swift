@@ -35,7 +35,7 @@ package actor ControllerRegistry {
   private var pending: [(address: TransportAddress, hostNQN: String)] = []
   /// Controllers that are being connected and belong to no set yet.
   private var connecting: [ObjectIdentifier: Controller] = [:]
-  private var isStopped = false
+  private(set) var isStopped = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { control.asUnownedSerialExecutor() }
 
@@ -125,9 +125,9 @@ package actor ControllerRegistry {
       _ = adopt(member, request)
       controller.connect()
     } catch {
-      // What somebody has attached under another name is there already.
+      // What somebody has attached, under this name or another one, is there already.
       logger.log(
-        level: error.code == -Int(EEXIST) ? .info : .error, "not attached",
+        level: [-Int(EEXIST), -Int(EALREADY)].contains(error.code) ? .info : .error, "not attached",
         metadata: [
           "name": "\(request.name)", "path": "\(request.address.host):\(request.address.serviceIdentifier)",
           "reason": "\(error)",

@@ -9,6 +9,8 @@ package struct PathFilter: Sendable {
   package var subsystemNQN: String?
   package var hostAddress: String?
   package var hostServiceIdentifier: String?
+  /// Of a discovery service: what it has attached itself.
+  var discoverer: String?
 
   package init() {}
 
@@ -19,6 +21,7 @@ package struct PathFilter: Sendable {
       && (addressFamily.map { $0 == address.addressFamily } ?? true)
       && fits(serviceIdentifier, address.serviceIdentifier)
       && fits(subsystemNQN, address.subsystemNQN) && fits(hostAddress, request.hostAddress)
+      && (discoverer.map { $0 == request.discoverer } ?? true)
       // None is ever bound to.
       && fits(hostServiceIdentifier, "")
   }

@@ -63,6 +63,26 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func aServiceThatIsStoppedLeavesWhatAnotherHasAttached() async throws {
+    let bed = try await NVMeBed()
+    let second = try await bed.target.addPort()
+    try await bed.call("bdev_nvme_start_discovery", request(bed, ["wait_for_attach": true]))
+    try await eventually { try await bed.states("disc0") == ["enabled", "enabled"] }
+    // At another portal of the same target: it names the same paths.
+    let other: JSONObject = ["name": "other", "trsvcid": .string(String(second.port)), "wait_for_attach": true]
+    try await bed.call("bdev_nvme_start_discovery", request(bed, other))
+    try await bed.call("bdev_nvme_stop_discovery", ["name": "other"])
+    #expect(try await bed.states("disc0") == ["enabled", "enabled"])
+    // Whose paths they are goes, and they are the other's then.
+    try await bed.call("bdev_nvme_start_discovery", request(bed, other))
+    try await bed.call("bdev_nvme_stop_discovery", ["name": "disc"])
+    try await eventually { (try? await bed.states("disc0")) == ["enabled", "enabled"] }
+    try await bed.call("bdev_nvme_stop_discovery", ["name": "other"])
+    #expect(bed.deviceNames.isEmpty)
+    #expect(bed.log.count("error not attached") == 0)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func aServiceThatIsNotThere() async throws {
     let bed = try await NVMeBed()
     #expect(
