@@ -12,6 +12,15 @@ package final class AttachedController: Sendable {
 
   /// What it was attached by; of several addresses the one in use.
   package var request: AttachRequest { transport.all[0].request }
+  /// What leads to the same controller again: of several addresses the one in use comes first, and none of them may be one
+  /// that allows no other.
+  package var requests: [AttachRequest] {
+    var requests = transport.all.map(\.request)
+    guard requests.count > 1 else { return requests }
+    for index in requests.indices { requests[index].mode = .failover }
+    return requests
+  }
+
   /// The address in use, then the alternates.
   package var addresses: [TransportAddress] { transport.all.map(\.address) }
 

@@ -330,7 +330,7 @@ package actor ControllerRegistry {
       if member.request.isDiscovered {
         lost(member.request)
       } else if let tell = published.withLock({ $0.lossObserver }) {
-        for request in member.transport.all.map(\.request) { tell(request) }
+        for request in member.requests { tell(request) }
       }
     case .deviceAdded(let device): register(device, of: set)
     case .deviceRemoved(let device):

@@ -48,7 +48,7 @@ import Testing
   @Test func anAlternateHasTheControllersSettings() async throws {
     let bed = try await NVMeBed()
     let second = try await bed.target.addPort()
-    try await bed.attach(["multipath": "failover", "ctrlr_loss_timeout_sec": -1, "reconnect_delay_sec": 1])
+    try await bed.attach(["multipath": "disable", "ctrlr_loss_timeout_sec": -1, "reconnect_delay_sec": 1])
     try await bed.attach("Nvme0", port: second, ["multipath": "failover", "ddgst": true])
     try await bed.target.removePort(bed.port.identifier)
     // Once it has failed over, the other address is the one in use.
@@ -62,6 +62,16 @@ import Testing
     #expect(saved.allSatisfy { $0.parameters?["ctrlr_loss_timeout_sec"] == -1 })
     #expect(saved.allSatisfy { $0.parameters?["reconnect_delay_sec"] == 1 })
     #expect(saved.map { $0.parameters?["ddgst"] } == [true, false])
+    await bed.service.controllers.stop()
+    // In that order they lead to the same again.
+    try await bed.target.addPort(PortConfiguration(port: bed.port.port, identifier: bed.port.identifier))
+    let service = NVMeBed.makeService(control: bed.control, reactors: bed.reactors)
+    let table = RPCMethodTable(NVMeMethods.all(service))
+    for entry in saved {
+      _ = try await table.call(entry.method, entry.parameters.map { .object($0) }, in: .runTime)
+    }
+    #expect(service.controllers.set(named: "Nvme0")?.controllers.first?.addresses.count == 2)
+    await service.controllers.stop()
     #expect(try await bed.end() == 0)
   }
 
@@ -79,5 +89,4 @@ import Testing
     #expect(saved.map { $0.parameters?["traddr"] } == ["localhost"])
     #expect(saved.map { $0.parameters?["max_bdevs"] } == [200])
     #expect(try await bed.end() == 0)
-  }
-}
+  }}

@@ -10,7 +10,7 @@ enum NVMeConfiguration {
     var entries = [ConfigurationEntry("bdev_nvme_set_options", controllers.options.members)]
     for set in controllers.sets {
       for controller in set.controllers where controller.controller.snapshot.state != .deleting {
-        for request in controller.transport.all.map(\.request) where !request.isDiscovered {
+        for request in controller.requests where !request.isDiscovered {
           entries.append(ConfigurationEntry("bdev_nvme_attach_controller", request.members))
         }
       }
