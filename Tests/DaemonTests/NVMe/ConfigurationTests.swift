@@ -89,4 +89,22 @@ import Testing
     #expect(saved.map { $0.parameters?["traddr"] } == ["localhost"])
     #expect(saved.map { $0.parameters?["max_bdevs"] } == [200])
     #expect(try await bed.end() == 0)
-  }}
+  }
+  @Test func aPolicyOfADiscoveredDeviceIsKept() async throws {
+    let bed = try await NVMeBed()
+    try await bed.call(
+      "bdev_nvme_start_discovery",
+      [
+        "name": "disc", "trtype": "tcp", "adrfam": "ipv4", "traddr": "127.0.0.1",
+        "trsvcid": .string(String(bed.port.port)), "wait_for_attach": true,
+      ])
+    try await bed.call(
+      "bdev_nvme_set_multipath_policy", ["name": "disc0n1", "policy": "active_active", "selector": "queue_depth"])
+    let saved = NVMeConfiguration.entries(of: bed.service.controllers)
+    // Behind what leads to the device.
+    #expect(
+      saved.dropFirst().prefix(2).map(\.method) == ["bdev_nvme_start_discovery", "bdev_nvme_set_multipath_policy"])
+    #expect(saved[2].deviceName == "disc0n1")
+    #expect(try await bed.end() == 0)
+  }
+}

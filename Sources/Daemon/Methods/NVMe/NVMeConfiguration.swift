@@ -4,7 +4,8 @@ internal import JSONRPC
 /// What has to be called to have the controllers as they are now: nvme's share of the configuration's section "bdev".
 ///
 /// Preferred paths are not among it, as upstream has it: they are named by CNTLIDs, which targets give anew at each
-/// connect. Of discovery the services are, and not what they have led to.
+/// connect. Of discovery the services are, and what has been set of the devices that they have led to, but not the
+/// controllers.
 enum NVMeConfiguration {
   static func entries(of controllers: ControllerRegistry) -> [ConfigurationEntry] {
     var entries = [ConfigurationEntry("bdev_nvme_set_options", controllers.options.members)]
@@ -15,7 +16,11 @@ enum NVMeConfiguration {
         }
       }
     }
-    for set in controllers.sets where set.controllers.contains(where: { !$0.request.isDiscovered }) {
+    for discovery in controllers.discoveries where !discovery.isStopping {
+      entries.append(ConfigurationEntry("bdev_nvme_start_discovery", discovery.request.members))
+    }
+    // Behind what leads to the devices.
+    for set in controllers.sets {
       for device in set.devices {
         guard let nvme = device.nvme, nvme.multipathOptions != set.multipath else { continue }
         var members: JSONObject = ["name": .string(device.name)]
@@ -24,9 +29,6 @@ enum NVMeConfiguration {
         }
         entries.append(ConfigurationEntry("bdev_nvme_set_multipath_policy", members))
       }
-    }
-    for discovery in controllers.discoveries where !discovery.isStopping {
-      entries.append(ConfigurationEntry("bdev_nvme_start_discovery", discovery.request.members))
     }
     let hotplug = controllers.hotplug
     entries.append(
