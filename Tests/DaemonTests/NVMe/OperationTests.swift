@@ -162,6 +162,29 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  @Test func commandsThatAreNotWaitedForAnyMoreKeepTheirMemory() async throws {
+    let bed = try await NVMeBed()
+    try await bed.attach()
+    try await bed.target.addFault(FaultRule(.ioCommand(opcode: 0x02), .neverAnswer))
+    let request: JSONValue = [
+      "name": "Nvme0", "cmd_type": "io", "data_direction": "c2h",
+      "cmdbuf": .string(
+        Base64URL.encode(SubmissionQueueEntry.read(namespaceIdentifier: 1, startingLBA: 0, blockCount: 8).encode())),
+      "data_len": 16_777_216, "timeout_ms": 1,
+    ]
+    for _ in 0..<4 {
+      #expect(
+        await bed.failure("bdev_nvme_send_cmd", request)
+          == RPCError(code: -32603, message: RPCError.text(of: ETIMEDOUT)))
+    }
+    #expect(
+      await bed.failure("bdev_nvme_send_cmd", request) == RPCError(code: -32603, message: RPCError.text(of: ENOMEM)))
+    // They end with their connection.
+    try await bed.call("bdev_nvme_reset_controller", ["name": "Nvme0"])
+    try await eventually { bed.service.commandMemory.take(64 << 20) }
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func errorsOnPurpose() async throws {
     let bed = try await NVMeBed()
     try await bed.call("bdev_nvme_set_options", ["transport_retry_count": 0, "bdev_retry_count": 0])

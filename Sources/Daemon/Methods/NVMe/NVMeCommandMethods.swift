@@ -98,8 +98,7 @@ enum NVMeCommandMethods {
           throw RPCError(
             code: -32603, message: RPCError.text(of: ENOMEM), detail: "the data of other commands takes all there is")
         }
-        defer { service.commandMemory.give(command.dataByteCount) }
-        let reply = try await reply(to: command, from: member.controller)
+        let reply = try await reply(to: command, from: member.controller, givingBackTo: service.commandMemory)
         var members: JSONObject = ["cpl": .string(Base64URL.encode(reply.completion.encode()))]
         if !command.isToController && command.dataByteCount > 0 {
           members["data"] = .string(Base64URL.encode(Array(reply.data.prefix(command.dataByteCount))))
@@ -149,7 +148,9 @@ enum NVMeCommandMethods {
   }
 
   /// - Throws: -32603 with what upstream says when there is no connection, no room for the command, or no answer in time.
-  private static func reply(to command: Command, from controller: Controller) async throws(RPCError) -> AdminReply {
+  private static func reply(
+    to command: Command, from controller: Controller, givingBackTo memory: CommandMemory
+  ) async throws(RPCError) -> AdminReply {
     // What is written, or as many zeroes as were asked for.
     let out =
       command.isToController
@@ -159,6 +160,8 @@ enum NVMeCommandMethods {
     let (entry, queue) = (command.entry, command.queue)
     let answer = await Deadline.first(milliseconds: command.timeoutMilliseconds) {
       () async -> Result<AdminReply, ControllerError> in
+      // A command has its memory until it has ended, whether or not it is still waited for.
+      defer { memory.give(command.dataByteCount) }
       do throws(ControllerError) {
         return .success(
           queue == .admin
