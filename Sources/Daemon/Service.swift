@@ -55,11 +55,13 @@ public final class Service: Sendable {
       configuration: nbdConfiguration, logger: log.logger(.nbd))
     controllers = ControllerRegistry(
       devices: devices, control: control, reactors: reactors, identity: identity, logger: log.logger(.bdevNVMe))
-    let notifications = notifications
+    let (notifications, deviceSettings) = (notifications, deviceSettings)
     _ = devices.addObserver { event in
       switch event {
       case .registered(let device): notifications.post(.deviceRegistered, device.name)
-      case .unregistered(let device): notifications.post(.deviceUnregistered, device.name)
+      case .unregistered(let device):
+        notifications.post(.deviceUnregistered, device.name)
+        deviceSettings.sample(device, periodMicroseconds: 0)
       case .resized(let device): notifications.post(.deviceResized, device.name)
       }
     }
