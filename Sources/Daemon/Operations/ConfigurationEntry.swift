@@ -26,10 +26,15 @@ extension ConfigurationEntry {
   /// The device that the call is about; nil for calls that are about something else.
   var deviceName: String? {
     if let name = parameters?["bdev_name"]?.stringValue { return name }
-    switch method {
-    case "bdev_set_qos_limit", "bdev_nvme_set_multipath_policy": return parameters?["name"]?.stringValue
-    default: return nil
-    }
+    return Self.settings.contains(method) ? parameters?["name"]?.stringValue : nil
+  }
+
+  /// What is set of a device; the last call counts.
+  private static let settings = ["bdev_set_qos_limit", "bdev_nvme_set_multipath_policy"]
+
+  /// Whether a later call sets the same of the same device.
+  func isReplaced(by later: ConfigurationEntry) -> Bool {
+    Self.settings.contains(method) && method == later.method && deviceName == later.deviceName
   }
 
   /// Whether a device would be one of the controller that a call has attached (its name, "n", NSID), or of those that a

@@ -296,6 +296,10 @@ actor ConfigurationKeeper {
       await forgetDevices(of: opposite.method, named: name)
     } else if case .failure = result {
       return
+    } else {
+      // What a client sets of a device that has come back is not to be set back by what was set before.
+      let call = ConfigurationEntry(method, parameters?.objectValue)
+      revoke { $0.isReplaced(by: call) }
     }
     await save()
   }

@@ -114,6 +114,25 @@ import Testing
     await bed.end()
   }
 
+  @Test func whatAClientSetsAnewIsNotSetBack() async throws {
+    let isGone = Mutex(false)
+    let bed = try await KeeperBed([attachment("A"), limit]) { call throws(RPCError) in
+      if isGone.withLock({ $0 }) { throw .noSuchDevice }
+    }
+    bed.entries = [attachment("A"), limit]
+    await bed.keeper.apply(.runTime)
+    isGone.withLock { $0 = true }
+    bed.entries = [attachment("A")]
+    await bed.keeper.noteLoss(ofDevice: "An1")
+    // It is back, and set otherwise, before the next attempt.
+    var later = limit
+    later.parameters?["rw_ios_per_sec"] = 100
+    bed.entries = [attachment("A"), later]
+    await bed.client("bdev_set_qos_limit", later.parameters)
+    #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1"])
+    await bed.end()
+  }
+
   @Test func aHangUpDuringAnAttemptEndsNoAttempts() async throws {
     let gate = RPCBed.Gate()
     let attempts = Mutex(0)
