@@ -1,3 +1,4 @@
+import BlockDevice
 @testable import Daemon
 import EmbeddedTarget
 import Glibc
