@@ -218,7 +218,8 @@ import ToolOutput
       var count = 0
       while !Task.isCancelled {
         let port = ports[count % 2]
-        try await Task.sleep(for: .milliseconds(60))
+        // Long enough for a path to be attached on a slow machine, else none ever comes back.
+        try await Task.sleep(for: .milliseconds(200))
         try await target.removePort(port.identifier)
         try await Task.sleep(for: .milliseconds(60))
         var configuration = PortConfiguration(port: port.port)
@@ -228,9 +229,9 @@ import ToolOutput
       }
     }
     let report = try await execute([
-      "--filename=nvme+tcp://127.0.0.1:\(ports[0].port)/\(nqn)?kato=100&hostid=6b2f3a51-58e4-4b52-9d0f-1c0a7a2f4e11",
+      "--filename=nvme+tcp://127.0.0.1:\(ports[0].port)/\(nqn)?kato=400&hostid=6b2f3a51-58e4-4b52-9d0f-1c0a7a2f4e11",
       "--paths=127.0.0.1:\(ports[1].port)", "--path_policy=round_robin", "--reconnect_delay=20ms", "--name=a",
-      "--rw=randrw", "--bs=4k", "--iodepth=8", "--connections=2", "--time_based", "--runtime=1500ms",
+      "--rw=randrw", "--bs=4k", "--iodepth=8", "--connections=2", "--time_based", "--runtime=4s",
       "--verify=crc32c", "--verify_backlog=64", "--ioengine=\(engine.rawValue)",
     ])
     trouble.cancel()

@@ -7,7 +7,7 @@ import Testing
 struct CommandTimeoutTests {
   @Test func `A command that takes too long is aborted, and the connection stays`() async throws {
     let bed = try await TestBed(host: {
-      $0.ioTimeoutMilliseconds = 200
+      $0.ioTimeoutMilliseconds = 2000
       $0.timeoutAction = .abort
     })
     let controller = try await bed.connect()
@@ -22,7 +22,7 @@ struct CommandTimeoutTests {
 
   @Test func `A command that an abort does not end ends the connection`() async throws {
     let bed = try await TestBed(host: {
-      $0.ioTimeoutMilliseconds = 200
+      $0.ioTimeoutMilliseconds = 2000
       $0.timeoutAction = .abort
     })
     let controller = try await bed.connect()
@@ -38,7 +38,7 @@ struct CommandTimeoutTests {
 
   @Test func `A controller gets as many aborts at once as it takes`() async throws {
     let bed = try await TestBed(host: {
-      $0.ioTimeoutMilliseconds = 200
+      $0.ioTimeoutMilliseconds = 2000
       $0.timeoutAction = .abort
     })
     let controller = try await bed.connect()
@@ -68,22 +68,22 @@ struct CommandTimeoutTests {
   }
 
   @Test func `An admin command of a user's has its time, too`() async throws {
-    let bed = try await TestBed(host: { $0.adminTimeoutMilliseconds = 300 })
+    let bed = try await TestBed(host: { $0.adminTimeoutMilliseconds = 2000 })
     let controller = try await bed.connect()
     try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x06), .neverAnswer))
     await #expect(throws: ControllerError.self) {
       _ = try await controller.admin(.identify(.controller), dataInByteCount: 4096)
     }
     try await eventually { if case .closed = controller.condition { true } else { false } }
-    #expect(controller.condition == .closed(.adminTimeout(step: "an admin command", milliseconds: 300)))
+    #expect(controller.condition == .closed(.adminTimeout(step: "an admin command", milliseconds: 2000)))
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 
   @Test func `Users' slow admin commands do not keep keep alives waiting`() async throws {
-    let bed = try await TestBed(host: { $0.keepAliveTimeoutMilliseconds = 1000 })
+    let bed = try await TestBed(host: { $0.keepAliveTimeoutMilliseconds = 2000 })
     let controller = try await bed.connect()
     // Get Features, as many as the admin queue has places, and some more; all of them take longer than KATO.
-    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x0A), .delay(nanoseconds: 2_500_000_000)))
+    try await bed.target.addFault(FaultRule(.adminCommand(opcode: 0x0A), .delay(nanoseconds: 4_500_000_000)))
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<ControllerConfiguration.adminQueueDepth + 5 {
         group.addTask {

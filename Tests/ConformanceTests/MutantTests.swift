@@ -41,10 +41,15 @@ struct MutantTests {
 
   @Test("mutant", arguments: trials)
   func mutant(_ trial: Trial) async throws {
-    await Self.places.take()
-    let result = await Result { try await Self.result(trial.conformanceCase, trial.mutant) }
-    await Self.places.giveBack()
-    switch (trial.failure, try result.get().outcome) {
+    var outcome = try await Self.outcome(trial)
+    // Some defects show only if a request meets them at the right moment: of three tries one must find them. What must pass
+    // has one.
+    for attempt in 2...3 {
+      guard let failure = trial.failure, !Self.isFound(failure, outcome) else { break }
+      print("NOT FOUND AT ONCE: \(trial.testDescription), attempt \(attempt) of 3; it came to \(outcome)")
+      outcome = try await Self.outcome(trial)
+    }
+    switch (trial.failure, outcome) {
     case (nil, .passed), (nil, .skipped): break
     case (let failure?, .failed(let message)) where message.contains(failure):
       // For people at work on a case: what does it say?
@@ -52,6 +57,17 @@ struct MutantTests {
     case (let failure?, let outcome): Issue.record("it must fail with “\(failure)”: \(outcome)")
     case (nil, .failed(let message)): Issue.record("it must pass: \(message)")
     }
+  }
+
+  private static func isFound(_ failure: String, _ outcome: ConformanceOutcome) -> Bool {
+    if case .failed(let message) = outcome { message.contains(failure) } else { false }
+  }
+
+  private static func outcome(_ trial: Trial) async throws -> ConformanceOutcome {
+    await places.take()
+    let result = await Result { try await Self.result(trial.conformanceCase, trial.mutant) }
+    await places.giveBack()
+    return try result.get().outcome
   }
 
   /// Runs a case against a mutant of the embedded target.

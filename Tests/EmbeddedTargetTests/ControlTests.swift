@@ -214,10 +214,10 @@ struct ControlTests {
     #expect(try silent.receive() == nil)
     #expect(try queue.receive() == nil)
 
-    let alive = fixture.controller { $0.keepAliveTimeoutMilliseconds = 400 }
+    let alive = fixture.controller { $0.keepAliveTimeoutMilliseconds = 2000 }
     alive.connect()
     try await alive.ready()
-    try await Task.sleep(for: .milliseconds(1500))
+    try await Task.sleep(for: .milliseconds(5000))
     #expect(alive.condition == .ready)
     await alive.disconnect()
     await fixture.stop()

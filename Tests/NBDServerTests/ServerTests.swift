@@ -426,7 +426,7 @@ import Testing
 
   @Test func slowClients() async throws {
     let scene = try await Scene { configuration in
-      configuration.negotiationTimeoutMilliseconds = 50
+      configuration.negotiationTimeoutMilliseconds = 1000
       configuration.drainTimeoutMilliseconds = 50
     }
     try scene.add(scene.memory())

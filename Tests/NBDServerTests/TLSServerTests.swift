@@ -221,7 +221,7 @@ import Testing
   @Test func slowClients() async throws {
     let log = LogRecorder()
     let scene = try await scene(.required(Self.context()), log: log) { configuration in
-      configuration.negotiationTimeoutMilliseconds = 200
+      configuration.negotiationTimeoutMilliseconds = 2000
       configuration.drainTimeoutMilliseconds = 50
     }
     // One that says nothing after the answer, one that stops amid the handshake.

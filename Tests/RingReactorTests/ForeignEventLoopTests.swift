@@ -40,7 +40,7 @@ struct ForeignEventLoopTests {
     let loop = try Loop(reactor)
     let far = TestSource(reactor: reactor)
     let near = TestSource(reactor: reactor)
-    reactor.setDeadline(MonotonicClock.nanoseconds() + 60_000_000, of: far)
+    reactor.setDeadline(MonotonicClock.nanoseconds() + 10_000_000_000, of: far)
     far.onDeadline = {
       if $0.deadlineCount < 5 { $0.reactor.setDeadline($0.reactor.nowNanoseconds + 1_000_000, of: $0) }
     }
@@ -48,6 +48,8 @@ struct ForeignEventLoopTests {
     reactor.setDeadline(MonotonicClock.nanoseconds() + 10_000_000, of: near)
     #expect(loop.run { near.deadlineCount == 1 })
     #expect(far.deadlineCount == 0)
+    reactor.setDeadline(MonotonicClock.nanoseconds() + 1_000_000, of: far)
+    reactor.turnFromEventLoop()
     #expect(loop.run { far.deadlineCount == 5 })
     near.retire()
     far.retire()

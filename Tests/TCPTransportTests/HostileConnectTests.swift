@@ -266,7 +266,8 @@ struct HostileConnectTests {
         isExpected: { error in
           switch error {
           case .transport(_, let reason):
-            return reason.kind == .timedOut && reason.message.contains("no ICResp came") == (place.1 == 0)
+            // On a slow machine an honest step before may have taken too long.
+            return reason.kind == .timedOut && (place.1 > 0 || reason.message.contains("no ICResp came"))
           case .adminTimeout: return true
           default: return false
           }

@@ -200,8 +200,8 @@ final class ControllerDriver: CompletionSink {
 
   private func connectQueue(_ identifier: UInt16, _ entries: UInt16, _ controllerIdentifier: UInt16) {
     let plan = FabricsQueue.Plan(
-      transport: identifier == 0 ? controller.transport : ioTransport, configuration: controller.configuration, queueIdentifier: identifier,
-      entries: entries, controllerIdentifier: controllerIdentifier,
+      transport: identifier == 0 ? controller.transport : ioTransport, configuration: controller.configuration,
+      queueIdentifier: identifier, entries: entries, controllerIdentifier: controllerIdentifier,
       // The admin queue's capsules may always carry 8 KiB (NVMe/TCP 1.1, section 3.3).
       maximumInCapsuleByteCount: identifier == 0 ? 8192 : machine.maximumInCapsuleByteCount)
     openQueues.insert(identifier)

@@ -16,7 +16,7 @@ import Testing
       configuration.controllerIdentifier = path.controllerIdentifier
       configuration.recovery = recovery
       configuration.retriesFirstConnect = true
-      configuration.keepAliveTimeoutMilliseconds = 300
+      configuration.keepAliveTimeoutMilliseconds = 5000
       return Controller(
         transport: TCPTransport(host: path.target.host, port: path.target.port), configuration: configuration,
         home: home)

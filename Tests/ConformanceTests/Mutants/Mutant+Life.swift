@@ -22,12 +22,16 @@ extension Mutant {
       "does not wait for Keep Alive",
       fails: [
         "keep-alive.expires": "before its time-out of 1 s",
-        "keep-alive.sustains": "the target closed the connection while sending Keep Alive",
         "recovery.idle": "the association ended: ",
       ]
     ) { passage in
       if passage.isAdminConnect { passage.changeCommand { $0.cdw12 = 300 } }
     },
+    // The target ends an association that it hears nothing of.
+    Mutant(
+      "does not hear Keep Alive",
+      fails: ["keep-alive.sustains": "the target closed the connection while sending Keep Alive"],
+      answers: .success, to: { $0.isOf(admin: .keepAlive) }),
     Mutant(
       "refuses Keep Alive", fails: ["keep-alive.sustains": "Keep Alive ended with Invalid Command Opcode"],
       answers: .invalidCommandOpcode, to: { $0.isOf(admin: .keepAlive) }),

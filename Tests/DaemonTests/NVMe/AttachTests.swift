@@ -96,7 +96,7 @@ import Testing
   private func makeBedWithSilentPath(count: UInt64?, probation: ClosedRange<UInt32>) async throws -> NVMeBed {
     let bed = try await NVMeBed(probation: probation)
     let second = try await bed.target.addPort()
-    try await bed.call("bdev_nvme_set_options", ["timeout_us": 200_000, "action_on_timeout": "reset"])
+    try await bed.call("bdev_nvme_set_options", ["timeout_us": 2_000_000, "action_on_timeout": "reset"])
     for port in [bed.port, second] {
       try await bed.attach("Nvme0", port: port, ["reconnect_delay_sec": 1, "ctrlr_loss_timeout_sec": -1])
     }

@@ -236,7 +236,7 @@ import Testing
     let bed = try await NVMeBed()
     try await bed.call(
       "bdev_nvme_set_options",
-      ["timeout_us": 100_000, "action_on_timeout": .string(action), "keep_alive_timeout_ms": 10_000])
+      ["timeout_us": 2_000_000, "action_on_timeout": .string(action), "keep_alive_timeout_ms": 10_000])
     try await bed.attach(["ctrlr_loss_timeout_sec": 60, "reconnect_delay_sec": 1])
     let device = try #require(bed.device("Nvme0n1"))
     _ = try await device.read(at: 0, blockCount: 8)
