@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Suites and tests full of deadlines and hostile peers: one after the other, so that they measure the code and not the machine.
 ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|CommandLineToolTests|MultipathBlockDeviceTests|pathsThatAreLostCostNoData
+# Suites with short time-outs that do little themselves: beside each other, but not beside what keeps the processors busy.
+TIMED := CommandTimeoutTests|NVMeBlockDeviceLifeTests|DiscoveredDevicesTests|PersistentDiscoveryTests|TrafficBasedKeepAliveTests
+TIMED := $(TIMED)|DaemonTests.OperationTests|DaemonTests.AttachTests|DaemonTests.DiscoveryMethodTests
 SEEDS ?= 2000
 FIRST_SEED ?= 0
 .PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd network soak \
@@ -45,7 +48,8 @@ unit: ## all tests, the conformance suite against Linux nvmet in its guest inclu
 	$(MAKE) -j 2 tests simulated-tests
 
 tests:
-	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|SimulationTests|ConformanceTests|DaemonEndToEndTests'
+	Scripts/bounded 600 swift test --skip-build --skip '$(ALONE)|$(TIMED)|SimulationTests|ConformanceTests|DaemonEndToEndTests'
+	Scripts/bounded 300 swift test --skip-build --filter '$(TIMED)'
 	Scripts/bounded 900 swift test --skip-build --no-parallel --filter '$(ALONE)'
 	Scripts/bounded 900 swift test --skip-build --filter ConformanceTests
 	Scripts/bounded 600 swift test --skip-build --filter DaemonEndToEndTests

@@ -86,6 +86,8 @@ import Testing
     let silence = try await bed.target.addFault(FaultRule(.initialization, .silence))
     let reset = Task { await bed.failure("bdev_nvme_reset_controller", ["name": "Nvme0"]) }
     try await eventually { try await bed.states() == ["resetting"] }
+    // The old association is closed first.
+    try await eventually { try await bed.target.faultCount(silence) == 1 }
     #expect(await bed.failure("bdev_nvme_reset_controller", ["name": "Nvme0"]) == .system(EBUSY))
     #expect(await bed.failure("bdev_nvme_disable_controller", ["name": "Nvme0"]) == .system(EBUSY))
     #expect(try await bed.call("bdev_get_bdevs", nil).arrayValue?.count == 1)
