@@ -6,6 +6,8 @@ ALONE := AttachGateTests|TCPTransportTests|NBDServerTests|EmbeddedTargetTests|Co
 # Suites with short time-outs that do little themselves: beside each other, but not beside what keeps the processors busy.
 TIMED := CommandTimeoutTests|NVMeBlockDeviceLifeTests|DiscoveredDevicesTests|PersistentDiscoveryTests|TrafficBasedKeepAliveTests
 TIMED := $(TIMED)|DaemonTests.OperationTests|DaemonTests.AttachTests|DaemonTests.DiscoveryMethodTests
+# So many tests at once: all of them in one queue for as few threads as there are processors keep each other waiting for a minute.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 SEEDS ?= 2000
 FIRST_SEED ?= 0
 .PHONY: help setup bench compare build release lint test unit conformance simulate fuzz sanitize readers rpc nbd network soak \

@@ -2,6 +2,7 @@ import BlockDevice
 import EmbeddedTarget
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import ToolOutput
 
@@ -9,13 +10,6 @@ import ToolOutput
 
 /// Whole runs, with threads.
 @Suite struct RunTests {
-  /// A run blocks its thread, as the program's main thread may; the tests' threads are few and must not be blocked.
-  private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-      Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
-    }
-  }
-
   private func execute(_ arguments: [String], stop: StopSignal = StopSignal()) async throws -> RunReport {
     try await onThread {
       let invocation = try CommandLineReader.read(["--eta=never", "--output=/dev/null"] + arguments)

@@ -401,7 +401,7 @@ struct NVMeBlockDeviceTests {
       return counts
     }
     #expect(counts == [[1, 0, 0], [1, 1, 0], [1, 1, 1], [2, 1, 1], [2, 2, 1]])
-    #expect(queues.map(\.userCount) == [0, 0, 0])
+    try await eventually { try await bed.thread.handle.perform { _ in queues.map(\.userCount) } == [0, 0, 0] }
     #expect(try await bed.end(openFaces: 0) == 0)
   }
 }

@@ -12,4 +12,6 @@ public func eventually(
 }
 
 /// What a test waits for has not come within a minute.
-public struct NeverHappened: Error {}
+public struct NeverHappened: Error {
+  public init() {}
+}

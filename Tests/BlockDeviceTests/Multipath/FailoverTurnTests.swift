@@ -47,12 +47,6 @@ struct FailoverTurnTests {
     #expect(turns.statistics.holdCount == 0 && turns.statistics.retryCount == 0)
   }
 
-  private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-      Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
-    }
-  }
-
   private static func run(_ ports: [UInt16], expecting content: [UInt8]) throws -> Turns {
     let reactor = try Reactor()
     var number = 0

@@ -3,6 +3,7 @@ import JSONRPC
 import Logging
 import RingReactor
 import Synchronization
+import TestSupport
 
 @testable import Daemon
 
@@ -118,7 +119,7 @@ final class RPCBed: Sendable {
   }
 }
 
-/// A client that blocks, for a thread of its own.
+/// A client. Sending blocks the caller's thread, waiting does not.
 final class RPCPeer {
   let descriptor: Int32
   private var received: [UInt8] = []
@@ -153,7 +154,7 @@ final class RPCPeer {
   func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// The next line; nil at the end.
-  func line() -> String? {
+  func line() async throws -> String? {
     while true {
       if let end = received[searchedCount...].firstIndex(of: UInt8(ascii: "\n")) {
         searchedCount = 0
@@ -161,14 +162,27 @@ final class RPCPeer {
         return String(decoding: received[..<end], as: UTF8.self)
       }
       searchedCount = received.count
-      var buffer = [UInt8](repeating: 0, count: 65_536)
-      let count = recv(descriptor, &buffer, buffer.count, 0)
-      // A ring that ends interrupts every thread that ever used it, and with a time-out that ends the call.
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return nil }
-      received += buffer[..<count]
+      let descriptor = descriptor
+      let more = try await onThread { try Self.receive(descriptor) }
+      if more.isEmpty { return nil }
+      received += more
     }
   }
 
-  func reply() -> JSONValue? { line().flatMap { try? JSONParser.value(of: $0) } }
+  /// What comes next; empty at the end.
+  private static func receive(_ descriptor: Int32) throws -> [UInt8] {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count >= 0 { return Array(buffer[..<count]) }
+      switch errno {
+      // A ring that ends interrupts every thread that ever used it, and with a time-out that ends the call.
+      case EINTR: continue
+      case EAGAIN: throw NeverHappened()
+      default: return []
+      }
+    }
+  }
+
+  func reply() async throws -> JSONValue? { try await line().flatMap { try? JSONParser.value(of: $0) } }
 }

@@ -12,12 +12,12 @@ struct RPCServerTests {
     let slow = try RPCPeer(bed)
     slow.send(#"{"method":"wait","id":1}{"method":"echo","params":{"value":7},"id":2}"#)
     // On the same connection its reply overtakes; on another one nobody notices.
-    #expect(slow.reply()?["id"] == 2)
+    #expect(try await slow.reply()?["id"] == 2)
     let other = try RPCPeer(bed)
     other.send(#"{"method":"echo","params":{"value":[1]},"id":"x"}"#)
-    #expect(other.reply()?["result"] == [1])
+    #expect(try await other.reply()?["result"] == [1])
     bed.gate.open()
-    #expect(slow.reply() == ["jsonrpc": "2.0", "id": 1, "result": "waited"])
+    #expect(try await slow.reply() == ["jsonrpc": "2.0", "id": 1, "result": "waited"])
     await bed.close()
   }
 
@@ -25,7 +25,7 @@ struct RPCServerTests {
     let bed = try await RPCBed()
     let peer = try RPCPeer(bed)
     for number in 0..<50 { peer.send(#"{"method":"wander","id":\#(number)}"#) }
-    for _ in 0..<50 { #expect(peer.reply()?["result"] == true) }
+    for _ in 0..<50 { #expect(try await peer.reply()?["result"] == true) }
     await bed.close()
   }
 
@@ -38,7 +38,7 @@ struct RPCServerTests {
     bed.control.stop()
     bed.gate.open()
     try await eventually { bed.dispatcher.callCounts["wait"] != nil }
-    #expect(peer.line() == nil)
+    #expect(try await peer.line() == nil)
   }
 
   @Test func halfClosedClientsGetWhatTheyAskedFor() async throws {
@@ -48,8 +48,8 @@ struct RPCServerTests {
     peer.endSending()
     try await eventually { bed.gate.waitingCount == 1 }
     bed.gate.open()
-    #expect(peer.reply()?["result"] == "waited")
-    #expect(peer.line() == nil)
+    #expect(try await peer.reply()?["result"] == "waited")
+    #expect(try await peer.line() == nil)
     await bed.close()
   }
 
@@ -65,7 +65,7 @@ struct RPCServerTests {
     bed.gate.open()
     let peer = try RPCPeer(bed)
     peer.send(#"{"method":"echo","id":1}"#)
-    #expect(peer.reply()?["result"] == .null)
+    #expect(try await peer.reply()?["result"] == .null)
     // Whoever has its answer came behind all the others.
     try await eventually { try await bed.clientCount == 1 }
     #expect(try await bed.sourceCount == 2)
@@ -83,7 +83,7 @@ struct RPCServerTests {
     #expect((bed.dispatcher.callCounts[method]?.successCount ?? 0) < 16)
     var missing = Set((0..<64).map { #"{"jsonrpc":"2.0","id":\#($0),"result":"\#(RPCBed.largeText)"}"# })
     for _ in 0..<64 {
-      let line = try #require(peer.line())
+      let line = try #require(try await peer.line())
       #expect(missing.remove(line) != nil, "\(line.prefix(60))")
     }
     await bed.close()
@@ -97,9 +97,9 @@ struct RPCServerTests {
     peer.endSending()
     for _ in 0..<16 {
       try await Task.sleep(for: .milliseconds(20))
-      #expect(peer.line()?.utf8.count ?? 0 > RPCBed.largeText.utf8.count)
+      #expect(try await peer.line()?.utf8.count ?? 0 > RPCBed.largeText.utf8.count)
     }
-    #expect(peer.line() == nil)
+    #expect(try await peer.line() == nil)
     await bed.close()
   }
 
@@ -110,8 +110,8 @@ struct RPCServerTests {
     waiting.send(#"{"method":"wait","id":1}"#)
     try await eventually { bed.gate.waitingCount == 1 }
     await bed.close()
-    #expect(idle.line() == nil)
-    #expect(waiting.line() == nil)
+    #expect(try await idle.line() == nil)
+    #expect(try await waiting.line() == nil)
     #expect(throws: (any Error).self) { _ = try RPCPeer(bed) }
     #expect(access(bed.path, F_OK) != 0 && access(bed.path + ".lock", F_OK) != 0)
     // A call that ends after its client, and after the server.
@@ -133,13 +133,13 @@ struct RPCServerTests {
     let peer = try RPCPeer(bed)
     peer.send(#"{"method":"echo","params":{"value":"\#(String(repeating: "x", count: 4096))"},"id":1}"#)
     let refusal: JSONValue = ["code": -12, "message": "Cannot allocate memory"]
-    #expect(peer.reply()?["error"] == refusal)
+    #expect(try await peer.reply()?["error"] == refusal)
     peer.send(#"{"method":"wait","id":2}{"method":"echo","id":3}"#)
-    #expect(peer.reply() == ["jsonrpc": "2.0", "id": 3, "error": refusal])
+    #expect(try await peer.reply() == ["jsonrpc": "2.0", "id": 3, "error": refusal])
     bed.gate.open()
-    #expect(peer.reply()?["result"] == "waited")
+    #expect(try await peer.reply()?["result"] == "waited")
     peer.send(#"{"method":"echo","id":4}"#)
-    #expect(peer.reply()?["result"] == .null)
+    #expect(try await peer.reply()?["result"] == .null)
     try await eventually { try await bed.callCount == 0 }
     await bed.close()
   }
@@ -159,13 +159,13 @@ struct RPCServerTests {
       peer.send(number % 2 == 0 ? half : replies)
       peers.append(peer)
       witness.send(#"{"method":"echo","params":{"value":\#(number)},"id":\#(number)}"#)
-      #expect(witness.reply()?["result"] == .integer(number))
+      #expect(try await witness.reply()?["result"] == .integer(number))
     }
     // 50 halves of 300 KiB and 50 times 1 MiB of replies would be 64 MiB.
     #expect(try await bed.clientByteCount <= budget.maximumClientByteCount)
     try await eventually { try await bed.clientCount <= 20 }
     witness.send(#"{"method":"large","id":1}"#)
-    #expect(witness.line()?.utf8.count ?? 0 > RPCBed.largeText.utf8.count)
+    #expect(try await witness.line()?.utf8.count ?? 0 > RPCBed.largeText.utf8.count)
     peers = []
     await bed.close()
   }
@@ -178,7 +178,7 @@ struct RPCServerTests {
           guard let peer = try? RPCPeer(bed) else { return 0 }
           peer.send((0..<1500).map { #"{"method":"echo","params":{"value":\#(client)},"id":\#($0)}"# }.joined())
           var count = 0
-          while count < 1500, let reply = peer.reply(), reply["result"] == .integer(client) { count += 1 }
+          while count < 1500, let reply = try? await peer.reply(), reply["result"] == .integer(client) { count += 1 }
           return count
         }
       }
