@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The server's side of one connection, sans-I/O: bytes in, requests out; replies in, bytes out.
 ///
 /// The owner gives what it received to ``receive(_:)``, takes requests from ``nextRequest()`` until there is none, hands
@@ -25,6 +27,7 @@ public struct RPCConnection: Sendable {
   /// Requests of a batch that are still to be handed out.
   private var queue: [RPCRequest] = []
   private var queueOffset = 0
+  private var queueByteCount = 0
   private var outstanding: [UInt64: Outstanding] = [:]
   private var batches: [UInt64: Batch] = [:]
   /// Of what they have so far.
@@ -44,14 +47,20 @@ public struct RPCConnection: Sendable {
   /// Requests handed out, or waiting to be, that have no reply yet.
   public var outstandingCount: Int { outstanding.count }
 
-  /// About how much memory there is of requests that are not complete, and of replies that are to be sent, in bytes.
-  public var memoryByteCount: Int { input.count + parser.memoryByteCount + output.count + batchByteCount }
+  /// About how much memory there is of requests that are not complete or not handed out, and of replies that are to be sent,
+  /// in bytes.
+  public var memoryByteCount: Int {
+    input.count + parser.memoryByteCount + queueByteCount + output.count + batchByteCount
+  }
 
   /// Whether the client is to be read from.
-  public var wantsInput: Bool { !inputHasEnded && hasRoom && inputOffset == input.count }
+  public var wantsInput: Bool { !inputHasEnded && hasRoom && !hasQueued && inputOffset == input.count }
 
-  /// Whether ``nextRequest()`` is to be called although nothing has come: replies have made room, or have been sent.
-  public var hasMore: Bool { hasRoom && inputOffset < input.count }
+  /// Whether ``nextRequest()`` is to be called although nothing has come: it has not been called until it had none, replies
+  /// have made room, or have been sent.
+  public var hasMore: Bool { hasQueued || hasRoom && inputOffset < input.count }
+
+  private var hasQueued: Bool { queueOffset < queue.count }
 
   /// Whether there may be another request, and another reply.
   private var hasRoom: Bool {
@@ -79,9 +88,13 @@ public struct RPCConnection: Sendable {
   /// The next request to carry out; nil when there is none, or when replies have to come, or be sent, first.
   public mutating func nextRequest() -> RPCRequest? {
     while true {
-      if queueOffset < queue.count {
+      if hasQueued {
+        let request = queue[queueOffset]
         queueOffset += 1
-        return queue[queueOffset - 1]
+        queueByteCount -= request.memoryByteCount
+        guard isTooMuch(request) else { return request }
+        reply(to: request.token, .failure(.system(ENOMEM, detail: "the replies of this batch are too large together")))
+        continue
       }
       queue.removeAll(keepingCapacity: true)
       queueOffset = 0
@@ -101,6 +114,12 @@ public struct RPCConnection: Sendable {
         return nil
       }
     }
+  }
+
+  /// A batch is answered at once, when the last of its replies is there: those before cannot wait for the client to read.
+  private func isTooMuch(_ request: RPCRequest) -> Bool {
+    outstanding[request.token.number]?.batch != nil
+      && output.count + batchByteCount >= limits.maximumOutputByteCount
   }
 
   /// A value may end with the input; what is within one is not JSON.
@@ -152,6 +171,7 @@ public struct RPCConnection: Sendable {
       let number = nextNumber
       nextNumber += 1
       outstanding[number] = Outstanding(identifier: envelope.identifier, batch: batch)
+      queueByteCount += memoryByteCount
       queue.append(
         RPCRequest(
           token: RPCRequest.Token(number: number), method: envelope.method, parameters: envelope.parameters,

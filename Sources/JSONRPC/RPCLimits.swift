@@ -7,7 +7,8 @@ public struct RPCLimits: Sendable, Hashable {
   /// Requests that may be without their reply; a client that sends more is not read from until some have one.
   public var maximumOutstandingCount: Int
   /// Bytes of replies that wait for the client to read them; with more it is not read from. Replies of requests that
-  /// are outstanding by then still come on top.
+  /// are outstanding by then still come on top. Of a batch, which is answered at its end, what would make it more is refused
+  /// (ENOMEM).
   public var maximumOutputByteCount: Int
 
   public init(

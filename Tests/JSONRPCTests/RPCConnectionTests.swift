@@ -178,6 +178,30 @@ struct RPCConnectionTests {
     #expect(String(decoding: other.sendAll(), as: UTF8.self) == Self.invalid + "\n")
   }
 
+  @Test func theRepliesOfABatchAreBounded() {
+    var connection = RPCConnection(limits: RPCLimits(maximumOutputByteCount: 400))
+    let text = "[" + (0..<10).map { #"{"method":"m","id":\#($0)}"# }.joined(separator: ",") + "]"
+    Array(text.utf8).withUnsafeBytes { connection.receive($0) }
+    var handed = 0
+    while let request = connection.nextRequest() {
+      handed += 1
+      // What has not been handed out is to be asked for, and counts.
+      #expect(connection.hasMore == (handed < 10) && !connection.wantsInput)
+      connection.reply(to: request.token, .success(.value(.string(String(repeating: "x", count: 80)))))
+    }
+    #expect(handed == 4)
+    let lines = String(decoding: connection.sendAll(), as: UTF8.self).split(separator: "\n")
+    #expect(lines.count == 1)
+    let replies = (try? JSONParser.value(of: String(lines.first ?? "")))?.arrayValue?.compactMap(\.objectValue) ?? []
+    #expect(replies.map { $0["id"]?.integerValue(Int.self) } == Array(0..<10))
+    let codes = replies.map { $0["error"]?.objectValue?["code"]?.integerValue(Int.self) }
+    #expect(codes == Array(repeating: nil, count: 4) + Array(repeating: -12, count: 6))
+    // Single ones, and the next batch, are as before.
+    #expect(connection.wantsInput && !connection.hasMore && connection.memoryByteCount < 1000)
+    Array(#"[{"method":"a","id":1}]{"method":"b","id":2}"#.utf8).withUnsafeBytes { connection.receive($0) }
+    #expect(connection.nextRequest()?.method == "a" && connection.nextRequest()?.method == "b")
+  }
+
   @Test func aReaderThatIsSlowIsNotReadFrom() {
     var connection = RPCConnection(limits: RPCLimits(maximumOutputByteCount: 100))
     let text = (0..<10).map { #"{"method":"m","id":\#($0)}"# }.joined()

@@ -25,6 +25,8 @@ final class RPCClient: ReactorSource {
 
   private static let bufferByteCount = 16 << 10
   private static let waitingByteCount = 64 << 10
+  /// Others on the reactor are to have their turn.
+  private static let requestsPerTurn = 64
   /// How long a client may take to read what is left for it when the daemon ends.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
 
@@ -74,7 +76,10 @@ final class RPCClient: ReactorSource {
   private func work() {
     guard !socket.isClosing, !isWorking else { return }
     isWorking = true
-    while let request = connection.nextRequest() { start(request) }
+    for _ in 0..<Self.requestsPerTurn {
+      guard let request = connection.nextRequest() else { break }
+      start(request)
+    }
     if let error = connection.takeParseError() {
       dispatcher.logger.info("a client sent what is no JSON", metadata: ["error": "\(error)"])
     }

@@ -170,6 +170,22 @@ struct RPCServerTests {
     await bed.close()
   }
 
+  /// A batch is answered as a whole, so that what it has so far waits: what would be too much is refused.
+  @Test func aBatchIsBounded() async throws {
+    let bed = try await RPCBed(limits: RPCLimits(maximumOutputByteCount: 1 << 20))
+    let peer = try RPCPeer(bed)
+    peer.send("[" + (0..<200).map { #"{"method":"large","id":\#($0)}"# }.joined(separator: ",") + "]")
+    let line = try #require(try await peer.line())
+    #expect(line.utf8.count < (1 << 20) + 2 * RPCBed.largeText.utf8.count)
+    let replies = try JSONParser.value(of: line).arrayValue ?? []
+    #expect(replies.count == 200)
+    let answered = replies.filter { $0.objectValue?["result"] != nil }.count
+    #expect(answered == (1 << 20) / RPCBed.largeText.utf8.count + 1)
+    peer.send(#"{"method":"echo","id":4}"#)
+    #expect(try await peer.reply()?["result"] == .null)
+    await bed.close()
+  }
+
   @Test func manyClientsAtOnce() async throws {
     let bed = try await RPCBed()
     await withTaskGroup(of: Int.self) { group in
