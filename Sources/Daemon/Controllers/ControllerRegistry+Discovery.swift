@@ -6,8 +6,9 @@ extension ControllerRegistry {
   /// Begins to watch a discovery service, and to attach what it names.
   ///
   /// - Throws: -17 when there is one of the name or at the address; -110 when attaching took too long, and nothing of it
-  ///   is left then.
+  ///   is left then; -108 when the daemon ends.
   package func startDiscovery(_ request: DiscoveryRequest) async throws(RPCError) {
+    guard !isStopped else { throw .system(ESHUTDOWN) }
     let isTaken = discoveries.contains {
       $0.name == request.name || $0.services.contains(request.address)
         || $0.request.address.isSameWay(as: request.address)
@@ -35,6 +36,7 @@ extension ControllerRegistry {
     let options = options
     var configuration = PersistentDiscoveryConfiguration()
     configuration.retriesFirstConnect = true
+    configuration.shutdownTimeoutMilliseconds = Self.shutdownTimeoutMilliseconds
     if options.tcpConnectTimeoutMilliseconds > 0 {
       configuration.connectTimeoutMilliseconds = options.tcpConnectTimeoutMilliseconds
     }
@@ -75,11 +77,10 @@ extension ControllerRegistry {
     guard let observer = service.beginStop() else { throw .system(EALREADY) }
     service.discovery.removeObserver(observer)
     await service.discovery.stop()
-    let paths = service.paths
-    await withTaskGroup(of: Void.self) { group in
-      for (path, name) in paths {
-        group.addTask { try? await self.detach(name, Self.filter(path, of: service)) }
-      }
+    var filter = PathFilter()
+    filter.discoverer = service.name
+    await withTaskGroup(of: Void.self) { [filter] group in
+      for name in Set(service.paths.values) { group.addTask { await self.letGo(name, filter) } }
     }
     for task in service.takeAttaching() { await task.value }
     remove(service)
@@ -118,7 +119,7 @@ extension ControllerRegistry {
     for path in present.keys where !wanted.contains(path) {
       guard let name = service.remove(path) else { continue }
       Task {
-        try? await self.detach(name, Self.filter(path, of: service))
+        await self.letGo(name, Self.filter(path, of: service))
         self.reconcileOthers(than: service)
       }
     }

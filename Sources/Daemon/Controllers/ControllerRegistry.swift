@@ -28,6 +28,8 @@ package actor ControllerRegistry {
   package nonisolated let identity: HostIdentity
   /// How long a detach waits for an attach of the same name.
   private let detachPatience: Duration
+  /// A detach ends within ten seconds in any case: this, and five for what does not close.
+  static let shutdownTimeoutMilliseconds: UInt32 = 5000
   private let probationDelayMilliseconds: ClosedRange<UInt32>
   private nonisolated let published = Mutex(Published())
   private var lanes = SerialLanes()
@@ -264,8 +266,7 @@ package actor ControllerRegistry {
     configuration.recovery = timers
     configuration.retriesFirstConnect = request.isDiscovered && timers.reconnects
     configuration.disablesSubmissionQueueFlowControl = request.disablesFlowControl
-    // A detach ends within ten seconds in any case: this, and five for what does not close.
-    configuration.shutdownTimeoutMilliseconds = 5000
+    configuration.shutdownTimeoutMilliseconds = Self.shutdownTimeoutMilliseconds
     let controller = Controller(
       transport: transport, configuration: configuration, home: control, queueReactors: reactors)
     if !request.usesMultipath { Self.alternate(transport, of: controller) }
@@ -454,6 +455,18 @@ package actor ControllerRegistry {
       throw .system(ETIMEDOUT, detail: "an attach of \(name) is under way")
     }
     defer { lanes.leave(name) }
+    try await detachEntered(name, filter)
+  }
+
+  /// Detaches what nobody wishes to keep, after whatever else happens under the name. If there is nothing that fits it has gone
+  /// already.
+  func letGo(_ name: String, _ filter: PathFilter) async {
+    await enter(name)
+    defer { lanes.leave(name) }
+    try? await detachEntered(name, filter)
+  }
+
+  private func detachEntered(_ name: String, _ filter: PathFilter) async throws(RPCError) {
     guard let set = set(named: name) else { throw .noSuchDevice }
     var isFound = false
     var leaving: [AttachedController] = []
@@ -492,10 +505,11 @@ package actor ControllerRegistry {
   /// Ends all discovery, and detaches everything in good order.
   package func stop() async {
     isStopped = true
-    for controller in connecting.values { await controller.delete() }
-    for discovery in discoveries { try? await stopDiscovery(discovery.name) }
+    // Side by side: each may take as long as its target is given to shut down.
     await withTaskGroup(of: Void.self) { group in
-      for name in sets.map(\.name) { group.addTask { try? await self.detach(name, PathFilter()) } }
+      for controller in connecting.values { group.addTask { await controller.delete() } }
+      for discovery in discoveries { group.addTask { try? await self.stopDiscovery(discovery.name) } }
+      for set in sets { group.addTask { await self.letGo(set.name, PathFilter()) } }
     }
   }
 }

@@ -44,6 +44,7 @@ public final class PersistentDiscovery: Sendable {
         keepAlive > 0 ? keepAlive : max(configuration.keepAliveTimeoutMilliseconds, 1)
       result.connectTimeoutMilliseconds = configuration.connectTimeoutMilliseconds
       result.adminTimeoutMilliseconds = configuration.adminTimeoutMilliseconds
+      result.shutdownTimeoutMilliseconds = configuration.shutdownTimeoutMilliseconds
       result.recovery = configuration.recovery
       result.retriesFirstConnect = !isFirst || configuration.retriesFirstConnect
       return result
@@ -120,7 +121,10 @@ public final class PersistentDiscovery: Sendable {
       if !isPosted { continuation.resume(returning: []) }
     }
     news.settle(.controller(.disconnected))
-    for controller in controllers { await controller.delete() }
+    // Side by side, as each may take its time.
+    await withTaskGroup(of: Void.self) { group in
+      for controller in controllers { group.addTask { await controller.delete() } }
+    }
   }
 
   /// Has `observer` told the news, in order, on the home reactor's thread, until ``removeObserver(_:)``. What is told can

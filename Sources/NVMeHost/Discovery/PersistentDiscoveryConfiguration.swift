@@ -7,6 +7,8 @@ public struct PersistentDiscoveryConfiguration: Sendable, Hashable {
   public var connectTimeoutMilliseconds: UInt32 = 10_000
   /// How long each command may take, in milliseconds.
   public var adminTimeoutMilliseconds: UInt32 = 10_000
+  /// How long each service may take to shut down when it is let go, in milliseconds.
+  public var shutdownTimeoutMilliseconds: UInt32 = 10_000
   /// When a service that is lost is connected again, and when it is given up.
   public var recovery = Self.standardRecovery
   /// Whether a first connect to the user's service that fails is tried again. Those it refers to are tried in any case.

@@ -83,6 +83,42 @@ import Testing
     #expect(try await bed.end() == 0)
   }
 
+  /// However long that takes: nothing that detaches its paths gives up for having to wait for the others of the name.
+  @Test func nothingIsLeftOfAServiceThatIsStopped() async throws {
+    let bed = try await NVMeBed(detachPatience: .zero)
+    for _ in 0..<3 { _ = try await bed.target.addPort() }
+    try await bed.call("bdev_nvme_start_discovery", request(bed, ["wait_for_attach": true]))
+    try await eventually { try await bed.states("disc0").count == 4 }
+    #expect(try await bed.call("bdev_nvme_stop_discovery", ["name": "disc"]) == true)
+    #expect(try await bed.call("bdev_nvme_get_controllers", nil) == [])
+    #expect(try await bed.end() == 0)
+  }
+
+  /// Services that do not answer the end: they are asked at the same time, so that all of it takes no longer than one does.
+  @Test func theEndOfAllServicesIsOne() async throws {
+    let bed = try await NVMeBed()
+    var targets: [(target: EmbeddedTarget, fault: UInt64)] = []
+    for name in ["one", "two"] {
+      // It names nothing, so that there is nothing else to end.
+      let target = try await EmbeddedTarget.start()
+      let port = try await target.addPort()
+      try await bed.call(
+        "bdev_nvme_start_discovery",
+        request(bed, ["name": .string(name), "trsvcid": .string(String(port.port)), "wait_for_attach": true]))
+      targets.append((target, try await target.addFault(FaultRule(.fabricsCommand(.propertySet), .neverAnswer))))
+    }
+    let controllers = bed.service.controllers
+    let end = Task { await controllers.stop() }
+    for (target, fault) in targets { try await eventually { try await target.faultCount(fault) > 0 } }
+    #expect(controllers.discoveries.count == 2)
+    // None is begun any more.
+    #expect(await bed.failure("bdev_nvme_start_discovery", request(bed, ["name": "late"])) == .system(ESHUTDOWN))
+    for (target, _) in targets { await target.stop() }
+    await end.value
+    #expect(controllers.discoveries.isEmpty)
+    #expect(try await bed.end() == 0)
+  }
+
   @Test func aServiceThatIsNotThere() async throws {
     let bed = try await NVMeBed()
     #expect(
