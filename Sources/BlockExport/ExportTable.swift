@@ -9,7 +9,7 @@ public final class ExportTable: Sendable {
   private struct Shared {
     /// In the order of coming.
     var exports: [Export] = []
-    /// The name of the first that there has ever been.
+    /// The name of the first that there has ever been, or was to be.
     var defaultName: String?
     var observers = ObserverTable<ExportTableEvent>()
   }
@@ -29,6 +29,11 @@ public final class ExportTable: Sendable {
       func named(_ name: String) -> Export? { shared.exports.first { $0.name == name } }
       return named(name) ?? (name.isEmpty ? shared.defaultName.flatMap(named) : nil)
     }
+  }
+
+  /// Has the export of this name be the first, whenever it is added. Without effect when there has been one.
+  public func reserveDefault(_ name: String) {
+    shared.withLock { if $0.defaultName == nil { $0.defaultName = name } }
   }
 
   /// - Throws: ``ExportError`` when there is one of this name already, or it has ended.

@@ -21,7 +21,8 @@ package enum Configuration {
         service.exports.served.map { served in
           guard let path = served.socketPath else { return ExportRequest.entry(served) }
           return ConfigurationEntry(
-            "nbd_start_disk", ["bdev_name": .string(served.device.name), "nbd_device": .string(path)])
+            "nbd_start_disk", ["bdev_name": .string(served.device.name), "nbd_device": .string(path)],
+            about: served.device)
         }
       },
     ]

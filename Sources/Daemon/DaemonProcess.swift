@@ -1,3 +1,4 @@
+internal import NVMeProtocol
 internal import JSONRPC
 internal import Logging
 public import RingReactor
@@ -44,7 +45,9 @@ public final class DaemonProcess: Sendable {
     let keeper = ConfigurationKeeper(
       path: options.configurationPath, isKept: options.keepsConfiguration,
       sections: Configuration.sections(of: service), table: service.table, logger: log.logger(.configuration),
-      phase: { service.lifecycle.phase }, executor: control.handle)
+      phase: { service.lifecycle.phase },
+      lookUp: { name in service.devices.device(named: name).map { ($0.name, $0.uuid.uuidString) } },
+      executor: control.handle)
     self.keeper = keeper
     service.install(keeper)
     service.controllers.observeLosses { request in
@@ -53,7 +56,7 @@ public final class DaemonProcess: Sendable {
     // At once: before the call of a client has ended that takes the device back. Devices go on the control reactor.
     _ = service.devices.addObserver { event in
       guard case .unregistered(let device) = event else { return }
-      keeper.assumeIsolated { $0.noteLoss(ofDevice: device.name) }
+      keeper.assumeIsolated { $0.noteLoss(ofDevice: device.name, uuid: device.uuid.uuidString) }
     }
     // What only looks changes nothing.
     let changing = Set(service.table.methods.map(\.name).filter { !$0.contains("_get_") && !$0.hasPrefix("log_") })
@@ -70,6 +73,7 @@ public final class DaemonProcess: Sendable {
     let (options, dispatcher, served, service, logger) = (options, dispatcher, served, service, logger)
     // A file that is wrong is told of before anybody is served.
     try await keeper.load()
+    if let name = ExportRequest.firstName(in: await keeper.pendingEntries) { service.exports.reserveDefault(name) }
     try await control.handle.perform { reactor in
       served.server = try RPCServer(reactor: reactor, path: options.rpcSocketPath, dispatcher: dispatcher)
       if let port = options.metricsPort {

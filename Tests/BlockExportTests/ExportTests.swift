@@ -130,6 +130,20 @@ import Testing
     await export.drained()
   }
 
+  /// After a restart the default one may come later than others.
+  @Test func theDefaultCanBeReserved() throws {
+    let table = ExportTable()
+    table.reserveDefault("a")
+    try table.add(try export("b"))
+    #expect(table[""] == nil)
+    let a = try export("a")
+    try table.add(a)
+    #expect(table[""] === a)
+    // Once there has been one no other takes its place.
+    table.reserveDefault("b")
+    #expect(table[""] === a)
+  }
+
   @Test func table() async throws {
     let table = ExportTable()
     let log = Log<String>()

@@ -244,6 +244,9 @@ package actor ControllerRegistry {
     _ request: AttachRequest, _ timers: RecoveryTimers
   ) throws(RPCError) -> AttachedController {
     let options = options
+    var request = request
+    // Devices are the set's, whichever of its paths is attached first after a restart.
+    if let set = set(named: request.name) { request.multipath = set.multipath }
     var tcp = TCPTransportOptions()
     tcp.headerDigest = request.headerDigest
     tcp.dataDigest = request.dataDigest

@@ -74,7 +74,7 @@ final class DeviceSettings: Sendable {
       guard let limits = device.meter?.rateLimits, limits != .none else { return nil }
       var parameters: JSONObject = ["name": .string(device.name)]
       for (name, value) in RateLimitWords.values(of: limits) { parameters[name] = .integer(value) }
-      return ConfigurationEntry("bdev_set_qos_limit", parameters)
+      return ConfigurationEntry("bdev_set_qos_limit", parameters, about: device)
     }
   }
 }

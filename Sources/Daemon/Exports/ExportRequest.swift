@@ -24,6 +24,11 @@ struct ExportRequest: Sendable, Hashable {
         "bdev_name": .string(served.device.name), "name": .string(configuration.name),
         "description": .string(configuration.description), "read_only": .bool(configuration.isReadOnly),
         "max_transfer_bytes": .integer(configuration.maximumTransferByteCount),
-      ])
+      ], about: served.device)
+  }
+
+  /// Under which name the first of the calls of a configuration exports its device.
+  static func firstName(in calls: some Sequence<ConfigurationEntry>) -> String? {
+    calls.first { $0.method == "nbd_export_start" }.flatMap { $0.parameters?["name"]?.stringValue ?? $0.deviceName }
   }
 }

@@ -69,6 +69,10 @@ package final class ExportService: Sendable {
 
   // MARK: Under a name
 
+  /// Of the daemon's own sockets this is the default export, from when it comes on, however late: not the first that happens to
+  /// come. For the start.
+  func reserveDefault(_ name: String) { table.reserveDefault(name) }
+
   /// Exports a device over the daemon's own sockets.
   package func start(
     device name: String, _ configuration: ExportConfiguration

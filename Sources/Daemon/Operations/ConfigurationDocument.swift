@@ -1,7 +1,8 @@
 internal import JSONRPC
 
 /// A configuration as it is kept in a file: `{"subsystems": [{"subsystem": …, "config": [{"method": …, "params": …}]}]}`,
-/// which is what `save_config` of SPDK's client writes, too.
+/// which is what `save_config` of SPDK's client writes, too. What the daemon keeps has
+/// `"device_uuid": …` beside the parameters of a call that is about a device.
 struct ConfigurationDocument: Sendable, Hashable {
   struct Section: Sendable, Hashable {
     var name: String
@@ -33,6 +34,20 @@ struct ConfigurationDocument: Sendable, Hashable {
     guard !entries.contains(where: { $0.brings(name, by: method) }) else { return }
     for index in sections.indices {
       sections[index].entries.removeAll { $0.isAboutDevice(of: method, named: name) }
+    }
+  }
+
+  /// What has been in an earlier one keeps its place among what has; what is new comes behind it. Order says something: of
+  /// exports the first is the default one.
+  mutating func keepOrder(of earlier: ConfigurationDocument) {
+    for index in sections.indices {
+      guard let old = earlier.sections.first(where: { $0.name == sections[index].name }) else { continue }
+      var places: [ConfigurationIndex.Subject: Int] = [:]
+      for (place, entry) in old.entries.enumerated() where places[.init(entry)] == nil { places[.init(entry)] = place }
+      let placed = sections[index].entries.enumerated().map { number, entry in
+        (place: places[.init(entry)] ?? .max, number: number, entry: entry)
+      }
+      sections[index].entries = placed.sorted { ($0.place, $0.number) < ($1.place, $1.number) }.map(\.entry)
     }
   }
 
@@ -114,11 +129,18 @@ struct ConfigurationDocument: Sendable, Hashable {
             guard case .string(let method)? = call["method"] else {
               throw malformed("\(place).method", "must be a string")
             }
+            var entry = ConfigurationEntry(method)
             switch call["params"] {
-            case nil, .null?: section.entries.append(ConfigurationEntry(method))
-            case .object(let parameters)?: section.entries.append(ConfigurationEntry(method, parameters))
+            case nil, .null?: break
+            case .object(let parameters)?: entry.parameters = parameters
             default: throw malformed("\(place).params", "must be an object")
             }
+            switch call["device_uuid"] {
+            case nil, .null?: break
+            case .string(let uuid)?: entry.deviceUUID = uuid
+            default: throw malformed("\(place).device_uuid", "must be a string")
+            }
+            section.entries.append(entry)
           }
         }
       default: throw malformed("\(place).config", "must be an array")
@@ -130,7 +152,7 @@ struct ConfigurationDocument: Sendable, Hashable {
   var bytes: [UInt8] {
     let value: JSONValue = [
       "subsystems": .array(
-        sections.map { ["subsystem": .string($0.name), "config": .array($0.entries.map(\.value))] })
+        sections.map { ["subsystem": .string($0.name), "config": .array($0.entries.map(\.keptValue))] })
     ]
     return JSONWriter.bytes(of: value, style: .indented) + [UInt8(ascii: "\n")]
   }

@@ -1,3 +1,4 @@
+internal import NVMeProtocol
 package import JSONRPC
 
 /// A call that is part of a configuration.
@@ -5,16 +6,31 @@ package struct ConfigurationEntry: Sendable, Hashable {
   package var method: String
   /// nil when the method takes none.
   package var parameters: JSONObject?
+  /// The UUID of the device that it is about; nil where it is about none, or nobody has said which one. The same name may be
+  /// another device's later: that of a namespace that has come in the place of an earlier one.
+  package var deviceUUID: String?
 
-  package init(_ method: String, _ parameters: JSONObject? = nil) {
+  package init(_ method: String, _ parameters: JSONObject? = nil, deviceUUID: String? = nil) {
     self.method = method
     self.parameters = parameters
+    self.deviceUUID = deviceUUID
   }
 
-  /// `{"method": …, "params": …}`
+  init(_ method: String, _ parameters: JSONObject, about device: RegisteredDevice) {
+    self.init(method, parameters, deviceUUID: device.uuid.uuidString)
+  }
+
+  /// `{"method": …, "params": …}`, as SPDK's client takes it: it knows no other member.
   package var value: JSONValue {
     var object: JSONObject = ["method": .string(method)]
     if let parameters { object["params"] = .object(parameters) }
+    return .object(object)
+  }
+
+  /// The same with the device, as the daemon keeps it.
+  var keptValue: JSONValue {
+    guard let deviceUUID, var object = value.objectValue else { return value }
+    object["device_uuid"] = .string(deviceUUID)
     return .object(object)
   }
 }
@@ -30,17 +46,29 @@ extension ConfigurationEntry {
   }
 
   /// What is set of a device; the last call counts.
-  private static let settings = ["bdev_set_qos_limit", "bdev_nvme_set_multipath_policy"]
+  private static let settings = [limits, "bdev_nvme_set_multipath_policy"]
+  private static let limits = "bdev_set_qos_limit"
+  /// What brings devices whose names begin with its own.
+  private static let bringers = ["bdev_nvme_attach_controller", "bdev_nvme_start_discovery"]
 
-  /// Whether a later call sets the same of the same device.
-  func isReplaced(by later: ConfigurationEntry) -> Bool {
-    Self.settings.contains(method) && method == later.method && deviceName == later.deviceName
+  /// What is left of a setting when a later call has set some of the same device; nil when nothing is.
+  func remainder(after later: ConfigurationEntry) -> ConfigurationEntry? {
+    guard Self.settings.contains(method), method == later.method, deviceName == later.deviceName,
+      deviceUUID == nil || later.deviceUUID == nil || deviceUUID == later.deviceUUID
+    else { return self }
+    // Limits are set one by one; a policy is one thing.
+    guard method == Self.limits, let parameters else { return nil }
+    var rest = self
+    for key in parameters.members.map(\.key) where key != "name" && later.parameters?[key] != nil {
+      rest.parameters?[key] = nil
+    }
+    return rest.parameters?.members.count == 1 ? nil : rest
   }
 
   /// Whether a device would be one of the controller that a call has attached (its name, "n", NSID), or of those that a
   /// discovery service has named (its name, a number, "n", NSID).
   static func isDevice(_ device: String, of method: String, named name: String) -> Bool {
-    guard device.hasPrefix(name) else { return false }
+    guard bringers.contains(method), device.hasPrefix(name) else { return false }
     let parts = device.dropFirst(name.count).split(separator: "n", omittingEmptySubsequences: false)
     func isNumber(_ text: Substring) -> Bool { !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) } }
     guard parts.count == 2, isNumber(parts[1]) else { return false }
@@ -56,6 +84,9 @@ extension ConfigurationEntry {
   func brings(_ name: String, by method: String) -> Bool {
     self.method == method && parameters?["name"] == .string(name)
   }
+
+  /// The name of what it brings; nil when it brings no devices.
+  var broughtName: String? { Self.bringers.contains(method) ? parameters?["name"]?.stringValue : nil }
 
   /// What the call is made with from a file: a discovery service that is away must not hold up what comes behind it, and
   /// need not be waited for, since what depends on it is tried again.

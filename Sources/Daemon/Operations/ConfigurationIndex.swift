@@ -1,8 +1,9 @@
 /// The calls that make the daemon what it is, to be looked up by what they are about: there may be thousands.
 struct ConfigurationIndex {
-  private struct Subject: Hashable {
-    var method: String
-    var name: String?
+  /// What a call does to what.
+  struct Subject: Hashable {
+    private var method: String
+    private var name: String?
 
     init(_ entry: ConfigurationEntry) {
       method = entry.method

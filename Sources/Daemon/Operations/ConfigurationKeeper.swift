@@ -35,12 +35,15 @@ actor ConfigurationKeeper {
   private let table: RPCMethodTable
   private let logger: Logger
   private let phase: @Sendable () -> RPCPhase
+  private let lookUp: DeviceLookup
   private let executor: ReactorHandle
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   private var pending: [Pending] = []
   private var retry: Task<Void, Never>?
   private var written: ConfigurationDocument?
+  /// What the file is to say, whether or not it could be written: what is known of devices that go.
+  private var wanted: ConfigurationDocument?
   private var saving: Task<Void, Never>?
   private var saveIsWanted = false
   private var isStopped = false
@@ -62,9 +65,12 @@ actor ConfigurationKeeper {
   /// The time between two attempts doubles from the first to the second of these.
   private static let retrySeconds = (first: 1.0, last: 30.0)
 
+  /// Which device has a name, or an alias, now.
+  typealias DeviceLookup = @Sendable (_ name: String) -> (name: String, uuid: String)?
+
   init(
     path: String?, isKept: Bool, sections: [ConfigurationSection], table: RPCMethodTable, logger: Logger,
-    phase: @escaping @Sendable () -> RPCPhase, executor: ReactorHandle
+    phase: @escaping @Sendable () -> RPCPhase, lookUp: @escaping DeviceLookup, executor: ReactorHandle
   ) {
     self.path = path
     self.isKept = isKept
@@ -72,6 +78,7 @@ actor ConfigurationKeeper {
     self.table = table
     self.logger = logger
     self.phase = phase
+    self.lookUp = lookUp
     self.executor = executor
   }
 
@@ -85,6 +92,7 @@ actor ConfigurationKeeper {
     guard let document = try read(), let path else { return }
     pending = document.calls.map { Pending(call: $0) }
     guard isKept else { return }
+    wanted = document
     do throws(ConfigurationFileError) {
       try ConfigurationFile.write(document, path)
       written = document
@@ -111,6 +119,9 @@ actor ConfigurationKeeper {
     guard isKept else { throw ConfigurationFileError(path: path, reason: .system(operation: "open", errno: ENOENT)) }
     return ConfigurationDocument(sections: [])
   }
+
+  /// Calls that have not succeeded yet, in the file's order.
+  var pendingEntries: [ConfigurationEntry] { pending.map(\.call.entry) }
 
   /// Makes the pending calls that belong to a phase.
   ///
@@ -141,8 +152,8 @@ actor ConfigurationKeeper {
     await apply(phase())
   }
 
-  /// Makes pending calls in their order. Those of one method that follow upon each other run side by side when they are
-  /// about different names, so that a target that does not answer holds up no other one.
+  /// Makes pending calls in their order, but those that bring devices, or are about some, side by side: they wait for what
+  /// brings theirs alone, so that a target that does not answer holds up no other one.
   private func make(in phase: RPCPhase, where isWanted: (Pending) -> Bool) async {
     var calls: [ConfigurationDocument.Call] = []
     for index in pending.indices where isWanted(pending[index]) {
@@ -150,22 +161,11 @@ actor ConfigurationKeeper {
       calls.append(pending[index].call)
     }
     var rest = calls[...]
-    while let first = rest.first {
-      let group = rest.prefix { $0.entry.method == first.entry.method }
-      rest = rest.dropFirst(group.count)
-      var lanes: [[ConfigurationDocument.Call]] = []
-      var places: [String: Int] = [:]
-      for call in group {
-        let name = call.entry.name ?? ""
-        if let place = places[name] {
-          lanes[place].append(call)
-        } else {
-          places[name] = lanes.count
-          lanes.append([call])
-        }
-      }
+    while !rest.isEmpty {
+      let lanes = ConfigurationLanes(rest)
+      rest = rest.dropFirst(lanes.callCount)
       await withTaskGroup(of: Void.self) { group in
-        for lane in lanes {
+        for lane in lanes.calls {
           group.addTask(executorPreference: executor) {
             for call in lane { await self.make(call, in: phase) }
           }
@@ -180,6 +180,7 @@ actor ConfigurationKeeper {
     // Calls before it took their time: a client may have taken it back meanwhile.
     if isRevoked(call) { return end(call, nil) }
     let entry = call.entry
+    if isAboutAnotherDevice(entry) { return end(call, .refused) }
     do throws(RPCError) {
       _ = try await table.call(entry.method, entry.replayedParameters.map { .object($0) }, in: phase)
       logger.info("configured", metadata: ["method": "\(entry.method)", "name": "\(entry.name ?? "")"])
@@ -211,6 +212,21 @@ actor ConfigurationKeeper {
         end(call, .failed)
       }
     }
+  }
+
+  /// Whether the device of its name is not the one that it is about: what was meant for that must not be done with this one.
+  private func isAboutAnotherDevice(_ entry: ConfigurationEntry) -> Bool {
+    guard let uuid = entry.deviceUUID, let name = entry.deviceName, let device = lookUp(name), device.uuid != uuid
+    else {
+      return false
+    }
+    logger.error(
+      "the configuration is about another device, which had this name: call it for this one, or take it back",
+      metadata: [
+        "method": "\(entry.method)", "name": "\(entry.name ?? "")", "device": "\(name)", "uuid": "\(device.uuid)",
+        "uuid of the configuration": "\(uuid)",
+      ])
+    return true
   }
 
   private func isRevoked(_ call: ConfigurationDocument.Call) -> Bool {
@@ -298,14 +314,32 @@ actor ConfigurationKeeper {
       return
     } else {
       // What a client sets of a device that has come back is not to be set back by what was set before.
-      let call = ConfigurationEntry(method, parameters?.objectValue)
-      revoke { $0.isReplaced(by: call) }
+      replace(by: ConfigurationEntry(method, parameters?.objectValue))
     }
     await save()
   }
 
   private func revoke(_ isMeant: (ConfigurationEntry) -> Bool) {
     for index in pending.indices.reversed() where isMeant(pending[index].call.entry) {
+      if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
+    }
+  }
+
+  private func replace(by call: ConfigurationEntry) {
+    var call = call
+    if let name = call.deviceName, let device = lookUp(name) {
+      call.deviceUUID = device.uuid
+      if call.parameters?["name"] != nil { call.parameters?["name"] = .string(device.name) }
+    }
+    for index in pending.indices.reversed() {
+      let entry = pending[index].call.entry
+      let rest = entry.remainder(after: call)
+      if rest == entry { continue }
+      if let rest {
+        var left = Pending(call: pending[index].call, state: .failed)
+        left.call.entry = rest
+        pending.insert(left, at: index + 1)
+      }
       if pending[index].state == .running { pending[index].isRevoked = true } else { pending.remove(at: index) }
     }
   }
@@ -325,8 +359,12 @@ actor ConfigurationKeeper {
   func noteLoss(_ entry: ConfigurationEntry) async {
     guard isKept else { return }
     let name = entry.parameters?["name"]?.stringValue ?? ""
-    let calls = (written?.calls ?? []).filter { call in
+    var calls = (wanted?.calls ?? []).filter { call in
       call.entry == entry || call.entry.isAboutDevice(of: entry.method, named: name)
+    }
+    // It has been attached since that was put together.
+    if !calls.contains(where: { $0.entry == entry }) {
+      calls.insert(ConfigurationDocument.Call(section: "bdev", entry: entry), at: 0)
     }
     // Before what is about its devices, which may have gone first.
     let place = pending.firstIndex { $0.call.entry.isAboutDevice(of: entry.method, named: name) } ?? pending.endIndex
@@ -336,13 +374,25 @@ actor ConfigurationKeeper {
 
   /// A device has gone, for whatever reason: its limits, policies and exports with it. The file keeps what is about it, until a
   /// client takes the device back, which the client's call tells afterwards.
-  func noteLoss(ofDevice name: String) {
+  func noteLoss(ofDevice name: String, uuid: String) {
     guard isKept, !isStopped else { return }
-    tryAgain((written?.calls ?? []).filter { $0.entry.deviceName == name }, at: pending.endIndex)
+    let calls = (wanted?.calls ?? []).filter { call in
+      call.entry.deviceName == name && (call.entry.deviceUUID ?? uuid) == uuid
+    }
+    tryAgain(
+      calls.map { call in
+        var call = call
+        call.entry.deviceUUID = uuid
+        return call
+      }, at: pending.endIndex)
   }
 
   private func tryAgain(_ calls: [ConfigurationDocument.Call], at place: Int) {
-    let lost = calls.filter { call in !pending.contains { $0.call == call } }
+    let lost = calls.filter { call in
+      !pending.contains {
+        $0.call.entry.method == call.entry.method && $0.call.entry.parameters == call.entry.parameters
+      }
+    }
     guard !lost.isEmpty else { return }
     pending.insert(contentsOf: lost.map { Pending(call: $0, state: .failed) }, at: place)
     retryLater(Self.retrySeconds.first)
@@ -366,6 +416,7 @@ actor ConfigurationKeeper {
     saveIsWanted = false
     let complete: ConfigurationDocument
     if let ending { complete = ending } else { complete = await currentAndPending() }
+    wanted = complete
     if complete == written { return }
     // The disk may take its time: not on this thread.
     let result = await Task.detached { () -> Result<Void, ConfigurationFileError> in
@@ -389,6 +440,7 @@ actor ConfigurationKeeper {
         document.sections.append(.init(name: call.section, entries: [call.entry]))
       }
     }
+    if let wanted { document.keepOrder(of: wanted) }
     return document
   }
 
@@ -400,9 +452,9 @@ actor ConfigurationKeeper {
     retry = nil
     // What is wanted by now is what the daemon still is.
     while let saving { await saving.value }
-    ending = written
-    // Nothing of a file that never could be written is known.
-    if written == nil { path = nil }
+    ending = wanted
+    // Of a file that was never kept nothing is known.
+    if wanted == nil { path = nil }
   }
 
   /// Nothing is written any more.

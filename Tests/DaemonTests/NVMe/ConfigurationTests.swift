@@ -24,6 +24,11 @@ import Testing
     try await bed.call("bdev_nvme_set_hotplug", ["enable": true, "period_us": 5])
     let saved = NVMeConfiguration.entries(of: bed.service.controllers)
     #expect(saved.count == 7)
+    // A path has the policy of its name's devices, as it may be attached first.
+    let policies = saved.filter { $0.brings("Nvme0", by: "bdev_nvme_attach_controller") }.map {
+      $0.parameters?["multipath_opts"]
+    }
+    #expect(policies.count == 2 && policies[0] == policies[1])
     func devices(_ bed: RPCMethodTable) async throws -> JSONValue {
       // Controllers have other CNTLIDs each time.
       guard case .text(let bytes) = try await bed.call("bdev_get_bdevs", nil, in: .runTime) else { return .null }

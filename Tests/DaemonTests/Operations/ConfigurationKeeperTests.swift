@@ -45,7 +45,7 @@ import Testing
   @Test func whatIsTakenBackBeforeItsTurnIsNotCalled() async throws {
     let gate = RPCBed.Gate()
     let bed = try await KeeperBed([attachment("A"), attachment("B"), export]) { call throws(RPCError) in
-      if call.hasSuffix(" B") { await gate.pass() }
+      if call.hasSuffix("controller A") { await gate.pass() }
     }
     let keeper = bed.keeper
     let applied = Task { await keeper.apply(.runTime) }
@@ -56,6 +56,31 @@ import Testing
     await applied.value
     #expect(!bed.calls.contains("nbd_export_start An1"))
     #expect(try bed.kept().isEmpty)
+    await bed.end()
+  }
+
+  @Test func whatIsAboutADeviceWaitsForWhatBringsItAlone() async throws {
+    let gate = RPCBed.Gate()
+    let other = ConfigurationEntry("nbd_export_start", ["bdev_name": "Bn1", "name": "y"])
+    let bed = try await KeeperBed([
+      ConfigurationEntry("attach_early"), attachment("A"), attachment("B"), limit,
+      ConfigurationEntry("bdev_wait_for_examine"),
+      export, other,
+    ]) { call throws(RPCError) in
+      if call.hasSuffix("controller B") { await gate.pass() }
+    }
+    let keeper = bed.keeper
+    let applied = Task { await keeper.apply(.runTime) }
+    try await eventually { bed.calls.contains("nbd_export_start An1") }
+    let calls = bed.calls
+    #expect(calls.first == "attach_early ")
+    #expect(
+      calls.filter { $0.hasSuffix("An1") || $0.hasSuffix("controller A") }
+        == ["\(attach) A", "bdev_set_qos_limit An1", "nbd_export_start An1"])
+    #expect(!calls.contains("nbd_export_start Bn1"))
+    gate.open()
+    await applied.value
+    #expect(bed.calls.last == "nbd_export_start Bn1")
     await bed.end()
   }
 
@@ -95,7 +120,7 @@ import Testing
     // A namespace that has gone, its controller being there still.
     isGone.withLock { $0 = true }
     bed.entries = [attachment("A")]
-    await bed.keeper.noteLoss(ofDevice: "An1")
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
     await bed.client("bdev_reset_iostat")
     #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1", "nbd_export_start An1"])
     try await eventually { bed.calls.count >= 5 }
@@ -108,7 +133,7 @@ import Testing
     bed.entries = [attachment("A"), limit, export]
     await bed.keeper.apply(.runTime)
     bed.entries = []
-    await bed.keeper.noteLoss(ofDevice: "An1")
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
     await bed.client("bdev_nvme_detach_controller", ["name": "A"])
     #expect(try bed.kept().isEmpty)
     await bed.end()
@@ -123,13 +148,121 @@ import Testing
     await bed.keeper.apply(.runTime)
     isGone.withLock { $0 = true }
     bed.entries = [attachment("A")]
-    await bed.keeper.noteLoss(ofDevice: "An1")
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
     // It is back, and set otherwise, before the next attempt.
     var later = limit
     later.parameters?["rw_ios_per_sec"] = 100
     bed.entries = [attachment("A"), later]
     await bed.client("bdev_set_qos_limit", later.parameters)
     #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1"])
+    await bed.end()
+  }
+
+  /// Limits are set one by one, of a device by its name or by its UUID.
+  @Test(arguments: ["An1", "one"]) func whatAClientDoesNotSetStays(_ name: String) async throws {
+    let isGone = Mutex(false)
+    var all = limit
+    all.parameters?["r_mbytes_per_sec"] = 30
+    let bed = try await KeeperBed([attachment("A"), all]) { call throws(RPCError) in
+      if isGone.withLock({ $0 }) { throw .noSuchDevice }
+    }
+    bed.entries = [attachment("A"), all]
+    bed.devices = ["An1": "one"]
+    await bed.keeper.apply(.runTime)
+    isGone.withLock { $0 = true }
+    bed.entries = [attachment("A")]
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
+    let set = ConfigurationEntry("bdev_set_qos_limit", ["name": "An1", "rw_ios_per_sec": 100])
+    bed.entries = [attachment("A"), set]
+    await bed.client("bdev_set_qos_limit", ["name": .string(name), "rw_ios_per_sec": 100])
+    let pending = await bed.keeper.pendingEntries
+    #expect(pending.map(\.parameters) == [["name": "An1", "r_mbytes_per_sec": 30]])
+    await bed.end()
+  }
+
+  /// A namespace that has come in the place of another one, which had the name before: what was for that one's clients must
+  /// not give them this one.
+  @Test func whatIsAboutAnotherDeviceOfTheNameIsNotCalled() async throws {
+    let bed = try await KeeperBed([attachment("A"), limit, export])
+    bed.devices = ["An1": "one"]
+    bed.entries = [attachment("A"), limit, export]
+    await bed.keeper.apply(.runTime)
+    #expect(bed.calls.count == 3)
+    bed.entries = [attachment("A")]
+    bed.devices = ["An1": "two"]
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
+    try await eventually { bed.log.count("error the configuration is about another device") == 2 }
+    #expect(bed.calls.count == 3)
+    await bed.client("bdev_reset_iostat")
+    #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1", "nbd_export_start An1"])
+    // It knows that after a restart as well, and the right one has it.
+    let kept = try bed.document().entries
+    #expect(kept.map(\.deviceUUID) == [nil, "one", "one"])
+    let next = try await KeeperBed(kept)
+    next.devices = ["An1": "two"]
+    await next.keeper.apply(.runTime)
+    #expect(next.calls == ["\(attach) A"])
+    next.entries = [attachment("A")]
+    next.devices = ["An1": "one"]
+    try await next.keeper.applyMissing()
+    #expect(next.calls.dropFirst(1) == ["bdev_set_qos_limit An1", "nbd_export_start An1"])
+    await next.end()
+    await bed.end()
+  }
+
+  /// An export may be called as a controller is.
+  @Test func anExportThatIsStoppedIsNoController() async throws {
+    let isGone = Mutex(false)
+    let bed = try await KeeperBed([attachment("A"), limit]) { call throws(RPCError) in
+      if isGone.withLock({ $0 }) { throw .noSuchDevice }
+    }
+    bed.entries = [attachment("A"), limit]
+    await bed.keeper.apply(.runTime)
+    isGone.withLock { $0 = true }
+    bed.entries = [attachment("A")]
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
+    await bed.client("nbd_export_stop", ["name": "A"])
+    #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1"])
+    await bed.keeper.stop()
+    await bed.client("nbd_export_stop", ["name": "A"])
+    #expect(try bed.kept() == ["\(attach) A", "bdev_set_qos_limit An1"])
+    await bed.end()
+  }
+
+  @Test func whatCouldNotBeWrittenIsKeptAllTheSame() async throws {
+    let bed = try await KeeperBed([]) { call throws(RPCError) in throw .noSuchDevice }
+    await bed.keeper.apply(.runTime)
+    try bed.blockFile()
+    bed.entries = [attachment("A"), limit, export]
+    await bed.client("nbd_export_start", export.parameters)
+    #expect(try bed.kept().isEmpty)
+    bed.unblockFile()
+    bed.entries = []
+    await bed.keeper.noteLoss(ofDevice: "An1", uuid: "one")
+    await bed.keeper.noteLoss(attachment("A"))
+    // One that had not even been wished to be written.
+    await bed.keeper.noteLoss(attachment("B"))
+    #expect(
+      try bed.kept().sorted() == ["\(attach) A", "\(attach) B", "bdev_set_qos_limit An1", "nbd_export_start An1"])
+    await bed.end()
+  }
+
+  /// The first export is the default one.
+  @Test func orderIsKept() async throws {
+    let isAway = Mutex(true)
+    let other = ConfigurationEntry("nbd_export_start", ["bdev_name": "Bn1", "name": "y"])
+    let bed = try await KeeperBed([attachment("A"), attachment("B"), export, other]) { call throws(RPCError) in
+      if call.hasSuffix("An1"), isAway.withLock({ $0 }) { throw .noSuchDevice }
+    }
+    bed.entries = [attachment("A"), attachment("B"), other]
+    await bed.keeper.apply(.runTime)
+    let all = ["\(attach) A", "\(attach) B", "nbd_export_start An1", "nbd_export_start Bn1"]
+    #expect(try bed.kept() == all)
+    #expect(ExportRequest.firstName(in: try bed.document().entries) == "x")
+    isAway.withLock { $0 = false }
+    bed.entries = [attachment("A"), attachment("B"), other, export]
+    await bed.client("bdev_reset_iostat")
+    #expect(try bed.kept() == all)
     await bed.end()
   }
 

@@ -14,6 +14,7 @@ final class KeeperBed: Sendable {
     var entries: [ConfigurationEntry] = []
     var calls: [String] = []
     var phase = RPCPhase.runTime
+    var devices: [String: String] = [:]
   }
 
   private final class Shared: Sendable {
@@ -62,7 +63,12 @@ final class KeeperBed: Sendable {
     let section = ConfigurationSection("bdev") { shared.state.withLock { $0.entries } }
     keeper = ConfigurationKeeper(
       path: path, isKept: isKept, sections: [section], table: table, logger: log.logger(),
-      phase: { shared.state.withLock { $0.phase } }, executor: control.handle)
+      phase: { shared.state.withLock { $0.phase } },
+      lookUp: { name in
+        shared.state.withLock { state in
+          state.devices.first { $0.key == name || $0.value == name }.map { (name: $0.key, uuid: $0.value) }
+        }
+      }, executor: control.handle)
     try ConfigurationFile.write(ConfigurationDocument(sections: [.init(name: "bdev", entries: entries)]), path)
     try await keeper.load()
   }
@@ -78,12 +84,29 @@ final class KeeperBed: Sendable {
     set { shared.state.withLock { $0.phase = newValue } }
   }
 
+  /// The devices that there are: UUIDs by name.
+  var devices: [String: String] {
+    get { shared.state.withLock { $0.devices } }
+    set { shared.state.withLock { $0.devices = newValue } }
+  }
+
+  /// Where the file is to be made, there is a folder.
+  func blockFile() throws {
+    if mkdir(path + ".new", 0o700) != 0 { throw POSIXFailure(code: errno) }
+  }
+
+  func unblockFile() { rmdir(path + ".new") }
+
+  struct POSIXFailure: Error { var code: Int32 }
+
   /// The calls made so far.
   var calls: [String] { shared.state.withLock { $0.calls } }
 
   /// What the file has.
-  func kept() throws -> [String] {
-    try ConfigurationFile.read(path, isKept: true)?.entries.map(Self.text) ?? []
+  func kept() throws -> [String] { try document().entries.map(Self.text) }
+
+  func document() throws -> ConfigurationDocument {
+    try ConfigurationFile.read(path, isKept: true) ?? ConfigurationDocument(sections: [])
   }
 
   /// A client's call has ended so; nil: well.

@@ -27,7 +27,7 @@ enum NVMeConfiguration {
         for member in nvme.multipathOptions.members(policy: "policy", minimumIO: "rr_min_io").members {
           members[member.key] = member.value
         }
-        entries.append(ConfigurationEntry("bdev_nvme_set_multipath_policy", members))
+        entries.append(ConfigurationEntry("bdev_nvme_set_multipath_policy", members, about: device))
       }
     }
     let hotplug = controllers.hotplug
