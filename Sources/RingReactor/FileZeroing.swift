@@ -79,6 +79,8 @@ public struct FileZeroing {
     case .allocation(let allocation) where FileAllocation.isMissing(result):
       file.ruleOut(allocation)
       return start(file, source: source, operation: operation, tag: tag)
+    case .synchronization:
+      return -min(0, file.synchronized(result))
     case _ where result < 0:
       return -result
     case .write where result == 0:
@@ -92,8 +94,6 @@ public struct FileZeroing {
       step = .synchronization
       file.synchronize(source: source, operation: operation, tag: tag)
       return nil
-    case .synchronization:
-      return 0
     }
   }
 }

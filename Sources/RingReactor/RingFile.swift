@@ -15,6 +15,8 @@ public final class RingFile: Sendable {
   let isBlockSpecial: Bool
   /// Bits of ``FileAllocation``.
   private let missingAllocations = Atomic<UInt8>(0)
+  /// Why writes that had been done have been lost; 0 while none have.
+  private let lossCode = Atomic<Int32>(0)
 
   /// Opens a file, or makes one. May block: do not call it on a reactor with other work.
   ///
@@ -112,6 +114,20 @@ public final class RingFile: Sendable {
   public func synchronize(source: ReactorSource, operation: UInt8, tag: UInt16) {
     let entry = source.reactor.entry(for: source, operation: operation, tag: tag)
     io_uring_prep_fsync(entry, fileDescriptor, nvmeof_fsync_data_only)
+  }
+
+  /// What a synchronization's result says for whoever asked for it. The kernel tells of writes that it could not put on stable
+  /// media once, to whoever asks first, and forgets them: here everybody who asks later is told as well, as long as the file
+  /// is open, because nothing says any more what is there of what was written before.
+  public func synchronized(_ result: Int32) -> Int32 {
+    if [EIO, ENOSPC, EDQUOT].contains(-result) { noteLoss(-result) }
+    let code = lossCode.load(ordering: .acquiring)
+    return code == 0 ? result : -code
+  }
+
+  /// Notes that writes may have been lost whose writers have been told that they are done.
+  public func noteLoss(_ code: Int32) {
+    _ = lossCode.compareExchange(expected: 0, desired: code, ordering: .acquiringAndReleasing)
   }
 
   /// Starts changing a range's allocation; it reads as zeroes afterwards. Not every file system can.

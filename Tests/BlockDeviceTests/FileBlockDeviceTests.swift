@@ -100,6 +100,30 @@ struct FileBlockDeviceTests {
     }
   }
 
+  /// The kernel tells of writes that it could not put on the disk once; whoever flushes later must hear of it, too.
+  @Test
+  func `Lost writes are told to every flush`() async throws {
+    try await withPath { path in
+      let reactor = try Reactor()
+      let device = try FileBlockDevice(path: path, creatingByteCount: 1 << 20, reactor: reactor.handle)
+      let forced = BlockRequest(.writeZeroes, logicalBlockAddress: 0, blockCount: 2, options: .forceUnitAccess)
+      #expect(try perform(BlockRequest(.flush), on: device, reactor).outcome == .success)
+      // What says nothing of the disk.
+      #expect(device.file.synchronized(-EINTR) == -EINTR)
+      #expect(try perform(BlockRequest(.flush), on: device, reactor).outcome == .success)
+      #expect(device.file.synchronized(-ENOSPC) == -ENOSPC)
+      for _ in 0..<2 {
+        for request in [BlockRequest(.flush), forced] {
+          let outcome = try perform(request, on: device, reactor)
+          #expect(outcome.outcome == .systemError && outcome.errorNumber == ENOSPC)
+        }
+      }
+      // Other writes are what they are.
+      let zeroes = BlockRequest(.writeZeroes, logicalBlockAddress: 0, blockCount: 2)
+      #expect(try perform(zeroes, on: device, reactor).outcome == .success)
+    }
+  }
+
   @Test
   func `Fast zeroes are refused where they would be written`() async throws {
     try await withPath { path in

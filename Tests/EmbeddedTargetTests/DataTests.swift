@@ -295,6 +295,25 @@ struct DataTests {
     await fixture.stop()
   }
 
+  /// Both sides of the comparison have to be held.
+  @Test("a compare of the largest transfer", arguments: [false, true])
+  func largestCompare(isFile: Bool) async throws {
+    let path = "/tmp/nvmeof-target-test-\(UInt64.random(in: 0 ... .max)).img"
+    defer { unlink(path) }
+    let backing: NamespaceConfiguration.Backing =
+      isFile ? .file(path: path, byteCount: 16 << 20) : .memory(byteCount: 16 << 20)
+    var configuration = TargetConfiguration()
+    configuration.maximumDataTransferExponent = 0
+    let fixture = try await TargetFixture.make(
+      namespaces: [1: NamespaceConfiguration(backing: backing)], target: configuration)
+    let (controller, device) = try await fixture.connected()
+    let data = pattern(16 << 20, seed: 4)
+    try await device.write(at: 0, data)
+    try await device.compare(at: 0, data)
+    await controller.disconnect()
+    await fixture.stop()
+  }
+
   @Test("a null namespace reads as zeroes and forgets writes", arguments: [false, true])
   func null(digests: Bool) async throws {
     var configuration = TargetConfiguration()

@@ -135,7 +135,11 @@ final class FileChannel: BlockChannel {
     // A hint, which a file system without holes does not follow.
     case .discard where FileAllocation.isMissing(completion.result):
       end(index, errno: 0)
+    case .flush:
+      end(index, errno: -min(0, file.synchronized(completion.result)))
     case _ where completion.result < 0:
+      // The kernel has told this request of what earlier ones have lost, and tells nobody else.
+      if slot.pointee.request.options.contains(.forceUnitAccess), completion.result == -EIO { file.noteLoss(EIO) }
       end(index, errno: -completion.result)
     case .read, .write:
       moved(index, completion.result)

@@ -75,10 +75,9 @@ final class CopyEngine: Sendable {
     if options.mode == .copy {
       do throws(CopyFault) { try await destination.flush() } catch {
         state.withLock { state in
-          guard state.outcome.failure == nil else { return }
-          // What is in a cache that cannot be flushed is not done.
           let range = options.resumeOffset..<max(options.resumeOffset, Self.resumeOffset(state))
-          state.outcome.failure = .init(range: range, fault: error)
+          if state.outcome.failure == nil { state.outcome.failure = .init(range: range, fault: error) }
+          // What is in a cache that cannot be flushed is not done, whatever else has failed before.
           state.unfinished[0] = options.resumeOffset
         }
       }

@@ -38,6 +38,13 @@ enum CopyPlan {
         "--resume-from \(options.resumeOffset): \(destination.name) is empty, so nothing has been done before; leave "
           + "--resume-from out")
     }
+    if options.mode == .copy, options.resumeOffset > 0, !destination.isSequential, let size = destination.byteCount,
+      options.destinationOffset + options.resumeOffset > size
+    {
+      throw .usage(
+        "--resume-from \(options.resumeOffset): \(destination.name) has \(size) bytes, so no more than "
+          + "\(size - min(size, options.destinationOffset)) of the range have been done before")
+    }
     if options.mode == .verify || options.verifiesEachChunk, destination.isSequential {
       throw .usage("\(destination.name) cannot be read back: leave --verify out")
     }

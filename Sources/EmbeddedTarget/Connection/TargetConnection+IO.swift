@@ -459,6 +459,12 @@ extension TargetConnection {
       // Deallocation is a hint, which a file system without holes does not follow.
       failure = 0
     }
+    if command.opcode == IOOpcode.flush.rawValue {
+      failure = -min(0, synchronized(index, command, completion.result))
+    } else if failure == EIO, operation.pointee.isSynchronous {
+      // The kernel has told this command of what earlier ones have lost, and tells nobody else.
+      view(index, command)?.file?._withUnsafeGuaranteedRef { $0.noteLoss(EIO) }
+    }
     if operation.pointee.failure == 0 { operation.pointee.failure = failure }
     let isTransfer = completion.operation != Operation.fileOther
     if isTransfer && completion.result > 0 && !st.pointee.isClosing {
@@ -491,6 +497,19 @@ extension TargetConnection {
     }
     finish(index, command, result, completion.operation)
     answeredLater()
+  }
+
+  /// What the end of a file's synchronization says of a Flush.
+  private func synchronized(_ index: Int, _ command: SubmissionQueueEntry, _ result: Int32) -> Int32 {
+    guard command.namespaceIdentifier == .max else {
+      return view(index, command)?.file?._withUnsafeGuaranteedRef { $0.synchronized(result) } ?? result
+    }
+    // Of all namespaces. Which file has ended is not known: what one has lost is said of all.
+    var outcome = result
+    for file in controller?.subsystem?.namespaces.values.compactMap({ $0.view.file }) ?? [] {
+      outcome = min(outcome, file._withUnsafeGuaranteedRef { $0.synchronized(result) })
+    }
+    return outcome
   }
 
   /// Has the next step of Write Zeroes done; nil when there is one, else how it has ended.

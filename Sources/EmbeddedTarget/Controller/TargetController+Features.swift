@@ -61,7 +61,7 @@ extension TargetController {
     switch identifier {
     case .asynchronousEventConfiguration, .keepAliveTimer: true
     case .numberOfQueues: !isDiscovery
-    case .volatileWriteCache: subsystem?.hasVolatileWriteCache ?? false
+    case .volatileWriteCache: !isDiscovery
     default: !isDiscovery && features[identifier.rawValue] != nil
     }
   }

@@ -107,8 +107,9 @@ extension TargetController {
       writer.put(configuration.maximumNamespaceIdentifier, at: 516)
       // ONCS: Compare, Dataset Management, Write Zeroes, Verify.
       writer.put(UInt16(1 << 0 | 1 << 2 | 1 << 3 | 1 << 7), at: 520)
-      // VWC: present or not; Flush of all namespaces (FFFFFFFFh) is supported.
-      writer.put(UInt8((subsystem.hasVolatileWriteCache ? 1 : 0) | 0b110), at: 525)
+      // VWC: present, even if no namespace has one now: one that is added later may, and hosts ask once. Flush of all
+      // namespaces (FFFFFFFFh) is supported.
+      writer.put(UInt8(0b111), at: 525)
       writer.put(configuration.maximumNamespaceIdentifier, at: 540)
       // IOCCSZ and IORCSZ in 16 bytes; ICDOFF 0; MSDBD 1.
       writer.put(UInt32(64 + configuration.inCapsuleDataByteCount) / 16, at: 1792)

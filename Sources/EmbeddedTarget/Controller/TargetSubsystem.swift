@@ -68,8 +68,6 @@ final class TargetSubsystem {
 
   func allows(host: String) -> Bool { configuration.allowedHosts?.contains(host) ?? true }
 
-  var hasVolatileWriteCache: Bool { namespaces.values.contains { $0.hasVolatileWriteCache } }
-
   /// Groups that hold a namespace, ascending.
   var accessGroups: [UInt32] { Set(namespaces.values.map(\.accessGroup)).sorted() }
 }

@@ -75,8 +75,6 @@ final class TargetNamespace {
     }
   }
 
-  var hasVolatileWriteCache: Bool { file != nil }
-
   var byteCount: UInt64 { blockCount << blockShift }
 
   var view: NamespaceView {

@@ -160,6 +160,11 @@ import Testing
         #expect(empty.status == 2)
         #expect(empty.errors.contains("--resume-from 4194304"), "\(empty.errors)")
         #expect(try ToolScene.contents(path).isEmpty)
+        try Data(bytes.prefix(3 << 20)).write(to: URL(fileURLWithPath: path))
+        let short = try ToolProcess(arguments).finish()
+        #expect(short.status == 2)
+        #expect(short.errors.contains("so no more than 3145728 of the range have been done"), "\(short.errors)")
+        #expect(try ToolScene.contents(path).count == 3 << 20)
         // All of it is compared, also what was copied before.
         var before = Array(bytes.prefix(4 << 20))
         before[1_000_000] ^= 1

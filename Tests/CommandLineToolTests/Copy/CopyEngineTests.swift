@@ -154,6 +154,17 @@ import Testing
     #expect(outcome.resumeOffset == 40 * 512)
   }
 
+  /// Also of a copy that had failed before.
+  @Test func aFlushThatFailsLeavesNothingDoneOfAFailedCopy() async throws {
+    let source = FaultyEndpoint("source", pattern(100 * 512))
+    source.faults.badReads = [40 * 512..<41 * 512]
+    let destination = FaultyEndpoint("destination", [UInt8](repeating: 0, count: 100 * 512))
+    destination.faults.failsFlush = true
+    let outcome = try await Self.run(source, destination, Self.options { $0.resumeOffset = 512 })
+    #expect(outcome.failure?.range.lowerBound == 40 * 512)
+    #expect(outcome.resumeOffset == 512)
+  }
+
   @Test func aFlushThatFailsLeavesNothingDone() async throws {
     let source = FaultyEndpoint("source", pattern(16 * 512))
     let destination = FaultyEndpoint("destination", [UInt8](repeating: 0, count: 16 * 512))
