@@ -306,11 +306,30 @@ struct DataTests {
     configuration.maximumDataTransferExponent = 0
     let fixture = try await TargetFixture.make(
       namespaces: [1: NamespaceConfiguration(backing: backing)], target: configuration)
-    let (controller, device) = try await fixture.connected()
-    let data = pattern(16 << 20, seed: 4)
-    try await device.write(at: 0, data)
-    try await device.compare(at: 0, data)
-    await controller.disconnect()
+    // Our own host would split it.
+    let admin = try WireHost(fixture.port)
+    let host = try WireHost(fixture.port)
+    try host.becomeIO(controller: try admin.becomeAdmin())
+    var compare = SubmissionQueueEntry.compare(namespaceIdentifier: 1, startingLBA: 0, blockCount: 32_768)
+    compare.sgl = .transport(length: 16 << 20)
+    try host.send(host.capsule(compare))
+    let zeroes = [UInt8](repeating: 0, count: 16 << 20)
+    var pdu = try host.expect()
+    while pdu.type == .readyToTransfer {
+      let ready = pdu.readyToTransfer
+      let end = ready.offset + ready.length
+      var offset = ready.offset
+      while offset < end {
+        let next = min(offset + (1 << 20), end)
+        try host.send(
+          host.h2cData(
+            ready.commandIdentifier, tag: ready.transferTag, offset: offset, Array(zeroes[Int(offset)..<Int(next)]),
+            isLast: next == end))
+        offset = next
+      }
+      pdu = try host.expect()
+    }
+    #expect(pdu.completion.status.isSuccess)
     await fixture.stop()
   }
 
