@@ -156,11 +156,16 @@ public final class NBDServer: Sendable {
       await close(listener)
       logger.info("NBD clients are served no more", metadata: ["address": "\(listener.address)"])
     }
-    for worker in workers {
-      await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-        let isPosted = worker.handle.post { _ in worker.drain { continuation.resume() } }
-        if !isPosted { continuation.resume() }
-      }
+    // At the same time: each may take as long as its clients are given.
+    await withTaskGroup(of: Void.self) { group in
+      for worker in workers { group.addTask { await Self.drain(worker) } }
+    }
+  }
+
+  private static func drain(_ worker: NBDWorker) async {
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      let isPosted = worker.handle.post { _ in worker.drain { continuation.resume() } }
+      if !isPosted { continuation.resume() }
     }
   }
 }

@@ -18,4 +18,7 @@ public struct NBDServerConfiguration: Sendable, Hashable {
   public var borrowingTimeoutMilliseconds: UInt32 = 15_000
 
   public init() {}
+
+  /// How long the end of a server takes at most, but for requests that devices do not end.
+  public var endPatience: Duration { .milliseconds(endTimeoutMilliseconds) + .milliseconds(drainTimeoutMilliseconds) }
 }

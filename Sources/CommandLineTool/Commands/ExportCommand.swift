@@ -191,9 +191,24 @@ struct ExportCommand: AsyncParsableCommand {
     }
     for await _ in ends {}
     interruption.cancel()
-    await server.stop()
-    if table.exports.isEmpty { throw ToolError(.connectionFailed, "all devices are gone") }
-    await table.removeAll(reason: .shutdown)
+    let areAllGone = table.exports.isEmpty
+    await end(server, table, &opened)
+    if areAllGone { throw ToolError(.connectionFailed, "all devices are gone") }
+  }
+
+  /// Clients first. What is left of them then are requests that a target does not answer: they end with its controller.
+  private func end(_ server: NBDServer, _ table: ExportTable, _ opened: inout ExportedDevices) async {
+    let patience = server.configuration.endPatience
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await server.stop()
+        await table.removeAll(reason: .shutdown)
+      }
+      group.addTask { try? await Task.sleep(for: patience) }
+      await group.next()
+      group.cancelAll()
+      await opened.disconnect()
+    }
   }
 
   private func show(_ exports: [Export], _ addresses: [SocketAddress], _ policy: NBDTLSPolicy) {

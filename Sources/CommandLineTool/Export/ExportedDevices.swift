@@ -98,8 +98,13 @@ struct ExportedDevices {
 
   /// Ends all associations in good order, and the threads.
   mutating func close() async {
+    await disconnect()
+    for thread in threads { thread.stop() }
+  }
+
+  /// Ends all associations in good order: what was asked of a controller has ended then.
+  mutating func disconnect() async {
     for controller in controllers { await controller.disconnect() }
     controllers = []
-    for thread in threads { thread.stop() }
   }
 }

@@ -147,9 +147,7 @@ package final class ExportService: Sendable {
   // MARK: The end
 
   /// How long clients may take at the end; beyond that only devices do.
-  package var stopPatience: Duration {
-    .milliseconds(configuration.endTimeoutMilliseconds) + .milliseconds(configuration.drainTimeoutMilliseconds)
-  }
+  package var stopPatience: Duration { configuration.endPatience }
 
   /// Ends all exports, and waits until their clients are gone, and devices have done with what those asked for.
   package func stop() async {
@@ -159,8 +157,10 @@ package final class ExportService: Sendable {
       return shared.served
     }
     for one in served { one.export.end(.shutdown) }
-    for one in served where one.socketPath != nil { await one.server.stop() }
-    await server.stop()
+    await withTaskGroup(of: Void.self) { group in
+      for one in served where one.socketPath != nil { group.addTask { await one.server.stop() } }
+      group.addTask { [server] in await server.stop() }
+    }
   }
 
   private func make(
