@@ -11,12 +11,17 @@ final class ForwardingChannel: BlockChannel {
   private var underWayCount = 0
   private var isRetired = false
 
-  /// - Parameter far: the reactor of one of the controller's I/O queues.
-  init(reactor: Reactor, queueDepth: Int, device: NVMeBlockDevice, far: ReactorHandle) {
+  /// - Parameters:
+  ///   - association: the controller's, in which requests are to be carried out, and in no other one: whoever submits them
+  ///     has this one's loss in view. A later one has another channel.
+  ///   - far: the reactor of one of the controller's I/O queues.
+  init(
+    reactor: Reactor, queueDepth: Int, device: NVMeBlockDevice, association: UInt64, far: ReactorHandle
+  ) {
     self.device = device
     link = ForwardingLink(near: reactor.handle, far: far)
     super.init(reactor: reactor, queueDepth: queueDepth)
-    link.open(self, device, queueDepth: queueDepth)
+    link.open(self, device, association: association, queueDepth: queueDepth)
   }
 
   override var geometry: BlockGeometry { device.geometry }

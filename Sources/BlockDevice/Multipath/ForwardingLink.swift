@@ -14,11 +14,12 @@ final class ForwardingLink: @unchecked Sendable {
 
   // MARK: On the near reactor
 
-  func open(_ channel: ForwardingChannel, _ device: NVMeBlockDevice, queueDepth: Int) {
+  func open(_ channel: ForwardingChannel, _ device: NVMeBlockDevice, association: UInt64, queueDepth: Int) {
     self.channel = channel
     far.post { reactor in
       // The reactor keeps it.
-      let port = ForwardingPort(reactor: reactor, queueDepth: queueDepth, device: device, link: self)
+      let port = ForwardingPort(
+        reactor: reactor, queueDepth: queueDepth, device: device, association: association, link: self)
       self.port = port
     }
   }

@@ -5,12 +5,14 @@ final class ForwardingPort: ReactorSource {
   private let link: ForwardingLink
   /// Nil where there is no queue here any more.
   private let channel: BlockChannel?
+  private let association: UInt64
   private let completions: UnsafeMutableBufferPointer<BlockCompletion>
   private var ended: [BlockCompletion] = []
   private var isRetired = false
 
-  init(reactor: Reactor, queueDepth: Int, device: NVMeBlockDevice, link: ForwardingLink) {
+  init(reactor: Reactor, queueDepth: Int, device: NVMeBlockDevice, association: UInt64, link: ForwardingLink) {
     self.link = link
+    self.association = association
     channel = try? device.openChannel(on: reactor, queueDepth: queueDepth)
     completions = .allocate(capacity: 64)
     super.init(reactor: reactor)
@@ -21,6 +23,12 @@ final class ForwardingPort: ReactorSource {
 
   func take(_ requests: [BlockRequest]) {
     for request in requests {
+      // The news that the connection has been lost and made again may not have come to the near end yet: what goes now would
+      // be taken for lost with the one before, and sent again while this one still executes it.
+      guard (channel as? NVMeChannel)?.queueAssociation == association else {
+        ended.append(.notSent(request))
+        continue
+      }
       // As deep as the near end, hence never busy.
       let submission = channel?.submit(request) ?? .refused(.closed)
       if submission != .accepted { ended.append(.refused(request, submission)) }

@@ -138,6 +138,10 @@ public final class MultipathBlockDevice: BlockDevice {
       for entry in shared.channels { Self.tellPlace(entry, place, numaNode) }
     }
     tell(.pathAdded(identifier))
+    // Deleted before anybody listened: nothing more comes of it.
+    if controller.snapshot.state == .deleted {
+      _ = remove(identifier, controller.snapshot.deletionReason ?? .requested)
+    }
     look(at: place, identifier)
     if isPreferred { setPreferredPath(identifier) }
     return identifier
@@ -189,6 +193,10 @@ public final class MultipathBlockDevice: BlockDevice {
   ) -> MultipathPathError? {
     if shared.isClosed {
       return MultipathPathError(field: "device", value: name, rule: "it has been closed, and gets no paths any more")
+    }
+    if snapshot.state == .deleted {
+      return MultipathPathError(
+        field: "controller", value: "\(controller.transport)", rule: "it has been removed for good")
     }
     let nqn = controller.configuration.subsystemNQN
     if nqn != subsystemNQN {
@@ -252,8 +260,13 @@ public final class MultipathBlockDevice: BlockDevice {
   }
 
   private func end(_ reason: DeletionReason) {
-    for entry in shared.withLock({ $0.channels }) { entry.tell { $0.close() } }
-    tell(.deviceGone(reason))
+    let isGone = shared.withLock { shared in
+      // It may have got a path meanwhile: then it lives on.
+      guard shared.isGone else { return false }
+      for entry in shared.channels { entry.tell { $0.close() } }
+      return true
+    }
+    if isGone { tell(.deviceGone(reason)) }
   }
 
   // MARK: News of controllers
@@ -401,7 +414,8 @@ public final class MultipathBlockDevice: BlockDevice {
     channel.keep(self)
     let node = Self.currentNUMANode()
     let entry = WeakChannel(channel, reactor: reactor.handle, numaNode: node)
-    let paths: [(Int, MultipathPath)]? = shared.withLock { shared in
+    typealias Shape = (policy: MultipathPolicy, geometry: BlockGeometry, capabilities: BlockCapabilities)
+    let opened: (paths: [(Int, MultipathPath)], shape: Shape)? = shared.withLock { shared in
       // Gone since it was asked: nobody would close the channel.
       if shared.isGone { return nil }
       for past in shared.channels where past.channel == nil {
@@ -412,12 +426,18 @@ public final class MultipathBlockDevice: BlockDevice {
       shared.channels.removeAll { $0.channel == nil }
       // From now on news is posted, and comes after what is told here.
       shared.channels.append(entry)
-      return shared.paths.indices.compactMap { place in shared.paths[place].map { (place, $0) } }
+      // What has changed since it was asked is not told again.
+      return (
+        shared.paths.indices.compactMap { place in shared.paths[place].map { (place, $0) } },
+        (shared.policy, shared.namespace.geometry, shared.namespace.capabilities)
+      )
     }
-    guard let paths else {
+    guard let (paths, shape) = opened else {
       channel.close()
       throw .closed
     }
+    channel.take(shape.policy)
+    channel.setShape(shape.geometry, shape.capabilities)
     for (place, path) in paths {
       if let node, let own = path.numaNode, node != own { channel.setLocal(false, place) }
       channel.update(place, path.device, path.update, path.meter)

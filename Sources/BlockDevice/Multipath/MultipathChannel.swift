@@ -207,7 +207,7 @@ final class MultipathChannel: BlockChannel {
     // Once closed it opens no more channels: nobody would close them.
     guard !isClosed, !state.pointee.isRetired else { return }
     var news = news
-    if news.availability.isUsable, let device, !open(path, device, news.association, meter) {
+    if news.availability.isUsable, let device, !open(path, device, news, meter) {
       // Its namespace has just gone.
       news.availability = .unavailable(.namespaceMissing)
     }
@@ -216,7 +216,8 @@ final class MultipathChannel: BlockChannel {
   }
 
   /// Sees to it that the path has a channel that works.
-  private func open(_ path: Int, _ device: NVMeBlockDevice, _ association: UInt64, _ meter: MeterCore?) -> Bool {
+  private func open(_ path: Int, _ device: NVMeBlockDevice, _ news: MultipathPathUpdate, _ meter: MeterCore?) -> Bool {
+    let association = news.association
     if let channel = paths[path].channel {
       // After a reconnect the controller may have fewer queues: the channel's may not be among them. Or more: then requests
       // need not be forwarded any longer.
@@ -227,7 +228,7 @@ final class MultipathChannel: BlockChannel {
       if isTheSame && isConnected { return true }
       drop(path)
     }
-    guard let inner = makeChannel(device) else { return false }
+    guard let inner = makeChannel(device, news.controllerAssociation) else { return false }
     let channel = meter.map { MeteredChannel(reactor: reactor, inner: inner, core: $0) } ?? inner
     channel.setObserver(self)
     paths[path] = Path(channel: channel, inner: inner, device: device, association: association)
@@ -236,12 +237,13 @@ final class MultipathChannel: BlockChannel {
     return true
   }
 
-  private func makeChannel(_ device: NVMeBlockDevice) -> BlockChannel? {
+  private func makeChannel(_ device: NVMeBlockDevice, _ controllerAssociation: UInt64) -> BlockChannel? {
     do throws(BlockRefusal) {
       return try device.openChannel(on: reactor, queueDepth: queueDepth)
     } catch {
       guard error == .noQueueOnReactor, let far = device.leastUsedQueueReactor else { return nil }
-      return ForwardingChannel(reactor: reactor, queueDepth: queueDepth, device: device, far: far)
+      return ForwardingChannel(
+        reactor: reactor, queueDepth: queueDepth, device: device, association: controllerAssociation, far: far)
     }
   }
 

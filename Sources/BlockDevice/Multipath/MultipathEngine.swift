@@ -30,6 +30,9 @@ package struct MultipathEngine: ~Copyable {
     var path: Int16 = -1
     /// The path's association that it was submitted in.
     var association: UInt64 = 0
+    /// How long that one's controller may still execute it when it is lost; `.max` = for ever. What is in the path's place by
+    /// then may be another controller.
+    var quiesceNanoseconds: UInt64 = .max
     /// The path that could not carry it out; -1 = none. It goes elsewhere if it can.
     var avoidedPath: Int16 = -1
     var lastStatus = StatusField.hostPathingError
@@ -56,7 +59,7 @@ package struct MultipathEngine: ~Copyable {
     var isAccessStale = false
     var isOnProbation = false
     var isPresent = false
-    var quiesceNanoseconds: UInt64?
+    var quiesceNanoseconds: UInt64 = .max
     var commandRetryDelayTimes: [UInt16] = []
   }
 
@@ -135,6 +138,7 @@ package struct MultipathEngine: ~Copyable {
     let request = requests + index
     request.pointee.path = Int16(path)
     request.pointee.association = paths[path].association
+    request.pointee.quiesceNanoseconds = paths[path].quiesceNanoseconds
     request.pointee.submittedNanoseconds = now
     selector.began(path)
     return .submit(path: path)
@@ -220,15 +224,16 @@ package struct MultipathEngine: ~Copyable {
   private mutating func fence(_ index: Int, _ path: Int, _ now: UInt64) {
     let request = requests + index
     // Each association has a number of its own, so that a path that takes another one's place is not mistaken for it.
-    request.pointee.fenceAssociation = paths[path].association
-    if paths[path].isPresent && paths[path].quiescedAssociation == paths[path].association { return }
+    request.pointee.fenceAssociation = request.pointee.association
+    if paths[path].isPresent && paths[path].quiescedAssociation == request.pointee.association { return }
     switch configuration.unknownWrites {
     case .resendAtOnceRiskingCorruption:
       statistics.unfencedResendCount += 1
     case .waitUntilOldPathIsQuiesced:
       statistics.fenceCount += 1
       // A fence that stands already, from an earlier path, stands as long as it would have.
-      let end = paths[path].quiesceNanoseconds.map { now &+ $0 } ?? .max
+      let (sum, isEndless) = now.addingReportingOverflow(request.pointee.quiesceNanoseconds)
+      let end = isEndless ? .max : sum
       request.pointee.fenceNanoseconds = max(request.pointee.fenceNanoseconds, end)
     }
   }
@@ -331,7 +336,7 @@ package struct MultipathEngine: ~Copyable {
     paths[path].told = update.availability
     paths[path].isOnProbation = update.isOnProbation
     paths[path].association = max(paths[path].association, update.association)
-    paths[path].quiesceNanoseconds = update.quiesceNanoseconds
+    paths[path].quiesceNanoseconds = update.quiesceNanoseconds ?? .max
     paths[path].commandRetryDelayTimes = update.commandRetryDelayTimes
     paths[path].isAccessStale = false
     apply(path)

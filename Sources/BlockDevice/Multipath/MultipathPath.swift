@@ -90,6 +90,7 @@ struct MultipathPath {
     self.availability = availability
     update = MultipathPathUpdate(
       availability: availability, isOnProbation: probation.isOn, association: association,
+      controllerAssociation: controllerAssociation,
       quiesceNanoseconds: snapshot.communicationLoss.quiesceMilliseconds.map { $0 * 1_000_000 },
       commandRetryDelayTimes: snapshot.identification?.commandRetryDelayTimes ?? [])
     return events

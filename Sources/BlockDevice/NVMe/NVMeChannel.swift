@@ -46,6 +46,9 @@ final class NVMeChannel: BlockChannel {
   /// Its queue has a connection now.
   var isConnected: Bool { queue.queuePair != nil }
 
+  /// The controller's association that its queue belongs to.
+  var queueAssociation: UInt64 { queue.association }
+
   override var geometry: BlockGeometry { state.pointee.limits.geometry }
   override var capabilities: BlockCapabilities { state.pointee.limits.capabilities }
 

@@ -15,6 +15,8 @@ public final class Controller: Sendable {
     public var condition = ControllerCondition.idle
     /// Where the controller stands over all its associations.
     public var state = RecoveryState.disabled
+    /// Why it has been removed for good, or is being; nil while it is not.
+    public var deletionReason: DeletionReason?
     /// What is to become of I/O to it now.
     public var ioDisposition = IODisposition.fail
     /// I/O commands that were to be aborted because they were not answered in time.
@@ -363,6 +365,7 @@ public final class Controller: Sendable {
     let condition = ControllerCondition(machine, deletionError: goneError)
     let isSettled = shared.withLock { shared in
       shared.published.state = machine.state
+      shared.published.deletionReason = machine.deletionReason
       shared.published.ioDisposition = machine.ioDisposition
       shared.published.recovery = machine.statistics
       shared.published.association = association
@@ -391,6 +394,7 @@ public final class Controller: Sendable {
   private func homeIsGone() {
     shared.withLock { shared in
       shared.published.state = .deleted
+      shared.published.deletionReason = .reactorGone
       shared.published.ioDisposition = .fail
     }
     settle(.closed(goneError), notice: .closed(goneError))

@@ -211,7 +211,9 @@ final class ControllerDriver: CompletionSink {
     }
     let queue = controller.ioQueue(identifier)
     let report = reporter(of: identifier)
-    let isPosted = queue.reactor.post { reactor in queue.open(on: reactor, plan: plan, report: report) }
+    let isPosted = queue.reactor.post { [association] reactor in
+      queue.open(on: reactor, association: association, plan: plan, report: report)
+    }
     if !isPosted {
       report(.failed(.transport(queueIdentifier: identifier, TransportError(.local, "\(ReactorGone())"))))
       report(.closed)

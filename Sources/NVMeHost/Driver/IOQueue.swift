@@ -22,6 +22,9 @@ public final class IOQueue: @unchecked Sendable {
 
   deinit { current.deallocate() }
 
+  /// The controller's association that ``queuePair`` belongs to, or belonged to last. On the reactor's thread only.
+  public private(set) var association: UInt64 = 0
+
   /// The queue pair commands can be submitted to; nil while there is no connection. On the reactor's thread only, and
   /// not to be kept beyond the present turn.
   public var queuePair: Unmanaged<QueuePair>? { current.pointee }
@@ -36,8 +39,12 @@ public final class IOQueue: @unchecked Sendable {
   public func removeUser() { users.subtract(1, ordering: .relaxed) }
 
   /// Brings the queue up; to be called on the reactor's thread.
-  func open(on reactor: Reactor, plan: FabricsQueue.Plan, report: @escaping @Sendable (FabricsQueue.Report) -> Void) {
+  func open(
+    on reactor: Reactor, association: UInt64, plan: FabricsQueue.Plan,
+    report: @escaping @Sendable (FabricsQueue.Report) -> Void
+  ) {
     guard fabricsQueue == nil else { return }
+    self.association = association
     fabricsQueue = FabricsQueue(reactor: reactor, plan: plan) { [weak self] event in
       switch event {
       case .connected:

@@ -169,6 +169,31 @@ import Testing
     #expect(decision == .submit(path: 1))
   }
 
+  /// What ends late belongs to the association that it was sent in: the path may have made another one since, or another
+  /// controller, which forgets sooner, may be in its place.
+  @Test(arguments: [false, true]) func aFenceIsThatOfTheAssociationThatWasLost(isOtherPath: Bool) {
+    var engine = makeEngine(paths: 1)
+    _ = engine.admit(0, isModifying: true, nowNanoseconds: 1)
+    if isOtherPath { engine.remove(0) }
+    engine.update(0, update(.optimized, 9, 2))
+    let decision = engine.completed(0, outcome: .connectionLost, status: .hostPathingError, nowNanoseconds: 2)
+    #expect(decision == .hold)
+    #expect(engine.nextDeadlineNanoseconds == 2 + 40 * Self.second)
+    engine.quiesced(0, association: 9)
+    #expect(released(&engine, 3 + 2 * Self.second).isEmpty)
+    engine.quiesced(0, association: 1)
+    #expect(released(&engine, 4 + 2 * Self.second) == [0: .submit(path: 0)])
+  }
+
+  @Test func whatHadBeenQuiescedBeforeItsEndCameDoesNotWait() {
+    var engine = makeEngine(paths: 1)
+    _ = engine.admit(0, isModifying: true, nowNanoseconds: 1)
+    engine.quiesced(0, association: 1)
+    engine.update(0, update(.optimized, 9))
+    let decision = engine.completed(0, outcome: .connectionLost, status: .hostPathingError, nowNanoseconds: 2)
+    #expect(decision == .submit(path: 0))
+  }
+
   @Test func theOptOutIsCounted() {
     var engine = makeEngine { $0.unknownWrites = .resendAtOnceRiskingCorruption }
     _ = engine.admit(0, isModifying: true, nowNanoseconds: 1)
