@@ -23,6 +23,7 @@ import Testing
   /// The last path is lost for good; another one comes before the device has ended for it.
   @Test func aDeviceThatGetsAPathWhileItEndsLives() async throws {
     let bed = try await MultipathBed { host throws in
+      host.keepAliveTimeoutMilliseconds = 60_000
       host.recovery = try RecoveryTimers(reconnectDelayMilliseconds: 50, controllerLossTimeoutMilliseconds: 100)
     }
     for controller in bed.controllers {
