@@ -40,7 +40,7 @@ test: ## everything that must pass: format, unit tests, fio's readers, SPDK's cl
 	swift build --build-tests
 	$(MAKE) -j 2 tests ahead
 	$(MAKE) -j 2 --output-sync readers rpc nbd
-	$(MAKE) network soak allocations instructions simulate fuzz NETWORK=--quick
+	$(MAKE) network soak allocations instructions simulate NETWORK=--quick
 
 lint: ## swift format, strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -62,12 +62,12 @@ simulated-tests:
 	Scripts/bounded 900 nice -n 19 .build/debug/swift-nvmeofPackageTests.xctest --testing-library swift-testing \
 	  --filter SimulationTests
 
-# What later stages need, and the simulation, on the processor time that tests leave: most of them wait. Where there can be
-# no guest, the tests that need one say so.
+# What later stages need, the simulation and the fuzzing, on the processor time that tests leave: most of them wait. Where
+# there can be no guest, the tests that need one say so.
 ahead:
 	-@nice -n 19 Tests/NvmetGuest/build-guest >/dev/null
 	nice -n 19 $(MAKE) simulated-tests
-	nice -n 19 Fuzz/run --compile
+	nice -n 19 Fuzz/run
 
 conformance: ## only the conformance suite against Linux nvmet
 	@Scripts/setup test

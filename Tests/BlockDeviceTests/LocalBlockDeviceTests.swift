@@ -40,6 +40,28 @@ struct LocalBlockDeviceTests {
     channel.close()
   }
 
+  /// Also once the channel has been closed, and after its reactor.
+  @Test
+  func `A turn does not sleep over what is left of a closed channel`() throws {
+    var reactor: Reactor? = try Reactor()
+    let device = try MemoryBlockDevice(blockCount: 16, reactor: reactor!.handle)
+    let channel = try device.openChannel(on: reactor!, queueDepth: 4)
+    let completions = UnsafeMutableBufferPointer<BlockCompletion>.allocate(capacity: 1)
+    defer { completions.deallocate() }
+    for _ in 0..<4 { #expect(channel.submit(BlockRequest(.flush)) == .accepted) }
+    channel.close()
+    // All that there was to be done.
+    while reactor!.turn(.none) > 0 {}
+    for _ in 0..<2 {
+      #expect(channel.poll(into: completions) == 1)
+      #expect(reactor!.turn(.atMost(nanoseconds: 1_000_000_000)) > 0)
+    }
+    reactor = nil
+    #expect(channel.poll(into: completions) == 1)
+    #expect(channel.poll(into: completions) == 1)
+    #expect(channel.outstandingCount == 0)
+  }
+
   @Test
   func `Memory`() async throws {
     let thread = try ReactorThread()

@@ -16,6 +16,7 @@ open class BlockChannel: CompletionSink {
   /// Behind a pointer: class storage would pay an exclusivity check an access.
   private let state: UnsafeMutablePointer<State>
   private var device: (any BlockDevice)?
+  private let handle: ReactorHandle
 
   private struct State {
     var outstandingCount = 0
@@ -33,6 +34,7 @@ open class BlockChannel: CompletionSink {
     self.queueDepth = queueDepth
     var size = 1
     while size < queueDepth { size *= 2 }
+    handle = reactor.handle
     state = .allocate(capacity: 1)
     state.initialize(to: State(completions: .allocate(capacity: size), mask: size - 1))
     super.init(reactor: reactor)
@@ -105,8 +107,14 @@ open class BlockChannel: CompletionSink {
     state.pointee.head &+= count
     state.pointee.outstandingCount -= count
     // What did not fit is not to be slept upon: the next turn returns at once.
-    if state.pointee.head != state.pointee.tail && !state.pointee.isClosed { markReady() }
+    if state.pointee.head != state.pointee.tail { wakeForRest() }
     return count
+  }
+
+  // Not inlined: callers have room for what there is.
+  @inline(never) private func wakeForRest() {
+    // One that has been closed may have retired, and is not run any more; its reactor may be gone.
+    if state.pointee.isClosed { handle.post { _ in } } else { markReady() }
   }
 
   /// True when ``poll(into:)`` has something.

@@ -59,7 +59,7 @@ extension ConfigurationEntry {
     // Limits are set one by one; a policy is one thing.
     guard method == Self.limits, let parameters else { return nil }
     var rest = self
-    for key in parameters.members.map(\.key) where key != "name" && later.parameters?[key] != nil {
+    for key in parameters.members.map(\.key) where key != "name" && !(later.parameters?[key]?.isNull ?? true) {
       rest.parameters?[key] = nil
     }
     return rest.parameters?.members.count == 1 ? nil : rest
