@@ -34,20 +34,23 @@ struct WireWatch {
       pending.removeFirst(count)
     }
     var ciphertext: [UInt8] = []
-    while pending.count >= Self.recordHeaderByteCount {
-      let byteCount = Int(integer(3, UInt16.self))
+    // What has been taken goes at the end: megabytes may have come, in small records.
+    var start = 0
+    while pending.count - start >= Self.recordHeaderByteCount {
+      let byteCount = Int(integer(start + 3, UInt16.self))
       // An alert about the version has the one that the client gives.
-      let isAlert = pending[0] == Self.alert && byteCount == 2
+      let isAlert = pending[start] == Self.alert && byteCount == 2
       check(
         isAlert
-          || Self.contentTypes.contains(pending[0]) && pending[1] == 3 && pending[2] <= 4
+          || Self.contentTypes.contains(pending[start]) && pending[start + 1] == 3 && pending[start + 2] <= 4
             && byteCount <= Self.maximumRecordByteCount,
-        "something in the clear after TLS was accepted: \(pending.prefix(32))")
-      let end = Self.recordHeaderByteCount + byteCount
+        "something in the clear after TLS was accepted: \(pending[start...].prefix(32))")
+      let end = start + Self.recordHeaderByteCount + byteCount
       guard pending.count >= end else { break }
-      ciphertext += pending[..<end]
-      pending.removeFirst(end)
+      ciphertext += pending[start..<end]
+      start = end
     }
+    pending.removeFirst(start)
     return ciphertext
   }
 
